@@ -1,0 +1,43 @@
+#pragma once
+// What the numbers of a tensor mean. Every tensor carries an Encoding; a layer emits the one it is asked for and checks
+// the one it receives. Precision is a property of what flows, not of the code it flows through.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace vitq {
+
+/// How one element is stored.
+enum class DType : std::uint8_t { kF32, kS32, kU8, kS8 };
+
+/// Bytes of one element.
+constexpr std::size_t size_of(DType dtype) { return dtype == DType::kU8 || dtype == DType::kS8 ? 1 : 4; }
+
+/// "f32", "s32", "u8" or "s8".
+constexpr std::string_view name_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+      return "f32";
+    case DType::kS32:
+      return "s32";
+    case DType::kU8:
+      return "u8";
+    case DType::kS8:
+      return "s8";
+  }
+  return "?";
+}
+
+/// Real value of an integer code: (code - zero_point) * scale. Float tensors have scale 1 and zero point 0.
+struct Encoding {
+  DType dtype = DType::kF32;
+  float scale = 1.0F;
+  std::int32_t zero_point = 0;
+
+  bool operator==(const Encoding&) const = default;
+};
+
+inline constexpr Encoding kFloat{};
+
+}  // namespace vitq

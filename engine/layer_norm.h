@@ -1,0 +1,19 @@
+#pragma once
+// LayerNorm over the last dimension, one row at a time, in one pass that reads a row and writes it in the encoding
+// asked for. The rows may be gathered on the way, which is how Swin partitions windows without a copy.
+
+#include <cstdint>
+#include <span>
+
+#include "engine/tensor.h"
+
+namespace vitq {
+
+/// dst[i] = (x - mean(x)) / sqrt(var(x) + eps) * gamma + beta with x = src row `from[i]`, or row i where `from` is
+/// empty. src: f32 [n, dim]; dst: f32 [rows, dim]; gamma, beta: [dim]; every index in [0, n). dst may be src only
+/// without `from`. The variance is the biased one, in two passes (Ba et al., arXiv 1607.06450, as in every ViT). Throws
+/// Error where the shapes do not fit or the encodings are not float.
+void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, float eps,
+                const Tensor& dst, std::span<const std::int32_t> from = {});
+
+}  // namespace vitq

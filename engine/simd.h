@@ -1,0 +1,71 @@
+#pragma once
+// Sixteen floats at a time, in GCC's and Clang's vector types: the compiler lowers them to whatever the clone's target
+// has (one AVX-512 register, two AVX, four SSE). Sums are kept in sixteen lanes and folded in one fixed order, and no
+// step may be contracted into an FMA (-ffp-contract=off), so a row kernel computes the same bits on every CPU.
+//
+// Only row kernels include this file. Their range functions carry the target_clones attribute.
+
+#include <cstdint>
+#include <cstring>
+
+namespace vitq::simd {
+
+inline constexpr int kLanes = 16;
+using Floats = float __attribute__((vector_size(64)));
+using Ints = std::int32_t __attribute__((vector_size(64)));
+
+// Vectors travel by reference, into functions that are always inlined: a 64-byte value in a call would have a calling
+// convention that depends on the clone.
+
+[[gnu::always_inline]] inline void load(const float* from, Floats& to) { std::memcpy(&to, from, sizeof(to)); }
+[[gnu::always_inline]] inline void store(const Floats& from, float* to) { std::memcpy(to, &from, sizeof(from)); }
+[[gnu::always_inline]] inline void fill(float value, Floats& to) { to = value - Floats{}; }
+
+/// Sum of the lanes, halves first: ((0+8)+(4+12)) + ... in a fixed order.
+[[gnu::always_inline]] inline float sum(const Floats& lanes) {
+  float fold[kLanes];
+  store(lanes, fold);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) fold[i] += fold[i + width];
+  }
+  return fold[0];
+}
+
+[[gnu::always_inline]] inline float max(const Floats& lanes) {
+  float fold[kLanes];
+  store(lanes, fold);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) fold[i] = fold[i] > fold[i + width] ? fold[i] : fold[i + width];
+  }
+  return fold[0];
+}
+
+[[gnu::always_inline]] inline void max_into(const Floats& other, Floats& most) { most = most > other ? most : other; }
+
+/// exp(x) for x <= 0, in place; relative error at most 2^-22 for x >= -87, and exactly 0 below it (no denormals).
+/// Cody-Waite reduction by ln 2 in two parts, then a degree-6 polynomial on [-ln2/2, ln2/2] (Cephes expf coefficients).
+[[gnu::always_inline]] inline void exp_of_negative(Floats& x) {
+  constexpr float kLog2E = 1.44269504F;
+  constexpr float kLn2High = 0.693359375F;
+  constexpr float kLn2Low = -2.12194440e-4F;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low mantissa bits
+  const Ints underflow = x < -87.0F;
+  x = underflow ? Floats{} : x;
+  const Floats shifted = x * kLog2E + kRound;
+  const Floats n = shifted - kRound;
+  const Floats r = (x - n * kLn2High) - n * kLn2Low;
+  Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
+  Ints bits;
+  std::memcpy(&bits, &shifted, sizeof(bits));
+  bits = (bits << 23) + 0x3f800000;  // 2^n
+  Floats power;
+  std::memcpy(&power, &bits, sizeof(power));
+  x = underflow ? Floats{} : p * power;
+}
+
+}  // namespace vitq::simd

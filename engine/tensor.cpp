@@ -1,0 +1,38 @@
+#include "engine/tensor.h"
+
+#include <algorithm>
+#include <new>
+
+#include "engine/error.h"
+
+namespace vitq {
+
+namespace {
+constexpr std::align_val_t kAlignment{64};
+}
+
+Buffer::Buffer(std::size_t size)
+    : bytes_(static_cast<std::byte*>(::operator new(size, kAlignment, std::nothrow))), size_(size) {
+  check(bytes_ != nullptr, "out of memory: no ", size, " bytes for a buffer; try a smaller --batch");
+}
+
+void Buffer::Free::operator()(std::byte* bytes) const { ::operator delete(bytes, kAlignment); }
+
+Tensor::Tensor(void* at, std::initializer_list<std::int64_t> shape, Encoding means)
+    : data(at), encoding(means), rank(static_cast<int>(shape.size())) {
+  std::copy(shape.begin(), shape.end(), dims.begin());
+  std::int64_t step = 1;
+  for (int i = rank - 1; i >= 0; --i) {
+    strides[i] = step;
+    step *= dims[i];
+  }
+}
+
+Tensor::Tensor(void* at, std::initializer_list<std::int64_t> shape, std::initializer_list<std::int64_t> steps,
+               Encoding means)
+    : data(at), encoding(means), rank(static_cast<int>(shape.size())) {
+  std::copy(shape.begin(), shape.end(), dims.begin());
+  std::copy(steps.begin(), steps.end(), strides.begin());
+}
+
+}  // namespace vitq

@@ -1,0 +1,35 @@
+#include "engine/threads.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+namespace vitq {
+
+int available_threads() { return std::max(1, omp_get_num_procs()); }
+
+ThreadScope::ThreadScope(int threads) : previous_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+ThreadScope::~ThreadScope() { omp_set_num_threads(previous_); }
+
+namespace detail {
+
+void parallel_ranges(std::int64_t count, std::int64_t grain, RangeFunction function, void* context) {
+  const std::int64_t most = std::max<std::int64_t>(1, count / std::max<std::int64_t>(1, grain));
+  const int threads = static_cast<int>(std::min<std::int64_t>(omp_get_max_threads(), most));
+  if (threads == 1) {
+    if (count > 0) function(context, 0, count);
+    return;
+  }
+#pragma omp parallel num_threads(threads)
+  {
+    // The runtime may grant fewer threads than asked for: divide by what is there.
+    const std::int64_t team = omp_get_num_threads();
+    const std::int64_t index = omp_get_thread_num();
+    const std::int64_t begin = count * index / team;
+    const std::int64_t end = count * (index + 1) / team;
+    if (begin < end) function(context, begin, end);
+  }
+}
+
+}  // namespace detail
+}  // namespace vitq

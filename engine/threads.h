@@ -1,0 +1,43 @@
+#pragma once
+// How work is spread over cores: a thread count that holds for one scope, and one parallel loop over ranges of rows.
+// OpenMP stays inside threads.cpp; a row kernel handles a range on one thread and knows nothing of this file.
+
+#include <cstdint>
+#include <type_traits>
+
+namespace vitq {
+
+/// CPUs this process may run on (its affinity mask), at least 1.
+int available_threads();
+
+/// While it lives, parallel regions opened by the calling thread, oneDNN's included, use `threads` threads. The count
+/// is per calling thread, so that several models in several threads do not disturb each other.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int previous_;
+};
+
+namespace detail {
+using RangeFunction = void (*)(void* context, std::int64_t begin, std::int64_t end);
+void parallel_ranges(std::int64_t count, std::int64_t grain, RangeFunction function, void* context);
+}  // namespace detail
+
+/// Calls work(begin, end) on contiguous ranges that cover [0, count), at most one range per thread, none smaller than
+/// `grain` (but the only one). Nothing is allocated. `work` must not throw.
+template <class Work>
+void parallel_for(std::int64_t count, std::int64_t grain, Work&& work) {
+  detail::parallel_ranges(
+      count, grain,
+      [](void* context, std::int64_t begin, std::int64_t end) {
+        (*static_cast<std::remove_reference_t<Work>*>(context))(begin, end);
+      },
+      &work);
+}
+
+}  // namespace vitq
