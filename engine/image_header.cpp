@@ -1,0 +1,250 @@
+#include "engine/image_header.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "engine/error.h"
+#include "engine/image.h"
+
+namespace vitq {
+
+namespace {
+
+using Bytes = std::span<const std::uint8_t>;
+
+std::uint32_t be16(Bytes bytes, std::size_t at) { return bytes[at] * 256U + bytes[at + 1]; }
+std::uint32_t be32(Bytes bytes, std::size_t at) { return be16(bytes, at) << 16 | be16(bytes, at + 2); }
+std::uint32_t le16(Bytes bytes, std::size_t at) { return bytes[at + 1] * 256U + bytes[at]; }
+std::uint32_t le32(Bytes bytes, std::size_t at) { return le16(bytes, at + 2) << 16 | le16(bytes, at); }
+
+[[noreturn]] void fail_truncated(const char* format, const std::string& name) {
+  fail(name, ": the ", format, " picture is cut off: the file ends before the picture does; copy or download it again");
+}
+
+[[noreturn]] void fail_damaged(const char* format, const std::string& name, const std::string& what) {
+  fail(name, ": damaged ", format, " picture: ", what, "; copy or download it again");
+}
+
+/// Refuses a size whose pixels cannot possibly be packed into `packed` bytes.
+void check_plausible(PictureSize size, std::int64_t least, std::size_t packed, const char* format,
+                     const std::string& name) {
+  check(least <= static_cast<std::int64_t>(packed), name, ": damaged ", format, " picture: it claims ", size.width,
+        " x ", size.height, " pixels, which takes at least ", least, " bytes, but holds ", packed);
+}
+
+enum JpegMarker : int { kHuffman = 0xC4, kAdobe = 0xEE, kStartOfScan = 0xDA, kEndOfImage = 0xD9 };
+
+class JpegWalk {
+ public:
+  JpegWalk(Bytes bytes, const std::string& name) : bytes_(bytes), name_(name) {}
+
+  PictureSize run() {
+    int scans = 0;
+    for (int marker = next_marker(); marker != kEndOfImage; marker = next_marker()) {
+      if (marker < 0xC0 || (marker >= 0xD0 && marker <= 0xD8)) fail_damaged("JPEG", name_, "a marker out of place");
+      const Bytes body = next_segment();
+      if (marker == kStartOfScan) {
+        if (size_.width == 0) fail_damaged("JPEG", name_, "pixels before the frame header");
+        // A progressive picture has about ten; each costs a pass over all pixels, so a file of thousands would hang.
+        if (++scans > kMaxScans) fail_damaged("JPEG", name_, "more than " + std::to_string(kMaxScans) + " scans");
+        skip_scan();
+      } else if (marker == kHuffman) {
+        check_huffman_tables(body);
+      } else if (marker == kAdobe && body.size() >= 12 && std::memcmp(body.data(), "Adobe", 5) == 0) {
+        adobe_transform_ = body[11];
+      } else if (marker <= 0xCF) {
+        read_frame(marker, body);
+      }
+    }
+    if (scans == 0) fail_damaged("JPEG", name_, "no pixels in it");
+    check(components_ != 4 || adobe_transform_ == 0 || adobe_transform_ == 2, name_,
+          ": is a four-channel JPEG without Adobe's colour mark, which vitq cannot read: convert it to RGB first");
+    return size_;
+  }
+
+ private:
+  static constexpr int kMaxScans = 128;
+
+  /// The code of the next marker; garbage and fill bytes before it are skipped.
+  int next_marker() {
+    while (at_ < bytes_.size() && bytes_[at_] != 0xFF) ++at_;
+    while (at_ < bytes_.size() && bytes_[at_] == 0xFF) ++at_;
+    if (at_ >= bytes_.size()) fail_truncated("JPEG", name_);
+    return bytes_[at_++];
+  }
+
+  /// The bytes of a segment behind its two bytes of length.
+  Bytes next_segment() {
+    if (at_ + 2 > bytes_.size()) fail_truncated("JPEG", name_);
+    const std::size_t length = be16(bytes_, at_);
+    if (length < 2) fail_damaged("JPEG", name_, "a segment of length " + std::to_string(length));
+    if (at_ + length > bytes_.size()) fail_truncated("JPEG", name_);
+    const Bytes body = bytes_.subspan(at_ + 2, length - 2);
+    at_ += length;
+    return body;
+  }
+
+  /// Stops at the next marker that is neither a stuffed FF byte (FF 00) nor a restart (FF D0 to FF D7).
+  void skip_scan() {
+    while (at_ < bytes_.size()) {
+      const void* found = std::memchr(bytes_.data() + at_, 0xFF, bytes_.size() - at_);
+      if (found == nullptr) fail_truncated("JPEG", name_);
+      const std::size_t marker = static_cast<const std::uint8_t*>(found) - bytes_.data();
+      at_ = marker;
+      while (at_ < bytes_.size() && bytes_[at_] == 0xFF) ++at_;
+      if (at_ >= bytes_.size()) fail_truncated("JPEG", name_);
+      const int code = bytes_[at_];
+      if (code != 0 && (code < 0xD0 || code > 0xD7)) {
+        at_ = marker;
+        return;
+      }
+      ++at_;
+    }
+    fail_truncated("JPEG", name_);
+  }
+
+  /// stb_image 2.27 writes past its tables when the sixteen counts add up to more than 256 codes.
+  void check_huffman_tables(Bytes body) {
+    while (!body.empty()) {
+      if (body.size() < 17) fail_damaged("JPEG", name_, "a Huffman table is cut off");
+      std::size_t codes = 0;
+      for (int i = 1; i <= 16; ++i) codes += body[i];
+      if (codes > 256) fail_damaged("JPEG", name_, "a Huffman table of " + std::to_string(codes) + " codes");
+      if (body.size() < 17 + codes) fail_damaged("JPEG", name_, "a Huffman table is cut off");
+      body = body.subspan(17 + codes);
+    }
+  }
+
+  void read_frame(int marker, Bytes body) {
+    const bool lossless = marker == 0xC3 || marker == 0xC7 || marker == 0xCB || marker == 0xCF;
+    const bool arithmetic = marker >= 0xC9;
+    check(marker <= 0xC2, name_, ": is a JPEG of an uncommon kind (",
+          lossless ? "lossless" : (arithmetic ? "arithmetic-coded" : "hierarchical"),
+          "), which vitq cannot read: convert it to a baseline JPEG or a PNG first");
+    if (body.size() < 6) fail_damaged("JPEG", name_, "the frame header is too short");
+    if (size_.width != 0) fail_damaged("JPEG", name_, "a second frame header");
+    check(body[0] == 8, name_, ": is a ", int{body[0]},
+          "-bit JPEG, which vitq cannot read: convert it to an 8-bit JPEG or a PNG first");
+    size_ = {be16(body, 3), be16(body, 1)};
+    components_ = body[5];
+    check_picture_size(size_, "JPEG", name_);
+    // A block of 8 x 8 samples takes at least a bit, and at the coarsest sampling there are two blocks for 32 x 32
+    // pixels.
+    check_plausible(size_, size_.width * size_.height / 4096, bytes_.size(), "JPEG", name_);
+  }
+
+  Bytes bytes_;
+  const std::string& name_;
+  std::size_t at_ = 2;
+  PictureSize size_;
+  int components_ = 0;
+  int adobe_transform_ = -1;
+};
+
+constexpr std::array<std::uint32_t, 256> make_crc_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? crc >> 1 ^ 0xEDB88320U : crc >> 1;
+    table[byte] = crc;
+  }
+  return table;
+}
+
+/// CRC-32 of zlib and PNG.
+std::uint32_t crc32(Bytes bytes) {
+  static constexpr std::array<std::uint32_t, 256> kTable = make_crc_table();
+  std::uint32_t crc = ~0U;
+  for (const std::uint8_t byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xFF];
+  return ~crc;
+}
+
+/// The size in an IHDR chunk, and the bytes its pixels take when unpacked.
+PictureSize read_png_header(Bytes ihdr, const std::string& name, std::int64_t& unpacked) {
+  if (ihdr.size() != 13) fail_damaged("PNG", name, "a header of " + std::to_string(ihdr.size()) + " bytes, not 13");
+  const PictureSize size{be32(ihdr, 0), be32(ihdr, 4)};
+  check_picture_size(size, "PNG", name);
+  const int depth = ihdr[8];
+  const int color = ihdr[9];
+  static constexpr std::array<int, 7> kSamples{1, 0, 3, 1, 2, 0, 4};
+  if (color >= static_cast<int>(kSamples.size()) || kSamples[color] == 0 || depth == 0 || depth > 16) {
+    fail_damaged("PNG", name,
+                 "unknown colour type " + std::to_string(color) + " of " + std::to_string(depth) + " bits");
+  }
+  unpacked = size.height * ((size.width * kSamples[color] * depth + 7) / 8);
+  return size;
+}
+
+}  // namespace
+
+void check_picture_size(PictureSize size, const char* format, const std::string& name) {
+  if (size.width <= 0 || size.height <= 0) {
+    fail_damaged(format, name,
+                 "it claims " + std::to_string(size.width) + " x " + std::to_string(size.height) + " pixels");
+  }
+  check(size.width <= kMaxImageSide && size.height <= kMaxImageSide && size.width * size.height <= kMaxImagePixels,
+        name, ": the ", format, " picture is too large: ", size.width, " x ", size.height, " pixels, the limits are ",
+        kMaxImageSide, " for a side and ", kMaxImagePixels, " in all; make it smaller first");
+}
+
+PictureSize check_jpeg(Bytes bytes, const std::string& name) { return JpegWalk(bytes, name).run(); }
+
+PictureSize check_png(Bytes bytes, const std::string& name) {
+  constexpr std::size_t kSignature = 8;
+  constexpr std::size_t kFrame = 12;  // length, type and checksum around a chunk's data
+  PictureSize size;
+  std::int64_t unpacked = 0;
+  std::size_t packed = 0;
+  for (std::size_t at = kSignature;;) {
+    if (bytes.size() < at + kFrame) fail_truncated("PNG", name);
+    const std::size_t length = be32(bytes, at);
+    const std::string_view type(reinterpret_cast<const char*>(bytes.data()) + at + 4, 4);
+    if (size.width == 0 && type != "IHDR") fail_damaged("PNG", name, "it does not begin with its header");
+    if (length > bytes.size() - at - kFrame) fail_truncated("PNG", name);
+    const Bytes data = bytes.subspan(at + 8, length);
+    const bool critical = (type[0] & 0x20) == 0;
+    if (critical && type != "IHDR" && type != "PLTE" && type != "IDAT" && type != "IEND") {
+      fail_damaged("PNG", name, "an unknown critical chunk");
+    }
+    if (critical && crc32(bytes.subspan(at + 4, length + 4)) != be32(bytes, at + 8 + length)) {
+      fail_damaged("PNG", name, "wrong checksum in chunk " + std::string(type));
+    }
+    if (type == "IHDR") size = read_png_header(data, name, unpacked);
+    if (type == "IDAT") packed += length;
+    if (type == "IEND") break;
+    at += length + kFrame;
+  }
+  if (packed == 0) fail_damaged("PNG", name, "no pixels in it");
+  // Deflate shrinks by a factor of 1032 at most.
+  check_plausible(size, unpacked / 1032, packed, "PNG", name);
+  return size;
+}
+
+PictureSize check_bmp(Bytes bytes, const std::string& name) {
+  constexpr std::size_t kFileHeader = 14;
+  constexpr std::size_t kInfoHeader = 40;
+  if (bytes.size() < kFileHeader + kInfoHeader) fail_truncated("BMP", name);
+  const std::uint32_t pixels_at = le32(bytes, 10);
+  const std::uint32_t header = le32(bytes, 14);
+  check(header == 40 || header == 56 || header == 108 || header == 124, name, ": is a BMP with a header of ", header,
+        " bytes, which vitq cannot read (40, 56, 108 and 124 it can): convert it to PNG first");
+  // The height is negative when the rows run from the top.
+  const std::int64_t width = static_cast<std::int32_t>(le32(bytes, 18));
+  const std::int64_t height = static_cast<std::int32_t>(le32(bytes, 22));
+  const PictureSize size{width, height < 0 ? -height : height};
+  check_picture_size(size, "BMP", name);
+  const std::uint32_t bits = le16(bytes, 28);
+  const std::uint32_t compression = le32(bytes, 30);
+  check(compression == 0 || (compression == 3 && (bits == 16 || bits == 32)), name,
+        ": is a compressed BMP, which vitq cannot read: convert it to PNG first");
+  check(bits == 1 || bits == 4 || bits == 8 || bits == 16 || bits == 24 || bits == 32, name, ": is a BMP of ", bits,
+        " bits a pixel, which vitq cannot read: convert it to PNG first");
+  if (pixels_at < kFileHeader + header) fail_damaged("BMP", name, "its pixels overlap its header");
+  const std::int64_t row = (size.width * bits + 31) / 32 * 4;
+  if (pixels_at + row * size.height > static_cast<std::int64_t>(bytes.size())) fail_truncated("BMP", name);
+  return size;
+}
+
+}  // namespace vitq

@@ -1,0 +1,264 @@
+#include "engine/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace vitq {
+
+namespace {
+
+constexpr int kChannels = 3;
+constexpr int kFractionBits = 22;
+// Both passes work on kLanes neighbouring bytes at a time: in the first, 16 rows of one column, laid side by side; in
+// the second, 16 pixels of one row.
+constexpr int kStripRows = 16;
+constexpr int kLanes = kStripRows * kChannels;
+
+/// The part of the resized picture that is wanted.
+struct Box {
+  int left, top, width, height;
+};
+
+/// For each wanted output coordinate: which input coordinates it is a sum of, and with which fixed-point weights.
+struct Taps {
+  std::vector<int> first, count;
+  std::vector<std::int32_t> weights;  // [outputs, longest]
+  int longest = 0;
+
+  [[nodiscard]] int begin() const { return first.front(); }
+  [[nodiscard]] int end() const { return first.back() + count.back(); }
+};
+
+double cubic(double x) {
+  constexpr double kA = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * kA;
+  return 0.0;
+}
+
+std::int32_t to_fixed(double weight) {
+  const double scaled = weight * (1 << kFractionBits);
+  return static_cast<std::int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+}
+
+/// Taps of the outputs [begin, begin + size) when `from` coordinates become `to`. Every operation is in Pillow's order.
+Taps make_taps(int from, int to, int begin, int size) {
+  const double scale = static_cast<double>(from) / to;
+  const double widening = std::max(scale, 1.0);
+  const double support = 2.0 * widening;
+  const double narrowing = 1.0 / widening;
+  Taps taps;
+  taps.longest = static_cast<int>(std::ceil(support)) * 2 + 1;
+  taps.weights.assign(static_cast<std::size_t>(size) * taps.longest, 0);
+  std::vector<double> weight(taps.longest);
+  for (int i = 0; i < size; ++i) {
+    const double center = (begin + i + 0.5) * scale;
+    const int first = std::max(0, static_cast<int>(center - support + 0.5));
+    const int count = std::min(from, static_cast<int>(center + support + 0.5)) - first;
+    double sum = 0.0;
+    for (int t = 0; t < count; ++t) {
+      weight[t] = cubic((first + t - center + 0.5) * narrowing);
+      sum += weight[t];
+    }
+    for (int t = 0; t < count; ++t) {
+      taps.weights[static_cast<std::size_t>(i) * taps.longest + t] = to_fixed(sum != 0.0 ? weight[t] / sum : weight[t]);
+    }
+    taps.first.push_back(first);
+    taps.count.push_back(count);
+  }
+  return taps;
+}
+
+/// dst[l] = sum over t of weights[t] * src[t * stride + l], for kLanes lanes: rounded, and clamped to a byte.
+/// The loops over lanes become SIMD code; clones for AVX2 and AVX-512 were measured and gain under 10 %.
+/// |sum| stays below 2^31: the weights' absolute values add up to less than 1.5, and 1.5 * 255 < 2^9.
+inline void weighted_sum(const std::uint8_t* src, std::size_t stride, const std::int32_t* weights, int count,
+                         std::uint8_t* dst) {
+  std::int32_t sums[kLanes];
+  for (std::int32_t& sum : sums) sum = 1 << (kFractionBits - 1);
+  for (int t = 0; t < count; ++t) {
+    for (int l = 0; l < kLanes; ++l) sums[l] += weights[t] * src[t * stride + l];
+  }
+  for (int l = 0; l < kLanes; ++l) dst[l] = static_cast<std::uint8_t>(std::clamp(sums[l] >> kFractionBits, 0, 255));
+}
+
+/// First pass over one strip: `strip` is [columns from taps.begin(), kLanes]; `dst` is [outputs, kLanes].
+void blend_across(const std::uint8_t* strip, const Taps& taps, std::uint8_t* dst) {
+  const int origin = taps.begin();
+  for (std::size_t i = 0; i < taps.first.size(); ++i) {
+    weighted_sum(strip + static_cast<std::size_t>(taps.first[i] - origin) * kLanes, kLanes,
+                 taps.weights.data() + i * taps.longest, taps.count[i], dst + i * kLanes);
+  }
+}
+
+/// Second pass: `rows` is [rows from taps.begin(), stride], `dst` is [outputs, stride], stride a multiple of kLanes.
+void blend_down(const std::uint8_t* rows, std::size_t stride, const Taps& taps, std::uint8_t* dst) {
+  const int origin = taps.begin();
+  for (std::size_t i = 0; i < taps.first.size(); ++i) {
+    const std::uint8_t* src = rows + static_cast<std::size_t>(taps.first[i] - origin) * stride;
+    for (std::size_t lane = 0; lane < stride; lane += kLanes) {
+      weighted_sum(src + lane, stride, taps.weights.data() + i * taps.longest, taps.count[i], dst + i * stride + lane);
+    }
+  }
+}
+
+/// Copies pixels between a picture's rows and a strip, [columns, kLanes], in which 16 rows lie side by side.
+void rows_to_strip(const std::uint8_t* rows, std::size_t stride, int count, int columns, std::uint8_t* strip) {
+  for (int x = 0; x < columns; ++x) {
+    for (int y = 0; y < count; ++y) {
+      std::memcpy(strip + static_cast<std::size_t>(x) * kLanes + y * kChannels, rows + y * stride + x * kChannels,
+                  kChannels);
+    }
+  }
+}
+
+void strip_to_rows(const std::uint8_t* strip, int columns, int count, std::uint8_t* rows, std::size_t stride) {
+  for (int x = 0; x < columns; ++x) {
+    for (int y = 0; y < count; ++y) {
+      std::memcpy(rows + y * stride + x * kChannels, strip + static_cast<std::size_t>(x) * kLanes + y * kChannels,
+                  kChannels);
+    }
+  }
+}
+
+/// The first pass over rows [first_row, last_row) of `image`: [last_row - first_row, stride].
+std::vector<std::uint8_t> resize_across(const Image& image, const Taps& taps, int first_row, int last_row,
+                                        std::size_t stride) {
+  const std::size_t image_stride = static_cast<std::size_t>(image.width) * kChannels;
+  const int columns = taps.end() - taps.begin();
+  const int outputs = static_cast<int>(taps.first.size());
+  std::vector<std::uint8_t> strip(static_cast<std::size_t>(columns) * kLanes);
+  std::vector<std::uint8_t> blended(static_cast<std::size_t>(outputs) * kLanes);
+  std::vector<std::uint8_t> rows((last_row - first_row) * stride);
+  for (int y = first_row; y < last_row; y += kStripRows) {
+    const int count = std::min(kStripRows, last_row - y);
+    rows_to_strip(image.rgb.data() + y * image_stride + taps.begin() * kChannels, image_stride, count, columns,
+                  strip.data());
+    blend_across(strip.data(), taps, blended.data());
+    strip_to_rows(blended.data(), outputs, count, rows.data() + (y - first_row) * stride, stride);
+  }
+  return rows;
+}
+
+void check_picture(const Image& image) {
+  check(image.width > 0 && image.height > 0 &&
+            image.rgb.size() == static_cast<std::size_t>(image.width) * image.height * kChannels,
+        "a picture of ", image.width, " x ", image.height, " pixels must hold 3 bytes for each, but holds ",
+        image.rgb.size());
+}
+
+/// The pixels `box` of the picture resized to width x height; a pass whose size does not change alters nothing.
+Image resize_box(const Image& image, int width, int height, const Box& box) {
+  const Taps across = make_taps(image.width, width, box.left, box.width);
+  const Taps down = make_taps(image.height, height, box.top, box.height);
+  const std::int64_t between = std::int64_t{box.width} * (down.end() - down.begin());
+  check(between <= kMaxImagePixels, "resizing a picture of ", image.width, " x ", image.height, " pixels to ", width,
+        " x ", height, " takes ", between, " pixels in between; the limit is ", kMaxImagePixels,
+        ": make the picture smaller first");
+  const std::size_t row = static_cast<std::size_t>(box.width) * kChannels;
+  const std::size_t stride = (row + kLanes - 1) / kLanes * kLanes;
+  const std::vector<std::uint8_t> rows = resize_across(image, across, down.begin(), down.end(), stride);
+  std::vector<std::uint8_t> padded(box.height * stride);
+  blend_down(rows.data(), stride, down, padded.data());
+  Image out{box.width, box.height, std::vector<std::uint8_t>(box.height * row)};
+  for (int y = 0; y < box.height; ++y) std::memcpy(out.rgb.data() + y * row, padded.data() + y * stride, row);
+  return out;
+}
+
+struct Size {
+  std::int64_t width, height;
+};
+
+Size short_side_size(const Image& image, int size) {
+  check(size > 0 && size <= kMaxImageSide, "cannot resize the short side of a picture to ", size, ": expected 1 to ",
+        kMaxImageSide);
+  if (image.width <= image.height) return {size, std::int64_t{size} * image.height / image.width};
+  return {std::int64_t{size} * image.width / image.height, size};
+}
+
+/// (side - size) / 2, rounded half to even.
+int crop_offset(std::int64_t side, int size) {
+  const std::int64_t half = (side - size) / 2;
+  const bool odd = (side - size) % 2 != 0;
+  return static_cast<int>(odd ? half + half % 2 : half);
+}
+
+void check_crop(std::int64_t width, std::int64_t height, int size, const char* when) {
+  check(size > 0, "cannot crop a picture to ", size, " pixels: expected at least 1");
+  check(width >= size && height >= size, "a picture of ", width, " x ", height, " pixels", when,
+        " is smaller than the crop of ", size, " x ", size, ": resize it to a short side of at least ", size);
+}
+
+}  // namespace
+
+Image resize_bicubic(const Image& image, int width, int height) {
+  check_picture(image);
+  check(width > 0 && height > 0 && std::int64_t{width} * height <= kMaxImagePixels, "cannot resize a picture of ",
+        image.width, " x ", image.height, " pixels to ", width, " x ", height, ": expected 1 to ", kMaxImagePixels,
+        " pixels");
+  return resize_box(image, width, height, {0, 0, width, height});
+}
+
+Image resize_short_side(const Image& image, int size) {
+  check_picture(image);
+  const auto [width, height] = short_side_size(image, size);
+  check(width * height <= kMaxImagePixels, "resizing a picture of ", image.width, " x ", image.height,
+        " pixels to a short side of ", size, " makes ", width, " x ", height, "; the limit is ", kMaxImagePixels,
+        " pixels");
+  return resize_bicubic(image, static_cast<int>(width), static_cast<int>(height));
+}
+
+Image center_crop(const Image& image, int size) {
+  check_picture(image);
+  check_crop(image.width, image.height, size, "");
+  const int left = crop_offset(image.width, size);
+  const int top = crop_offset(image.height, size);
+  const std::size_t row = static_cast<std::size_t>(size) * kChannels;
+  Image out{size, size, std::vector<std::uint8_t>(size * row)};
+  for (int y = 0; y < size; ++y) {
+    const std::size_t from = (static_cast<std::size_t>(top + y) * image.width + left) * kChannels;
+    std::memcpy(out.rgb.data() + y * row, image.rgb.data() + from, row);
+  }
+  return out;
+}
+
+Image resize_and_crop(const Image& image, int resize, int size) {
+  check_picture(image);
+  const auto [width, height] = short_side_size(image, resize);
+  check_crop(width, height, size, " after resizing");
+  // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
+  check(std::max(width, height) <= INT32_MAX, "a picture of ", image.width, " x ", image.height,
+        " pixels is too long to resize to a short side of ", resize);
+  return resize_box(image, static_cast<int>(width), static_cast<int>(height),
+                    {crop_offset(width, size), crop_offset(height, size), size, size});
+}
+
+void normalize(const Image& image, const Preprocessing& how, std::span<float> chw) {
+  check_picture(image);
+  const std::size_t pixels = static_cast<std::size_t>(image.width) * image.height;
+  check(chw.size() == pixels * kChannels, "a picture of ", image.width, " x ", image.height, " pixels fills ",
+        pixels * kChannels, " floats, but there is room for ", chw.size());
+  for (int c = 0; c < kChannels; ++c) {
+    check(how.std[c] > 0.0F, "the standard deviation of channel ", c, " is ", how.std[c], ": expected more than 0");
+    std::array<float, 256> value;
+    for (int byte = 0; byte < 256; ++byte) {
+      value[byte] = (static_cast<float>(byte) / 255.0F - how.mean[c]) / how.std[c];
+    }
+    float* plane = chw.data() + c * pixels;
+    for (std::size_t i = 0; i < pixels; ++i) plane[i] = value[image.rgb[i * kChannels + c]];
+  }
+}
+
+void preprocess(const Image& image, const Preprocessing& how, std::span<float> chw) {
+  const Image crop =
+      how.resize == 0 ? center_crop(image, how.image_size) : resize_and_crop(image, how.resize, how.image_size);
+  normalize(crop, how, chw);
+}
+
+}  // namespace vitq

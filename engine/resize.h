@@ -1,0 +1,43 @@
+#pragma once
+// From a picture to what a model reads: Pillow's bicubic resize, torchvision's centre crop, mean and standard
+// deviation. The 8-bit results equal theirs bit for bit, on every CPU: the arithmetic is in integers.
+
+#include <array>
+#include <span>
+
+#include "engine/image.h"
+
+namespace vitq {
+
+/// What a model wants of a picture. The defaults are DeiT's and Swin's.
+struct Preprocessing {
+  int image_size = 224;  // side of the centre crop
+  int resize = 248;      // the short side before the crop; 0: the picture is cropped as it is
+  std::array<float, 3> mean{0.485F, 0.456F, 0.406F};
+  std::array<float, 3> std{0.229F, 0.224F, 0.225F};
+};
+
+/// Pillow's Image.resize((width, height), BICUBIC) of an RGB picture: cubic convolution with a = -0.5, widened by the
+/// scale when shrinking, first across and then down, with 22-bit weights and an 8-bit picture in between.
+/// Throws Error for a size below 1, or of more than kMaxImagePixels (also in between).
+Image resize_bicubic(const Image& image, int width, int height);
+
+/// torchvision's Resize(size): the short side becomes `size`, the long one int(size * long / short).
+Image resize_short_side(const Image& image, int size);
+
+/// The `size` x `size` pixels in the middle. The offset (side - size) / 2 is rounded half to even, as torchvision's
+/// CenterCrop does. Throws Error when the picture is smaller (torchvision would pad with black).
+Image center_crop(const Image& image, int size);
+
+/// center_crop(resize_short_side(image, resize), size), but only the pixels of the crop are computed: memory stays
+/// small for any picture, even one of 20000 x 1. Throws Error when resize < size.
+Image resize_and_crop(const Image& image, int resize, int size);
+
+/// (byte / 255 - mean) / std for each channel, in float, as torchvision's ToTensor and Normalize.
+/// `chw` is [3, image.height, image.width] and must have just that size.
+void normalize(const Image& image, const Preprocessing& how, std::span<float> chw);
+
+/// All of it: resize, crop, normalise. `chw` is [3, image_size, image_size] and must have just that size.
+void preprocess(const Image& image, const Preprocessing& how, std::span<float> chw);
+
+}  // namespace vitq
