@@ -1,0 +1,90 @@
+#include "weights/atomic_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace vitq {
+namespace fs = std::filesystem;
+namespace {
+
+/// Where the bytes really go: follows a symbolic link and refuses what a rename must not replace.
+fs::path resolve(const fs::path& target) {
+  std::error_code error;
+  const fs::file_status status = fs::status(target, error);
+  check(!error || !fs::exists(status), target.string(), ": cannot be written: ", error.message());
+  check(!fs::is_directory(status), target.string(), ": cannot be written: it is a directory, expected a file name");
+  check(!fs::exists(status) || fs::is_regular_file(status), target.string(),
+        ": cannot be written: it is not a regular file");
+  check(target.has_filename(), "\"", target.string(), "\": cannot be written: expected a file name");
+  if (!fs::is_symlink(fs::symlink_status(target, error))) return target;
+  fs::path real = fs::canonical(target, error);
+  check(!error, target.string(), ": cannot be written: the symbolic link leads nowhere");
+  return real;
+}
+
+fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
+
+}  // namespace
+
+AtomicFile::AtomicFile(const fs::path& target) : target_(resolve(target)) {
+  // A number after the process id, because a killed process of the same id may have left its file.
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; fd_ < 0 && attempt < kAttempts; ++attempt) {
+    std::ostringstream name;
+    name << '.' << target_.filename().string() << '.' << ::getpid() << '-' << attempt << ".tmp";
+    temporary_ = folder_of(target_) / name.str();
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask narrows it
+    if (fd_ < 0 && errno != EEXIST) break;
+  }
+  if (fd_ < 0) {
+    temporary_.clear();
+    fail_to("be created");
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    constexpr std::size_t kChunk = std::size_t{1} << 30;  // one write() moves at most 2 GiB
+    const ssize_t written = ::write(fd_, bytes.data(), std::min(bytes.size(), kChunk));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_to("be written");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void AtomicFile::write(std::string_view text) {
+  write(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) fail_to("be written");
+  const int fd = std::exchange(fd_, -1);
+  if (::close(fd) != 0) fail_to("be written");
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_to("be put in place");
+  temporary_.clear();
+  // The content is safe and in place; some file systems cannot sync a folder, and that is no failure of ours.
+  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    ::fsync(folder);
+    ::close(folder);
+  }
+}
+
+void AtomicFile::fail_to(const char* action) const {
+  fail(target_.string(), ": cannot ", action, ": ", std::strerror(errno), "; nothing was changed");
+}
+
+}  // namespace vitq

@@ -1,0 +1,194 @@
+#include "weights/checkpoint.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "engine/error.h"
+#include "weights/half.h"
+#include "weights/names.h"
+#include "weights/printable.h"
+#include "weights/seeded.h"
+
+namespace vitq {
+namespace {
+
+/// dst[i] = widen(element i of bytes). By memcpy, because the file may hold the element at any address.
+template <class Stored, class Widen>
+void convert(std::span<const std::uint8_t> bytes, std::span<float> dst, Widen widen) {
+  for (std::size_t i = 0; i < dst.size(); ++i) {
+    Stored stored;
+    std::memcpy(&stored, bytes.data() + i * sizeof(Stored), sizeof(Stored));
+    dst[i] = widen(stored);
+  }
+}
+
+bool is_float_aligned(const std::uint8_t* address) {
+  return reinterpret_cast<std::uintptr_t>(address) % alignof(float) == 0;
+}
+
+/// Index of the first NaN or infinity, or values.size(). The common case is one vectorised pass without a branch.
+std::size_t first_non_finite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  const auto is_non_finite = [](float value) { return (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent; };
+  std::uint32_t any = 0;
+  for (const float value : values) any |= is_non_finite(value) ? 1u : 0u;
+  if (any == 0) return values.size();
+  return static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_non_finite) - values.begin());
+}
+
+/// The first tensor of a kind of fault, told in full, and how many more there are.
+struct Faults {
+  std::string first;
+  int count = 0;
+
+  void add(const std::string& text) {
+    if (count++ == 0) first = text;
+  }
+  /// "PREFIX first and 3 more", after a "; " where something stands before.
+  void append_to(std::string& message, const std::string& prefix) const {
+    if (count == 0) return;
+    if (!message.empty()) message += "; ";
+    message += prefix + first;
+    if (count > 1) message += " (and " + std::to_string(count - 1) + " more)";
+  }
+};
+
+}  // namespace
+
+Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+  Checkpoint checkpoint;
+  checkpoint.source_ = path.string();
+  checkpoint.file_.emplace(path);
+  std::vector<std::string> published;
+  for (const FileTensor& tensor : checkpoint.file_->tensors()) published.push_back(tensor.name);
+  std::map<std::string, std::string> names;
+  try {
+    names = canonical_names(published);
+  } catch (const Error& error) {
+    fail(checkpoint.source_, ": ", error.what());
+  }
+  for (const auto& [name, published_name] : names) {
+    // Tensors lie in the file's vector, whose elements stay where they are when the file is moved.
+    const FileTensor* tensor = checkpoint.file_->find(published_name);
+    checkpoint.entries_[name] = Entry{tensor->shape, tensor, nullptr, false};
+  }
+  return checkpoint;
+}
+
+Checkpoint Checkpoint::seeded(const std::vector<TensorSpec>& specs, std::uint64_t seed) {
+  Checkpoint checkpoint;
+  checkpoint.source_ = "seeded weights";
+  checkpoint.seed_ = seed;
+  checkpoint.seeded_metadata_ = {{"seed", std::to_string(seed)}};
+  for (const TensorSpec& spec : specs) {
+    element_count(spec.shape);  // throws on a shape that means nothing
+    const bool is_new = checkpoint.entries_.try_emplace(spec.name, Entry{spec.shape, nullptr, nullptr, true}).second;
+    check(is_new, checkpoint.source_, ": tensor ", printable(spec.name), " is asked for twice");
+  }
+  return checkpoint;
+}
+
+std::vector<std::string> Checkpoint::names() const {
+  std::vector<std::string> names;
+  names.reserve(entries_.size());
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
+const std::map<std::string, std::string>& Checkpoint::metadata() const {
+  return file_ ? file_->metadata() : seeded_metadata_;
+}
+
+const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
+  const auto found = entries_.find(name);
+  check(found != entries_.end(), source_, ": has no tensor ", printable(name));
+  return found->second;
+}
+
+std::span<const float> Checkpoint::f32(const std::string& name) const {
+  const Entry& wanted = entry(name);
+  const auto count = static_cast<std::size_t>(element_count(wanted.shape));
+  const bool is_direct = wanted.stored != nullptr && wanted.stored->dtype == FileDType::kF32 &&
+                         is_float_aligned(wanted.stored->bytes.data());
+  if (!is_direct && wanted.owned == nullptr) materialize(name, wanted);
+  const float* data = is_direct ? reinterpret_cast<const float*>(wanted.stored->bytes.data()) : wanted.owned.get();
+  const std::span<const float> values(data, count);
+  if (!wanted.is_checked) {
+    const std::size_t bad = first_non_finite(values);
+    check(bad == count, source_, ": tensor ", printable(name), " ", to_string(wanted.shape), ": element ", bad, " is ",
+          bad < count ? values[bad] : 0, ", expected a finite number; the file is damaged");
+    wanted.is_checked = true;
+  }
+  return values;
+}
+
+void Checkpoint::materialize(const std::string& name, const Entry& entry) const {
+  const auto count = static_cast<std::size_t>(element_count(entry.shape));
+  auto memory = std::make_unique_for_overwrite<float[]>(count);
+  const std::span<float> dst(memory.get(), count);
+  if (entry.stored == nullptr) {
+    fill_seeded(name, entry.shape, seed_, dst);
+  } else {
+    const std::span<const std::uint8_t> bytes = entry.stored->bytes;
+    switch (entry.stored->dtype) {
+      case FileDType::kF32:
+        convert<float>(bytes, dst, [](float value) { return value; });
+        break;
+      case FileDType::kF64:
+        convert<double>(bytes, dst, [](double value) { return static_cast<float>(value); });
+        break;
+      case FileDType::kF16:
+        convert<std::uint16_t>(bytes, dst, half_to_float);
+        break;
+      case FileDType::kBF16:
+        convert<std::uint16_t>(bytes, dst, bfloat16_to_float);
+        break;
+      default:
+        fail(source_, ": tensor ", printable(name), " is ", dtype_name(entry.stored->dtype),
+             ", expected F32, F16, BF16 or F64");
+    }
+  }
+  entry.owned = std::move(memory);
+}
+
+void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::string& hint) const {
+  Faults misshapen, missing, surplus;
+  std::map<std::string, const Shape*> wanted;
+  for (const TensorSpec& spec : expected) {
+    wanted[spec.name] = &spec.shape;
+    const auto found = entries_.find(spec.name);
+    if (found == entries_.end()) {
+      missing.add(spec.name + " " + to_string(spec.shape));
+    } else if (found->second.shape != spec.shape) {
+      misshapen.add(spec.name + " " + to_string(spec.shape) + ", found " + to_string(found->second.shape));
+    }
+  }
+  for (const auto& [name, entry] : entries_) {
+    if (!wanted.contains(name)) surplus.add(printable(name) + " " + to_string(entry.shape));
+  }
+  std::string message;
+  misshapen.append_to(message, "expected ");
+  missing.append_to(message, "missing ");
+  surplus.append_to(message, "unexpected ");
+  check(message.empty(), source_, ": ", message, hint.empty() ? "" : "; ", hint);
+}
+
+void Checkpoint::release_pages() const {
+  if (file_) file_->drop_pages();
+}
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
+                     const std::map<std::string, std::string>& metadata) {
+  std::vector<FileTensor> tensors;
+  for (const std::string& name : checkpoint.names()) {
+    const std::span<const float> values = checkpoint.f32(name);
+    tensors.push_back({name,
+                       FileDType::kF32,
+                       checkpoint.shape(name),
+                       {reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()}});
+  }
+  write_safetensors(path, tensors, metadata);
+}
+
+}  // namespace vitq

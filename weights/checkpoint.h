@@ -1,0 +1,80 @@
+#pragma once
+// What models read their weights through: named float tensors under canonical names, whether they come from a file of
+// any published naming and float type, or from a seed. The model asks for a name; where it lies is settled here.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/shape.h"
+#include "weights/safetensors.h"
+
+namespace vitq {
+
+/// A tensor that a model needs.
+struct TensorSpec {
+  std::string name;
+  Shape shape;
+};
+
+/// Move-only; spans handed out stay valid until it is destroyed. One thread at a time: f32() converts and generates on
+/// first use.
+class Checkpoint {
+ public:
+  /// The tensors of a safetensors file, by canonical name (canonical_names). Throws as SafetensorsFile does.
+  static Checkpoint open(const std::filesystem::path& path);
+  /// Seeded weights of these names and shapes (fill_seeded), made on first use.
+  static Checkpoint seeded(const std::vector<TensorSpec>& specs, std::uint64_t seed);
+
+  bool contains(const std::string& name) const { return entries_.contains(name); }
+  /// Throws where there is no such tensor, as every function here that takes a name.
+  const Shape& shape(const std::string& name) const { return entry(name).shape; }
+  /// Sorted.
+  std::vector<std::string> names() const;
+  /// The file's `__metadata__`, not safe to print; of seeded weights, `seed`.
+  const std::map<std::string, std::string>& metadata() const;
+  /// The file's path, or "seeded weights": what error messages begin with.
+  const std::string& source() const { return source_; }
+
+  /// The values, row-major. F32 comes straight from the mapped file; F16, BF16, F64 and F32 that the file has put off
+  /// alignment are converted once, into memory of the Checkpoint. On first use the values are checked: NaN and
+  /// infinity are refused, so that a damaged file fails here, by name, and not as a strange answer.
+  std::span<const float> f32(const std::string& name) const;
+
+  /// Throws unless the names and shapes are exactly `expected`: one error with the first misshapen, missing and surplus
+  /// tensor and how many more there are, ending with `hint` ("is this deit_b?"; may be empty).
+  void require(const std::vector<TensorSpec>& expected, const std::string& hint) const;
+
+  /// Gives the mapped memory of the file back to the system (SafetensorsFile::drop_pages); what was converted or
+  /// generated stays. To be called once a model has packed its weights.
+  void release_pages() const;
+
+ private:
+  struct Entry {
+    Shape shape;
+    const FileTensor* stored = nullptr;      ///< null: seeded
+    mutable std::unique_ptr<float[]> owned;  ///< converted or generated on first use
+    mutable bool is_checked = false;         ///< known to be finite; seeded values always are
+  };
+
+  Checkpoint() = default;
+  const Entry& entry(const std::string& name) const;
+  void materialize(const std::string& name, const Entry& entry) const;
+
+  std::string source_;
+  std::optional<SafetensorsFile> file_;
+  std::uint64_t seed_ = 0;
+  std::map<std::string, std::string> seeded_metadata_;
+  std::map<std::string, Entry> entries_;
+};
+
+/// Writes all tensors of `checkpoint`, as F32 under their canonical names, whole or not at all (write_safetensors).
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
+                     const std::map<std::string, std::string>& metadata);
+
+}  // namespace vitq

@@ -1,0 +1,24 @@
+#pragma once
+// Seeded weights: a full-size model out of nothing, the same everywhere, so that every architecture can be checked and
+// timed without a download. Each value depends only on the seed, the tensor's timm name and the element's index.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "engine/shape.h"
+
+namespace vitq {
+
+/// Fills `dst`, of element_count(shape) elements in row-major order, with the values of the tensor `name`:
+/// h = FNV-1a-64(name) ^ seed; element i takes the SplitMix64 output of the state h + (i + 1) * golden ratio; its top
+/// 24 bits give v in [-1, 1), which is scaled by the tensor's kind:
+///   relative_position_bias_table: v          cls_token, dist_token, pos_embed: 0.5 v          *.bias: 0.1 v
+///   one-dimensional (norm scales): 1 + 0.2 v          linear and convolution weights: sqrt(3 / fan_in) v
+/// Throws where `dst` has another size.
+void fill_seeded(std::string_view name, const Shape& shape, std::uint64_t seed, std::span<float> dst);
+
+/// The input that goes with them, 2 v of the name `input`: [1, 3, 224, 224] in normalised space, or any other size.
+void fill_seeded_input(std::uint64_t seed, std::span<float> dst);
+
+}  // namespace vitq
