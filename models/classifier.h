@@ -1,0 +1,93 @@
+#pragma once
+// The facade that programs use: open a model, feed it pictures, read the best classes.
+//
+//   vitq::Classifier classifier = vitq::Classifier::open("deit_s.safetensors");
+//   for (const auto& p : classifier.classify(vitq::load_image("cat.jpg"))) std::cout << p.name << ' ' << p.probability;
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/image.h"
+#include "engine/resize.h"
+#include "models/model.h"
+#include "weights/checkpoint.h"
+
+namespace vitq {
+
+/// What a checkpoint is, as far as its shapes, metadata and file name tell.
+struct ModelDescription {
+  std::string name;  ///< a zoo name, or the metadata's, or the architecture's
+  ModelConfig config;
+  Preprocessing preprocessing;
+  std::string preprocessing_source;  ///< where it comes from, for people: "metadata", "zoo row deit_t", "assumed"
+  std::vector<std::string> class_names;
+};
+
+/// Recognises a checkpoint. With `insist`, a zoo name, the checkpoint must be that model. Throws Error, naming the
+/// first missing, surplus or misshapen tensor, or the metadata that does not parse.
+ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist = std::nullopt);
+
+/// The checkpoint of a zoo model without training: seeded weights (weights/seeded.h), for timing and tests.
+Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed = 0);
+
+/// Metadata to store with a checkpoint of this zoo model, so that describe() needs no guess.
+std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
+
+/// Folder where models are looked for by name: $VITQ_HOME, else $XDG_CACHE_HOME/vitq, else ~/.cache/vitq.
+std::filesystem::path model_home();
+
+/// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), else
+/// model_home()/model.safetensors. Throws Error, with what to do, where there is no such file or zoo row.
+std::filesystem::path locate_model(const std::string& model);
+
+struct Prediction {
+  int index = 0;
+  float probability = 0;
+  std::string name;
+};
+
+struct ClassifierOptions {
+  int threads = 0;  ///< 0: as many as CPUs this process may run on
+};
+
+/// A model ready to run. Movable. Each instance has its own buffers: several may run in several threads at once, one
+/// may not be used from two threads at once.
+class Classifier {
+ public:
+  /// Opens a zoo name or a file (locate_model, describe).
+  static Classifier open(const std::string& model, const ClassifierOptions& options = {});
+  /// Packs the weights; `checkpoint` may be closed afterwards.
+  Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options = {});
+
+  [[nodiscard]] const ModelDescription& description() const { return description_; }
+  [[nodiscard]] const ModelConfig& config() const { return description_.config; }
+  [[nodiscard]] Preprocessing& preprocessing() { return description_.preprocessing; }
+  [[nodiscard]] int threads() const { return threads_; }
+  /// Floats of one normalised picture, 3 size^2.
+  [[nodiscard]] std::int64_t picture_size() const;
+
+  /// images: [batch, 3, size, size], normalised (preprocess); logits: [batch, classes]. Throws Error where sizes
+  /// differ.
+  void logits(std::span<const float> images, std::int64_t batch, std::span<float> logits);
+
+  /// The `k` (at most all) most probable classes of one row of logits, best first; ties by index.
+  [[nodiscard]] std::vector<Prediction> top_k(std::span<const float> logits, int k) const;
+
+  /// preprocess, logits and top_k for one picture.
+  std::vector<Prediction> classify(const Image& image, int k = 5);
+
+  [[nodiscard]] Model& model() { return *model_; }
+
+ private:
+  ModelDescription description_;
+  int threads_;
+  std::unique_ptr<MatmulContext> context_;  // behind a pointer: layers hold its address
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace vitq

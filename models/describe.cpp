@@ -1,0 +1,129 @@
+#include <charconv>
+#include <cstdlib>
+#include <sstream>
+
+#include "engine/error.h"
+#include "models/classifier.h"
+#include "models/imagenet_classes.h"
+#include "models/metadata.h"
+#include "models/zoo.h"
+
+namespace vitq {
+
+namespace {
+
+// ", is this deit_b?" material: the zoo name of what the checkpoint looks like, if it looks like anything.
+std::string hint(const Checkpoint& checkpoint) {
+  try {
+    const ZooEntry* entry = match_zoo(infer_config(checkpoint), "");
+    return entry != nullptr ? "is this " + std::string(entry->name) + "?" : "";
+  } catch (const Error&) {
+    return "";  // the hint is a courtesy; the error it belongs to says what is wrong
+  }
+}
+
+std::vector<std::string> class_names(const Checkpoint& checkpoint, std::int64_t classes) {
+  if (auto names = metadata_list(checkpoint, "classes")) {
+    check(std::ssize(*names) == classes, checkpoint.source(), ": metadata 'classes' names ", names->size(),
+          " classes, the head has ", classes);
+    return *names;
+  }
+  const auto imagenet = imagenet_class_names();
+  if (classes == std::ssize(imagenet)) return {imagenet.begin(), imagenet.end()};
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
+  return names;
+}
+
+// The zoo row's preprocessing, or ImageNet's usual one, overridden by whatever the metadata states.
+void set_preprocessing(const Checkpoint& checkpoint, const ZooEntry* entry, ModelDescription& description) {
+  const ZooEntry* base = entry != nullptr ? entry : find_in_zoo("deit_s");
+  Preprocessing& result = description.preprocessing;
+  result = base->preprocessing;
+  result.image_size = static_cast<int>(description.config.image_size);
+  description.preprocessing_source = entry != nullptr ? "zoo row " + std::string(entry->name) : "assumed (ImageNet's)";
+  const auto mean = metadata_colours(checkpoint, "mean");
+  const auto std = metadata_colours(checkpoint, "std");
+  const auto crop = metadata_number(checkpoint, "crop_pct");
+  if (mean) result.mean = *mean;
+  if (std) {
+    for (const float value : *std) {
+      check(value > 0, checkpoint.source(), ": metadata 'std' has ", value, ", expected positive numbers");
+    }
+    result.std = *std;
+  }
+  constexpr double kUsualCrop = 0.9;
+  result.resize = resize_for_crop(description.config.image_size, crop.value_or(kUsualCrop));
+  if (mean && std && crop) description.preprocessing_source = "metadata";
+}
+
+}  // namespace
+
+ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist) {
+  ModelDescription description;
+  const ZooEntry* entry = insist ? find_in_zoo(*insist) : nullptr;
+  check(!insist || entry != nullptr, "no model named ", insist.value_or(""), "; see `vitq models`");
+  if (entry != nullptr) {
+    description.config = entry->config;
+  } else {
+    description.config = infer_config(checkpoint);
+    const auto stated = metadata_text(checkpoint, "model");
+    const std::string stem = stated.value_or(std::filesystem::path(checkpoint.source()).stem().string());
+    entry = match_zoo(description.config, stem);
+    description.name = entry != nullptr ? std::string(entry->name)
+                                        : stated.value_or(std::string(name_of(description.config.architecture)));
+  }
+  if (entry != nullptr) description.name = entry->name;
+  checkpoint.require(expected_tensors(description.config), insist ? hint(checkpoint) : "");
+  set_preprocessing(checkpoint, entry, description);
+  description.class_names = class_names(checkpoint, description.config.classes);
+  return description;
+}
+
+Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed) {
+  const ZooEntry* entry = find_in_zoo(zoo_name);
+  check(entry != nullptr, "no model named ", zoo_name, "; see `vitq models`");
+  return Checkpoint::seeded(expected_tensors(entry->config), seed);
+}
+
+std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name) {
+  const ZooEntry* entry = find_in_zoo(zoo_name);
+  check(entry != nullptr, "no model named ", zoo_name, "; see `vitq models`");
+  const auto colours = [](const std::array<float, 3>& values) {
+    std::ostringstream text;
+    text << values[0] << ',' << values[1] << ',' << values[2];
+    return text.str();
+  };
+  return {{"format", "vitq"},
+          {"model", zoo_name},
+          {"architecture", std::string(name_of(entry->config.architecture))},
+          {"image_size", std::to_string(entry->config.image_size)},
+          {"mean", colours(entry->preprocessing.mean)},
+          {"std", colours(entry->preprocessing.std)},
+          {"crop_pct", "0.9"}};
+}
+
+std::filesystem::path model_home() {
+  const auto variable = [](const char* name) -> std::filesystem::path {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+  };
+  if (const auto home = variable("VITQ_HOME"); !home.empty()) return home;
+  if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "vitq";
+  return variable("HOME") / ".cache" / "vitq";
+}
+
+std::filesystem::path locate_model(const std::string& model) {
+  if (find_in_zoo(model) == nullptr) {
+    const bool looks_like_path = model.find_first_of("/.") != std::string::npos || std::filesystem::exists(model);
+    check(looks_like_path, "no model named ", model, "; see `vitq models`, or give a safetensors file");
+    return model;
+  }
+  const auto path = model_home() / (model + ".safetensors");
+  check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(),
+        "; put a safetensors checkpoint there, or make untrained ones with `vitq seed --model ", model, " --out ",
+        path.string(), "`");
+  return path;
+}
+
+}  // namespace vitq

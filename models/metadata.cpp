@@ -1,0 +1,68 @@
+#include "models/metadata.h"
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+#include <string_view>
+
+#include "engine/error.h"
+
+namespace vitq {
+
+namespace {
+
+template <class Number>
+Number parse(const Checkpoint& checkpoint, const std::string& key, std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  check(error == std::errc() && end == text.data() + text.size(), checkpoint.source(), ": metadata '", key, "' is '",
+        text.substr(0, 40), "', expected a number");
+  return number;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
+}  // namespace
+
+std::optional<std::string> metadata_text(const Checkpoint& checkpoint, const std::string& key) {
+  const auto entry = checkpoint.metadata().find(key);
+  if (entry == checkpoint.metadata().end()) return std::nullopt;
+  return entry->second;
+}
+
+std::optional<std::int64_t> metadata_integer(const Checkpoint& checkpoint, const std::string& key) {
+  const auto text = metadata_text(checkpoint, key);
+  if (!text) return std::nullopt;
+  return parse<std::int64_t>(checkpoint, key, *text);
+}
+
+std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::string& key) {
+  const auto text = metadata_text(checkpoint, key);
+  if (!text) return std::nullopt;
+  const auto number = parse<double>(checkpoint, key, *text);
+  check(std::isfinite(number), checkpoint.source(), ": metadata '", key, "' is not finite");
+  return number;
+}
+
+std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key) {
+  const auto words = metadata_list(checkpoint, key);
+  if (!words) return std::nullopt;
+  check(words->size() == 3, checkpoint.source(), ": metadata '", key, "' has ", words->size(),
+        " values, expected 3 (red, green, blue)");
+  std::array<float, 3> colours{};
+  for (std::size_t i = 0; i < 3; ++i) colours[i] = parse<float>(checkpoint, key, (*words)[i]);
+  return colours;
+}
+
+std::optional<std::vector<std::string>> metadata_list(const Checkpoint& checkpoint, const std::string& key) {
+  const auto text = metadata_text(checkpoint, key);
+  if (!text) return std::nullopt;
+  return split(*text);
+}
+
+}  // namespace vitq

@@ -1,0 +1,23 @@
+#pragma once
+// Typed reading of a checkpoint's __metadata__, whose values are text that anyone may have written.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weights/checkpoint.h"
+
+namespace vitq {
+
+/// Value of `key`, or nothing where it is absent. Throws Error, naming file, key and text, where it does not parse.
+std::optional<std::string> metadata_text(const Checkpoint& checkpoint, const std::string& key);
+std::optional<std::int64_t> metadata_integer(const Checkpoint& checkpoint, const std::string& key);
+std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::string& key);
+/// Three numbers separated by commas, one per colour.
+std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key);
+/// Words separated by commas.
+std::optional<std::vector<std::string>> metadata_list(const Checkpoint& checkpoint, const std::string& key);
+
+}  // namespace vitq

@@ -1,0 +1,16 @@
+#pragma once
+// Cutting a picture into patches, the first step of every Vision Transformer: a convolution whose stride is its kernel
+// size is a matrix product over patches.
+
+#include <cstdint>
+#include <span>
+
+#include "engine/tensor.h"
+
+namespace vitq {
+
+/// Row i of dst is patch i of the picture, row-major over the grid, its values in the order [channel, y, x] of a
+/// convolution weight. image: [channels, size, size]; dst: f32 [(size/patch)^2, channels * patch^2].
+void cut_patches(std::span<const float> image, std::int64_t size, std::int64_t patch, const Tensor& dst);
+
+}  // namespace vitq

@@ -1,0 +1,188 @@
+#include "models/swin.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/threads.h"
+#include "models/patches.h"
+#include "models/windows.h"
+
+namespace vitq {
+
+namespace {
+
+constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
+
+// The window order of one picture, repeated for each picture of a batch.
+std::vector<std::int32_t> repeated(const std::vector<std::int32_t>& order, std::int64_t batch) {
+  std::vector<std::int32_t> rows;
+  rows.reserve(order.size() * batch);
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (const std::int32_t token : order) rows.push_back(static_cast<std::int32_t>(b * std::ssize(order)) + token);
+  }
+  return rows;
+}
+
+// tokens[order[i]] += branch[i]: window order back to the picture's, and the residual connection, in one pass.
+void scatter_add(const Tensor& branch, std::span<const std::int32_t> order, const Tensor& tokens) {
+  const std::int64_t dim = tokens.columns();
+  parallel_for(branch.rows(), 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float* from = branch.row(i);
+      float* to = tokens.row(order[i]);
+      for (std::int64_t c = 0; c < dim; ++c) to[c] += from[c];
+    }
+  });
+}
+
+// Row (y, x) of dst is the four neighbours (2y, 2x), (2y+1, 2x), (2y, 2x+1), (2y+1, 2x+1) of src, one after the other.
+void gather_neighbours(const Tensor& src, std::int64_t grid, const Tensor& dst) {
+  const std::int64_t dim = src.columns();
+  const std::int64_t half = grid / 2;
+  parallel_for(dst.rows(), 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t picture = i / (half * half);
+      const std::int64_t y = i / half % half;
+      const std::int64_t x = i % half;
+      const std::int64_t first = (picture * grid + 2 * y) * grid + 2 * x;
+      float* to = dst.row(i);
+      for (const std::int64_t neighbour : std::array{first, first + grid, first + 1, first + grid + 1}) {
+        to = std::copy_n(src.row(neighbour), dim, to);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+Swin::Swin(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint)
+    : Model(config),
+      patch_embed_(
+          read_linear(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values())),
+      patch_norm_(checkpoint, "patch_embed.norm", config.eps),
+      norm_(checkpoint, "norm", config.eps),
+      head_(read_linear(context, checkpoint, "head.fc", config.classes, config.stages.back().dim)) {
+  for (std::size_t s = 0; s < config.stages.size(); ++s) {
+    const Stage& stage = config.stages[s];
+    const std::string scope = "layers." + std::to_string(s);
+    Layer layer;
+    layer.grid = config.grid() >> s;
+    if (s > 0) {
+      const std::int64_t merged = 4 * config.stages[s - 1].dim;
+      layer.merging.emplace(
+          Merging{.norm = {checkpoint, scope + ".downsample.norm", config.eps},
+                  .reduction = read_linear(context, checkpoint, scope + ".downsample.reduction", stage.dim, merged)});
+    }
+    const bool has_windows = layer.grid > config.window;  // one window fills the grid: nothing to shift
+    for (std::int64_t j = 0; j < stage.depth; ++j) {
+      const std::string name = scope + ".blocks." + std::to_string(j);
+      layer.blocks.push_back({.name = name,
+                              .shifted = has_windows && j % 2 == 1,
+                              .norm1 = {checkpoint, name + ".norm1", config.eps},
+                              .attention = {context, checkpoint, name + ".attn", stage},
+                              .bias = relative_bias(checkpoint.f32(name + ".attn.relative_position_bias_table"),
+                                                    config.window, stage.heads),
+                              .norm2 = {checkpoint, name + ".norm2", config.eps},
+                              .mlp = {context, checkpoint, name + ".mlp", stage}});
+    }
+    if (has_windows) layer.mask = shift_mask(layer.grid, config.window, config.window / 2);
+    layers_.push_back(std::move(layer));
+  }
+}
+
+void Swin::plan(std::int64_t batch) {
+  if (batch == planned_) return;
+  const std::int64_t area = config().window * config().window;
+  reserve(buffers_.patches, config().grid() * config().grid() * config().patch_values() * kBytes);
+  for (std::size_t s = 0; s < layers_.size(); ++s) {
+    Layer& layer = layers_[s];
+    const Stage& stage = config().stages[s];
+    const std::int64_t tokens = layer.grid * layer.grid;
+    reserve(buffers_.tokens, batch * tokens * stage.dim * kBytes);
+    reserve(buffers_.normed, batch * tokens * stage.dim * kBytes);
+    reserve(buffers_.branch, batch * tokens * stage.dim * kBytes);
+    reserve(buffers_.hidden, batch * tokens * stage.hidden * kBytes);
+    buffers_.attention.reserve(stage, batch * tokens / area, tokens / area, area);
+    layer.plain = repeated(window_order(layer.grid, config().window, 0), batch);
+    layer.rolled = repeated(window_order(layer.grid, config().window, config().window / 2), batch);
+  }
+  planned_ = batch;
+}
+
+void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<float> logits) {
+  plan(batch);
+  const std::int64_t first_tokens = batch * config().grid() * config().grid();
+  Tensor tokens(buffers_.tokens.data(), {first_tokens, config().stages.front().dim});
+  embed(images, batch, tokens);
+  for (const Layer& layer : layers_) {
+    if (layer.merging) tokens = merge(layer, batch, tokens);
+    const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
+    for (const Block& block : layer.blocks) {
+      attend(layer, block, batch, tokens);
+      block.norm2.run(tokens, normed);
+      block.mlp.run(normed, buffers_.hidden, tokens);
+      show(block.name, tokens);
+    }
+  }
+  const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
+  norm_.run(tokens, normed);
+  show("norm", normed);
+  classify(normed, batch, logits);
+}
+
+void Swin::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
+  const std::int64_t patches = config().grid() * config().grid();
+  const std::int64_t pixels = std::ssize(images) / batch;
+  const Tensor cut(buffers_.patches.data(), {patches, config().patch_values()});
+  for (std::int64_t b = 0; b < batch; ++b) {
+    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch, cut);
+    patch_embed_.run(cut, Tensor(tokens.row(b * patches), {patches, tokens.columns()}));
+  }
+  patch_norm_.run(tokens, tokens);
+}
+
+void Swin::attend(const Layer& layer, const Block& block, std::int64_t batch, const Tensor& tokens) {
+  const std::int64_t area = config().window * config().window;
+  const std::int64_t windows = layer.grid * layer.grid / area;
+  const auto& order = block.shifted ? layer.rolled : layer.plain;
+  const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
+  const Tensor branch(buffers_.branch.data(), {tokens.rows(), tokens.columns()});
+  block.norm1.run(tokens, normed, order);
+  block.attention.run(normed, branch, Epilogue::kNone,
+                      {.groups = batch * windows,
+                       .per_call = windows,
+                       .tokens = area,
+                       .bias = block.bias,
+                       .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>()},
+                      buffers_.attention);
+  scatter_add(branch, order, tokens);
+}
+
+Tensor Swin::merge(const Layer& layer, std::int64_t batch, const Tensor& tokens) {
+  const Merging& merging = *layer.merging;
+  const std::int64_t rows = batch * layer.grid * layer.grid;
+  const Tensor neighbours(buffers_.branch.data(), {rows, 4 * tokens.columns()});
+  const Tensor merged(buffers_.tokens.data(), {rows, merging.reduction.outputs()});
+  gather_neighbours(tokens, 2 * layer.grid, neighbours);
+  merging.norm.run(neighbours, neighbours);
+  merging.reduction.run(neighbours, merged);  // over the old tokens, which are no longer needed
+  return merged;
+}
+
+void Swin::classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) {
+  const std::int64_t dim = normed.columns();
+  const std::int64_t tokens = normed.rows() / batch;
+  const Tensor pooled(buffers_.branch.data(), {batch, dim});
+  for (std::int64_t b = 0; b < batch; ++b) {
+    float* mean = pooled.row(b);
+    std::fill_n(mean, dim, 0.0F);
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const float* row = normed.row(b * tokens + t);
+      for (std::int64_t c = 0; c < dim; ++c) mean[c] += row[c];
+    }
+    for (std::int64_t c = 0; c < dim; ++c) mean[c] /= static_cast<float>(tokens);
+  }
+  head_.run(pooled, Tensor(logits.data(), {batch, config().classes}));
+}
+
+}  // namespace vitq

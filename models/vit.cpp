@@ -1,0 +1,102 @@
+#include "models/vit.h"
+
+#include <algorithm>
+
+#include "models/patches.h"
+
+namespace vitq {
+
+namespace {
+
+// pos_embed with the class and distillation tokens added to their rows: what the stream holds before any patch.
+std::vector<float> read_position(const Checkpoint& checkpoint, bool distilled) {
+  const auto embedding = checkpoint.f32("pos_embed");
+  std::vector<float> position(embedding.begin(), embedding.end());
+  auto row = position.begin();
+  const auto add = [&](const std::string& name) {
+    for (const float value : checkpoint.f32(name)) *row++ += value;
+  };
+  add("cls_token");
+  if (distilled) add("dist_token");
+  return position;
+}
+
+}  // namespace
+
+Vit::Vit(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint)
+    : Model(config),
+      tokens_(config.grid() * config.grid() + config.prefix_tokens()),
+      position_(read_position(checkpoint, config.distilled)),
+      patch_embed_(
+          read_linear(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values())),
+      norm_(checkpoint, "norm", config.eps),
+      head_(read_linear(context, checkpoint, "head", config.classes, config.stages.front().dim)) {
+  const Stage& stage = config.stages.front();
+  for (std::int64_t i = 0; i < stage.depth; ++i) {
+    const std::string name = "blocks." + std::to_string(i);
+    blocks_.push_back({.name = name,
+                       .norm1 = {checkpoint, name + ".norm1", config.eps},
+                       .attention = {context, checkpoint, name + ".attn", stage},
+                       .norm2 = {checkpoint, name + ".norm2", config.eps},
+                       .mlp = {context, checkpoint, name + ".mlp", stage}});
+  }
+  if (config.distilled) {
+    head_dist_.push_back(read_linear(context, checkpoint, "head_dist", config.classes, stage.dim));
+  }
+}
+
+void Vit::plan(std::int64_t batch) {
+  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
+  const Stage& stage = config().stages.front();
+  const std::int64_t rows = batch * tokens_;
+  reserve(buffers_.patches, config().grid() * config().grid() * config().patch_values() * kBytes);
+  reserve(buffers_.tokens, rows * stage.dim * kBytes);
+  reserve(buffers_.normed, rows * stage.dim * kBytes);
+  reserve(buffers_.hidden, rows * stage.hidden * kBytes);
+  buffers_.attention.reserve(stage, batch, 1, tokens_);
+}
+
+void Vit::forward(std::span<const float> images, std::int64_t batch, std::span<float> logits) {
+  plan(batch);
+  const std::int64_t dim = config().stages.front().dim;
+  const Tensor tokens(buffers_.tokens.data(), {batch * tokens_, dim});
+  const Tensor normed(buffers_.normed.data(), {batch * tokens_, dim});
+  const AttentionShape pictures{.groups = batch, .per_call = 1, .tokens = tokens_, .bias = {}, .mask = {}};
+
+  embed(images, batch, tokens);
+  for (const Block& block : blocks_) {
+    block.norm1.run(tokens, normed);
+    block.attention.run(normed, tokens, Epilogue::kAccumulate, pictures, buffers_.attention);
+    block.norm2.run(tokens, normed);
+    block.mlp.run(normed, buffers_.hidden, tokens);
+    show(block.name, tokens);
+  }
+  norm_.run(tokens, normed);
+  show("norm", normed);
+  classify(normed, batch, logits);
+}
+
+void Vit::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
+  const std::int64_t dim = tokens.columns();
+  const std::int64_t patches = config().grid() * config().grid();
+  const std::int64_t pixels = std::ssize(images) / batch;
+  const Tensor cut(buffers_.patches.data(), {patches, config().patch_values()});
+  for (std::int64_t b = 0; b < batch; ++b) {
+    float* first = tokens.row(b * tokens_);
+    std::ranges::copy(position_, first);
+    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch, cut);
+    patch_embed_.run(cut, Tensor(first + config().prefix_tokens() * dim, {patches, dim}), Epilogue::kAccumulate);
+  }
+}
+
+void Vit::classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) const {
+  const std::int64_t dim = normed.columns();
+  const Tensor result(logits.data(), {batch, config().classes});
+  const auto token = [&](std::int64_t i) { return Tensor(normed.row(i), {batch, dim}, {tokens_ * dim, 1}); };
+  head_.run(token(0), result);
+  if (!config().distilled) return;
+  head_dist_.front().run(token(1), result, Epilogue::kAccumulate);
+  for (float& logit : logits) logit *= 0.5F;  // the mean of both heads
+}
+
+}  // namespace vitq

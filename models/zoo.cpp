@@ -1,0 +1,99 @@
+#include "models/zoo.h"
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace vitq {
+
+namespace {
+
+constexpr std::array<float, 3> kHalf{0.5F, 0.5F, 0.5F};
+constexpr std::array<float, 3> kImageNetMean{0.485F, 0.456F, 0.406F};
+constexpr std::array<float, 3> kImageNetStd{0.229F, 0.224F, 0.225F};
+constexpr double kCropPct = 0.9;  // timm's default for every model of the table
+
+ModelConfig vit(std::int64_t depth, std::int64_t dim, std::int64_t heads, bool distilled = false) {
+  ModelConfig config;
+  config.distilled = distilled;
+  config.stages = {{.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim}};
+  return config;
+}
+
+// `dim` and `heads` of the first stage; both double from stage to stage.
+ModelConfig swin(std::int64_t third_depth, std::int64_t dim, std::int64_t heads) {
+  ModelConfig config;
+  config.architecture = Architecture::kSwin;
+  config.patch = 4;
+  config.window = 7;
+  config.eps = 1e-5F;
+  for (const std::int64_t depth : {std::int64_t{2}, std::int64_t{2}, third_depth, std::int64_t{2}}) {
+    config.stages.push_back({.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim});
+    dim *= 2;
+    heads *= 2;
+  }
+  return config;
+}
+
+Preprocessing preprocessing(const std::array<float, 3>& mean, const std::array<float, 3>& std) {
+  return {.image_size = 224, .resize = resize_for_crop(224, kCropPct), .mean = mean, .std = std};
+}
+
+std::vector<ZooEntry> make_zoo() {
+  const Preprocessing half = preprocessing(kHalf, kHalf);
+  const Preprocessing imagenet = preprocessing(kImageNetMean, kImageNetStd);
+  // Sources: timm 1.0 model registry and results-imagenet.csv.
+  return {
+      {"vit_t", "vit_tiny_patch16_224.augreg_in21k_ft_in1k", vit(12, 192, 3), half, 75.45},
+      {"vit_s", "vit_small_patch16_224.augreg_in21k_ft_in1k", vit(12, 384, 6), half, 81.39},
+      {"vit_b", "vit_base_patch16_224.augreg_in21k_ft_in1k", vit(12, 768, 12), half, 84.53},
+      {"vit_l", "vit_large_patch16_224.augreg_in21k_ft_in1k", vit(24, 1024, 16), half, 85.83},
+      {"deit_t", "deit_tiny_patch16_224.fb_in1k", vit(12, 192, 3), imagenet, 72.2},
+      {"deit_s", "deit_small_patch16_224.fb_in1k", vit(12, 384, 6), imagenet, 79.85},
+      {"deit_b", "deit_base_patch16_224.fb_in1k", vit(12, 768, 12), imagenet, 81.85},
+      {"deit_t_distilled", "deit_tiny_distilled_patch16_224.fb_in1k", vit(12, 192, 3, true), imagenet, 74.5},
+      {"deit_s_distilled", "deit_small_distilled_patch16_224.fb_in1k", vit(12, 384, 6, true), imagenet, 81.2},
+      {"deit_b_distilled", "deit_base_distilled_patch16_224.fb_in1k", vit(12, 768, 12, true), imagenet, 83.4},
+      {"swin_t", "swin_tiny_patch4_window7_224.ms_in1k", swin(6, 96, 3), imagenet, 81.35},
+      {"swin_s", "swin_small_patch4_window7_224.ms_in1k", swin(18, 96, 3), imagenet, 83.2},
+      {"swin_b", "swin_base_patch4_window7_224.ms_in22k_ft_in1k", swin(18, 128, 4), imagenet, 85.27},
+  };
+}
+
+}  // namespace
+
+std::span<const ZooEntry> zoo() {
+  static const std::vector<ZooEntry> kZoo = make_zoo();
+  return kZoo;
+}
+
+const ZooEntry* find_in_zoo(std::string_view name) {
+  for (const ZooEntry& entry : zoo()) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem) {
+  const ZooEntry* by_name = nullptr;
+  const ZooEntry* by_config = nullptr;
+  for (const ZooEntry& entry : zoo()) {
+    if (!(entry.config == config)) continue;
+    if (stem.starts_with(entry.name) && (by_name == nullptr || entry.name.size() > by_name->name.size())) {
+      by_name = &entry;
+    }
+    by_config = &entry;  // the DeiT rows come after the ViT rows
+  }
+  return by_name != nullptr ? by_name : by_config;
+}
+
+int resize_for_crop(std::int64_t image_size, double crop_pct) {
+  check(crop_pct > 0 && crop_pct <= 1, "crop-pct is ", crop_pct, ", expected more than 0 and at most 1");
+  // At most 16 times the crop: a smaller fraction keeps nothing of the picture.
+  check(crop_pct >= 1.0 / 16, "crop-pct is ", crop_pct, ", expected at least 0.0625");
+  return static_cast<int>(std::floor(static_cast<double>(image_size) / crop_pct));
+}
+
+}  // namespace vitq

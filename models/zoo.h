@@ -1,0 +1,37 @@
+#pragma once
+// The table of models vitq knows by name. A new model is one row of zoo.cpp.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/resize.h"
+#include "models/config.h"
+
+namespace vitq {
+
+struct ZooEntry {
+  std::string_view name;      ///< "deit_s"
+  std::string_view timm_tag;  ///< the published weights the accuracy belongs to
+  ModelConfig config;
+  Preprocessing preprocessing;  ///< timm's default for these weights
+  double top1;                  ///< published ImageNet-1k top-1 of the FP32 weights, per cent
+};
+
+/// All rows, in the order of the table.
+std::span<const ZooEntry> zoo();
+
+/// The row of that name, or null.
+const ZooEntry* find_in_zoo(std::string_view name);
+
+/// The row with exactly this configuration; of several (vit_s and deit_s differ only in preprocessing) the one that
+/// `stem`, a file's name without folder, begins with (the longest such), else the DeiT, whose checkpoints are the usual
+/// ones in the wild. Null if there is none.
+const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem);
+
+/// Short side to resize to so that a centre crop of `image_size` keeps the fraction `crop_pct`: floor(size / crop_pct),
+/// timm's rule. Throws Error unless 0 < crop_pct <= 1.
+int resize_for_crop(std::int64_t image_size, double crop_pct);
+
+}  // namespace vitq
