@@ -1,0 +1,136 @@
+#include "models/classifier.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <numeric>
+
+#include "engine/error.h"
+#include "tests/small_models.h"
+#include "tests/temporary_folder.h"
+#include "weights/checkpoint.h"
+
+using namespace vitq;
+
+namespace {
+
+// Writes seeded weights of `config` with `metadata`, opens and describes them.
+ModelDescription described(const ModelConfig& config, const std::map<std::string, std::string>& metadata,
+                           const std::string& file = "model.safetensors") {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / file;
+  save_checkpoint(path, Checkpoint::seeded(expected_tensors(config), 0), metadata);
+  return describe(Checkpoint::open(path));
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint's shapes tell what it is") {
+  for (const ModelConfig& config :
+       {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()}) {
+    const std::map<std::string, std::string> metadata = {{"heads", std::to_string(config.stages[0].heads)},
+                                                         {"image_size", std::to_string(config.image_size)}};
+    CHECK(described(config, metadata).config == config);
+  }
+}
+
+TEST_CASE("metadata decides preprocessing and class names") {
+  const std::map<std::string, std::string> metadata = {{"heads", "2"},         {"mean", "0.1,0.2,0.3"},
+                                                       {"std", "0.4,0.5,0.6"}, {"crop_pct", "1.0"},
+                                                       {"model", "tiny"},      {"classes", "a,b,c,d,e,f,g,h,i,j"}};
+  const ModelDescription description = described(test::small_vit(false), metadata);
+  CHECK(description.name == "tiny");
+  CHECK(description.preprocessing.mean[1] == 0.2F);
+  CHECK(description.preprocessing.std[2] == 0.6F);
+  CHECK(description.preprocessing.resize == 32);
+  CHECK(description.preprocessing.image_size == 32);
+  CHECK(description.preprocessing_source == "metadata");
+  CHECK(description.class_names[9] == "j");
+}
+
+TEST_CASE("metadata that makes no sense is refused by name") {
+  const auto refused = [](const std::string& key, const std::string& value) {
+    std::map<std::string, std::string> metadata = {{"heads", "2"}};
+    metadata[key] = value;
+    CHECK_THROWS_AS(described(test::small_vit(false), metadata), Error);
+  };
+  refused("heads", "two");
+  refused("heads", "0");
+  refused("heads", "5");
+  refused("heads", "99999999999999999999");
+  refused("image_size", "-32");
+  refused("image_size", "33");
+  refused("eps", "nan");
+  refused("eps", "0");
+  refused("mean", "1,2");
+  refused("std", "0,0,0");
+  refused("crop_pct", "7");
+  refused("classes", "cat,dog");
+}
+
+TEST_CASE("a model by name must be that model, and the error says which one it looks like") {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "deit_t.safetensors";
+  ModelConfig other = test::small_vit(false);
+  save_checkpoint(path, Checkpoint::seeded(expected_tensors(other), 0), {});
+  const Checkpoint checkpoint = Checkpoint::open(path);
+  CHECK_THROWS_WITH_AS(describe(checkpoint, "deit_t"), doctest::Contains("expected"), Error);
+  CHECK_THROWS_WITH_AS(describe(checkpoint, "deit_x"), "no model named deit_x; see `vitq models`", Error);
+}
+
+TEST_CASE("models are looked for in VITQ_HOME, then the cache") {
+  const test::TemporaryFolder folder;
+  ::setenv("VITQ_HOME", folder.path().c_str(), 1);
+  CHECK(model_home() == folder.path());
+  CHECK_THROWS_WITH_AS(locate_model("deit_t"), doctest::Contains("vitq seed --model deit_t"), Error);
+  const auto file = folder.write("deit_t.safetensors", "x");
+  CHECK(locate_model("deit_t") == file);
+  CHECK(locate_model("some/file") == "some/file");
+  CHECK_THROWS_WITH_AS(locate_model("resnet50"), doctest::Contains("no model named resnet50"), Error);
+  ::unsetenv("VITQ_HOME");
+  ::setenv("XDG_CACHE_HOME", "/somewhere", 1);
+  CHECK(model_home() == "/somewhere/vitq");
+  ::unsetenv("XDG_CACHE_HOME");
+}
+
+TEST_CASE("top_k sorts by probability, breaks ties by index, and sums to one") {
+  const ModelConfig config = test::small_vit(false);
+  Classifier classifier(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config), {.threads = 1});
+  const std::vector<float> logits{1, 3, 2, 3, 0, 0, 0, 0, 0, -1000};
+  const auto all = classifier.top_k(logits, 100);
+  REQUIRE(all.size() == 10);
+  CHECK(all[0].index == 1);
+  CHECK(all[1].index == 3);
+  CHECK(all[2].index == 2);
+  CHECK(all[0].name == "class 1");
+  float total = 0;
+  for (const Prediction& p : all) total += p.probability;
+  CHECK(total == doctest::Approx(1.0));
+  CHECK(classifier.top_k(logits, 3).size() == 3);
+  CHECK_THROWS_AS((void)classifier.top_k(std::vector<float>(9), 3), Error);
+}
+
+TEST_CASE("the facade refuses sizes that do not fit") {
+  const ModelConfig config = test::small_vit(false);
+  Classifier classifier(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config), {.threads = 1});
+  std::vector<float> images(classifier.picture_size());
+  std::vector<float> logits(10);
+  CHECK_THROWS_AS(classifier.logits(images, 2, logits), Error);
+  CHECK_THROWS_AS(classifier.logits(images, 0, logits), Error);
+  CHECK_THROWS_AS(classifier.logits(images, 1, std::span(logits).first(9)), Error);
+  CHECK_NOTHROW(classifier.logits(images, 1, logits));
+}
+
+TEST_CASE("the same picture through image and logits is classified alike") {
+  const ModelConfig config = test::small_vit(false);
+  Classifier classifier(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config), {.threads = 1});
+  Image image{.width = 40, .height = 50, .rgb = std::vector<std::uint8_t>(40 * 50 * 3)};
+  std::iota(image.rgb.begin(), image.rgb.end(), std::uint8_t{0});
+  const auto predictions = classifier.classify(image, 2);
+  std::vector<float> pixels(classifier.picture_size());
+  std::vector<float> logits(10);
+  preprocess(image, classifier.preprocessing(), pixels);
+  classifier.logits(pixels, 1, logits);
+  CHECK(predictions.size() == 2);
+  CHECK(predictions[0].index == classifier.top_k(logits, 1)[0].index);
+}

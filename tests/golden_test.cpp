@@ -1,0 +1,129 @@
+// The forward passes against timm + PyTorch, block by block, and the whole chain on photographs.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "models/classifier.h"
+#include "models/zoo.h"
+#include "tests/shared_folder.h"
+#include "weights/seeded.h"
+
+using namespace vitq;
+
+namespace {
+
+constexpr double kTolerance = 5e-4;
+
+std::optional<std::filesystem::path> golden() {
+  const auto shared = test::shared_folder();
+  if (!shared) {
+    std::puts("SKIPPED: no ../shared folder with golden references");
+    return std::nullopt;
+  }
+  return *shared / "golden";
+}
+
+std::vector<float> floats(const SafetensorsFile& file, const std::string& name) {
+  const FileTensor* tensor = file.find(name);
+  REQUIRE(tensor != nullptr);
+  std::vector<float> values(tensor->bytes.size() / sizeof(float));
+  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
+  return values;
+}
+
+double largest_difference(std::span<const float> a, std::span<const float> b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::fabs(double{a[i]} - b[i]);
+    if (!(difference <= worst)) worst = difference;  // NaN counts
+  }
+  return worst;
+}
+
+// Every stored block row and the logits of one seeded model.
+void check_seeded_model(const std::string& name) {
+  const auto folder = golden();
+  if (!folder) return;
+  const SafetensorsFile reference(*folder / "seeded_fp32.safetensors");
+  const Checkpoint checkpoint = seeded_checkpoint(name);
+  Classifier classifier(checkpoint, describe(checkpoint, name));
+  std::vector<float> image(classifier.picture_size());
+  fill_seeded_input(0, image);
+
+  double worst = 0;
+  int seen = 0;
+  classifier.model().set_tap([&](const std::string& site, const Tensor& value) {
+    const auto expected = floats(reference, name + "/" + site);
+    const std::int64_t dim = value.columns();
+    const std::array rows{std::int64_t{0}, std::int64_t{1}, value.rows() / 2, value.rows() - 1};
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      worst = std::max(worst, largest_difference({value.row(rows[i]), static_cast<std::size_t>(dim)},
+                                                 std::span(expected).subspan(i * dim, dim)));
+    }
+    ++seen;
+  });
+  std::vector<float> logits(classifier.config().classes);
+  classifier.logits(image, 1, logits);
+
+  std::int64_t blocks = 0;
+  for (const Stage& stage : classifier.config().stages) blocks += stage.depth;
+  CHECK(seen == blocks + 1);
+  CHECK(worst < kTolerance);
+  const double logit_difference = largest_difference(logits, floats(reference, name + "/logits"));
+  CHECK(logit_difference < kTolerance);
+  std::printf("%s: largest difference in %d stored sites %.1e, in the logits %.1e\n", name.c_str(), seen, worst,
+              logit_difference);
+}
+
+}  // namespace
+
+TEST_CASE("golden: vit_t blocks and logits") { check_seeded_model("vit_t"); }
+TEST_CASE("golden: vit_s blocks and logits") { check_seeded_model("vit_s"); }
+TEST_CASE("golden: vit_b blocks and logits") { check_seeded_model("vit_b"); }
+TEST_CASE("golden: deit_t blocks and logits") { check_seeded_model("deit_t"); }
+TEST_CASE("golden: deit_s blocks and logits") { check_seeded_model("deit_s"); }
+TEST_CASE("golden: deit_b blocks and logits") { check_seeded_model("deit_b"); }
+TEST_CASE("golden: deit_t_distilled blocks and logits") { check_seeded_model("deit_t_distilled"); }
+TEST_CASE("golden: deit_s_distilled blocks and logits") { check_seeded_model("deit_s_distilled"); }
+TEST_CASE("golden: swin_t blocks and logits") { check_seeded_model("swin_t"); }
+TEST_CASE("golden: swin_s blocks and logits") { check_seeded_model("swin_s"); }
+TEST_CASE("golden: swin_b blocks and logits") { check_seeded_model("swin_b"); }
+
+TEST_CASE("golden: deit_t on 24 photographs") {
+  const auto folder = golden();
+  if (!folder) return;
+  const auto assets = folder->parent_path() / "assets";
+  const SafetensorsFile reference(*folder / "deit_t_photo_logits.safetensors");
+  const auto expected = floats(reference, "logits");
+  Classifier classifier = Classifier::open((assets / "deit_t.safetensors").string());
+
+  // "files" is a JSON list of names in the order of the rows.
+  std::string list = reference.metadata().at("files");
+  int agree = 0;
+  int row = 0;
+  double worst = 0;
+  std::vector<float> pixels(classifier.picture_size());
+  std::vector<float> logits(1000);
+  for (std::size_t at = list.find('"'); at != std::string::npos; at = list.find('"', at)) {
+    const std::size_t end = list.find('"', at + 1);
+    const std::string file = list.substr(at + 1, end - at - 1);
+    at = end + 1;
+    preprocess(load_image(assets / "photos" / file), classifier.preprocessing(), pixels);
+    classifier.logits(pixels, 1, logits);
+    const std::span wanted = std::span(expected).subspan(std::size_t{1000} * row, 1000);
+    agree += std::ranges::max_element(logits) - logits.begin() == std::ranges::max_element(wanted) - wanted.begin();
+    worst = std::max(worst, largest_difference(logits, wanted));
+    ++row;
+  }
+  CHECK(row == 24);
+  CHECK(agree >= 23);
+  std::printf("24 photographs: top-1 agrees on %d, largest logit difference %.2f (JPEG decoders differ)\n", agree,
+              worst);
+}

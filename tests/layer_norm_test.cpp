@@ -1,0 +1,85 @@
+#include "engine/layer_norm.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "engine/error.h"
+#include "tests/random.h"
+
+using namespace vitq;
+using test::random_floats;
+
+namespace {
+
+std::vector<double> reference_row(const float* x, const std::vector<float>& gamma, const std::vector<float>& beta,
+                                  double eps) {
+  const auto n = std::ssize(gamma);
+  double mean = 0;
+  for (std::int64_t c = 0; c < n; ++c) mean += x[c];
+  mean /= static_cast<double>(n);
+  double variance = 0;
+  for (std::int64_t c = 0; c < n; ++c) variance += (x[c] - mean) * (x[c] - mean);
+  variance /= static_cast<double>(n);
+  std::vector<double> y(n);
+  for (std::int64_t c = 0; c < n; ++c) y[c] = (x[c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("layer_norm equals a scalar reference, also for widths that are no multiple of the lanes") {
+  for (const std::int64_t dim : {1, 7, 16, 17, 96, 192, 384, 1000}) {
+    CAPTURE(dim);
+    constexpr std::int64_t kRows = 37;
+    auto src = random_floats(kRows * dim, 1, -3, 5);
+    const auto gamma = random_floats(dim, 2);
+    const auto beta = random_floats(dim, 3);
+    std::vector<float> dst(kRows * dim);
+    layer_norm(Tensor(src.data(), {kRows, dim}), gamma, beta, 1e-6F, Tensor(dst.data(), {kRows, dim}));
+    double worst = 0;
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      const auto expected = reference_row(&src[r * dim], gamma, beta, 1e-6);
+      for (std::int64_t c = 0; c < dim; ++c) worst = std::max(worst, std::fabs(dst[r * dim + c] - expected[c]));
+    }
+    CHECK(worst < 5e-6);
+  }
+}
+
+TEST_CASE("layer_norm gathers rows, and works in place without gathering") {
+  constexpr std::int64_t kDim = 32;
+  auto src = random_floats(4 * kDim, 1);
+  const auto gamma = random_floats(kDim, 2);
+  const auto beta = random_floats(kDim, 3);
+  const std::vector<std::int32_t> from{3, 0, 0, 2, 1};
+  std::vector<float> gathered(5 * kDim);
+  layer_norm(Tensor(src.data(), {4, kDim}), gamma, beta, 1e-5F, Tensor(gathered.data(), {5, kDim}), from);
+  layer_norm(Tensor(src.data(), {4, kDim}), gamma, beta, 1e-5F, Tensor(src.data(), {4, kDim}));
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    CHECK(std::equal(&gathered[i * kDim], &gathered[i * kDim] + kDim, &src[from[i] * kDim]));
+  }
+}
+
+TEST_CASE("a constant row becomes beta, whatever its value") {
+  constexpr std::int64_t kDim = 192;
+  std::vector<float> src(kDim, 123.0F);
+  const std::vector<float> gamma(kDim, 2.0F);
+  const std::vector<float> beta = random_floats(kDim, 3);
+  std::vector<float> dst(kDim);
+  layer_norm(Tensor(src.data(), {1, kDim}), gamma, beta, 1e-6F, Tensor(dst.data(), {1, kDim}));
+  CHECK(dst == beta);
+}
+
+TEST_CASE("layer_norm refuses shapes that do not fit") {
+  std::vector<float> values(64);
+  const Tensor square(values.data(), {8, 8});
+  CHECK_THROWS_AS(layer_norm(square, std::vector<float>(7), std::vector<float>(8), 1e-6F, square), Error);
+  CHECK_THROWS_AS(
+      layer_norm(square, std::vector<float>(8), std::vector<float>(8), 1e-6F, square, std::vector<std::int32_t>{0, 1}),
+      Error);
+  const Tensor codes(values.data(), {8, 8}, Encoding{.dtype = DType::kU8});
+  CHECK_THROWS_WITH_AS(layer_norm(square, std::vector<float>(8), std::vector<float>(8), 1e-6F, codes),
+                       "layer_norm: expected f32, found f32 -> u8", Error);
+}

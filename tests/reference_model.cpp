@@ -1,0 +1,196 @@
+#include "tests/reference_model.h"
+
+#include <cmath>
+#include <string>
+
+namespace vitq::test {
+
+namespace {
+
+using Row = std::vector<double>;
+using Rows = std::vector<Row>;  // [tokens][dim]
+
+Row linear(const Checkpoint& weights, const std::string& name, const Row& x) {
+  const auto w = weights.f32(name + ".weight");
+  const std::size_t outputs = weights.shape(name + ".weight")[0];
+  Row y(outputs, 0.0);
+  for (std::size_t o = 0; o < outputs; ++o) {
+    for (std::size_t i = 0; i < x.size(); ++i) y[o] += double{w[o * x.size() + i]} * x[i];
+    if (weights.contains(name + ".bias")) y[o] += weights.f32(name + ".bias")[o];
+  }
+  return y;
+}
+
+Row norm(const Checkpoint& weights, const std::string& name, const Row& x, double eps) {
+  double mean = 0;
+  double variance = 0;
+  for (const double v : x) mean += v / static_cast<double>(x.size());
+  for (const double v : x) variance += (v - mean) * (v - mean) / static_cast<double>(x.size());
+  const auto gamma = weights.f32(name + ".weight");
+  const auto beta = weights.f32(name + ".bias");
+  Row y(x.size());
+  for (std::size_t c = 0; c < x.size(); ++c) y[c] = (x[c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
+  return y;
+}
+
+void add(Row& x, const Row& y) {
+  for (std::size_t c = 0; c < x.size(); ++c) x[c] += y[c];
+}
+
+// Attention among `tokens`; score(h, i, j) is added before the softmax.
+template <class Addition>
+Rows attention(const Checkpoint& weights, const std::string& name, const Rows& tokens, std::int64_t heads,
+               Addition addition) {
+  Rows qkv;
+  for (const Row& x : tokens) qkv.push_back(linear(weights, name + ".qkv", x));
+  const std::size_t dim = tokens.front().size();
+  const std::size_t head_dim = dim / heads;
+  Rows mixed(tokens.size(), Row(dim, 0.0));
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      Row score(tokens.size());
+      double total = 0;
+      for (std::size_t j = 0; j < tokens.size(); ++j) {
+        double dot = 0;
+        for (std::size_t d = 0; d < head_dim; ++d) dot += qkv[i][h * head_dim + d] * qkv[j][dim + h * head_dim + d];
+        total += score[j] = std::exp(dot / std::sqrt(static_cast<double>(head_dim)) + addition(h, i, j));
+      }
+      for (std::size_t j = 0; j < tokens.size(); ++j) {
+        for (std::size_t d = 0; d < head_dim; ++d) {
+          mixed[i][h * head_dim + d] += score[j] / total * qkv[j][2 * dim + h * head_dim + d];
+        }
+      }
+    }
+  }
+  Rows result;
+  for (const Row& x : mixed) result.push_back(linear(weights, name + ".proj", x));
+  return result;
+}
+
+void mlp(const Checkpoint& weights, const std::string& block, Rows& tokens, double eps) {
+  for (Row& x : tokens) {
+    Row hidden = linear(weights, block + ".mlp.fc1", norm(weights, block + ".norm2", x, eps));
+    for (double& v : hidden) v = 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
+    add(x, linear(weights, block + ".mlp.fc2", hidden));
+  }
+}
+
+Rows patches(const ModelConfig& config, const Checkpoint& weights, std::span<const float> image) {
+  Rows tokens;
+  const std::int64_t p = config.patch;
+  for (std::int64_t gy = 0; gy < config.grid(); ++gy) {
+    for (std::int64_t gx = 0; gx < config.grid(); ++gx) {
+      Row x;
+      for (std::int64_t c = 0; c < 3; ++c) {
+        for (std::int64_t i = 0; i < p * p; ++i) {
+          x.push_back(image[(c * config.image_size + gy * p + i / p) * config.image_size + gx * p + i % p]);
+        }
+      }
+      tokens.push_back(linear(weights, "patch_embed.proj", x));
+    }
+  }
+  return tokens;
+}
+
+std::vector<double> vit(const ModelConfig& config, const Checkpoint& weights, Rows tokens) {
+  const auto row = [&](const std::string& name) {
+    const auto values = weights.f32(name);
+    return Row(values.begin(), values.end());
+  };
+  if (config.distilled) tokens.insert(tokens.begin(), row("dist_token"));
+  tokens.insert(tokens.begin(), row("cls_token"));
+  const auto position = weights.f32("pos_embed");
+  const std::size_t dim = tokens.front().size();
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    for (std::size_t c = 0; c < dim; ++c) tokens[t][c] += position[t * dim + c];
+  }
+  for (std::int64_t i = 0; i < config.stages[0].depth; ++i) {
+    const std::string block = "blocks." + std::to_string(i);
+    Rows normed;
+    for (const Row& x : tokens) normed.push_back(norm(weights, block + ".norm1", x, config.eps));
+    const Rows mixed = attention(weights, block + ".attn", normed, config.stages[0].heads,
+                                 [](std::size_t, std::size_t, std::size_t) { return 0.0; });
+    for (std::size_t t = 0; t < tokens.size(); ++t) add(tokens[t], mixed[t]);
+    mlp(weights, block, tokens, config.eps);
+  }
+  Row logits = linear(weights, "head", norm(weights, "norm", tokens[0], config.eps));
+  if (config.distilled) {
+    add(logits, linear(weights, "head_dist", norm(weights, "norm", tokens[1], config.eps)));
+    for (double& logit : logits) logit /= 2;
+  }
+  return logits;
+}
+
+// One block of Swin on a grid x grid picture of tokens. Shifted windows by the definition: token (y, x) belongs to the
+// window of ((y - shift) mod grid, (x - shift) mod grid), and sees there only tokens it did not wrap around to.
+void swin_block(const Checkpoint& weights, const std::string& block, Rows& tokens, std::int64_t grid,
+                std::int64_t heads, std::int64_t window, std::int64_t shift, double eps) {
+  Rows update(tokens.size());
+  const auto table = weights.f32(block + ".attn.relative_position_bias_table");
+  for (std::int64_t w = 0; w < grid * grid / (window * window); ++w) {
+    std::vector<std::int64_t> index;   // token in the picture
+    std::vector<std::int64_t> region;  // whether its row, its column wrapped around
+    for (std::int64_t t = 0; t < window * window; ++t) {
+      const std::int64_t y = w / (grid / window) * window + t / window + shift;
+      const std::int64_t x = w % (grid / window) * window + t % window + shift;
+      index.push_back(y % grid * grid + x % grid);
+      region.push_back(2 * (y / grid) + x / grid);
+    }
+    Rows normed;
+    for (const std::int64_t i : index) normed.push_back(norm(weights, block + ".norm1", tokens[i], eps));
+    const Rows mixed =
+        attention(weights, block + ".attn", normed, heads, [&](std::size_t h, std::size_t i, std::size_t j) {
+          const auto dy = static_cast<std::int64_t>(i) / window - static_cast<std::int64_t>(j) / window;
+          const auto dx = static_cast<std::int64_t>(i) % window - static_cast<std::int64_t>(j) % window;
+          const std::int64_t entry = (dy + window - 1) * (2 * window - 1) + dx + window - 1;
+          return double{table[entry * heads + h]} + (region[i] == region[j] ? 0.0 : -100.0);
+        });
+    for (std::size_t t = 0; t < index.size(); ++t) update[index[t]] = mixed[t];
+  }
+  for (std::size_t t = 0; t < tokens.size(); ++t) add(tokens[t], update[t]);
+  mlp(weights, block, tokens, eps);
+}
+
+std::vector<double> swin(const ModelConfig& config, const Checkpoint& weights, Rows tokens) {
+  for (Row& x : tokens) x = norm(weights, "patch_embed.norm", x, config.eps);
+  std::int64_t grid = config.grid();
+  for (std::size_t s = 0; s < config.stages.size(); ++s) {
+    const std::string layer = "layers." + std::to_string(s);
+    if (s > 0) {
+      Rows merged;
+      for (std::int64_t y = 0; y < grid; y += 2) {
+        for (std::int64_t x = 0; x < grid; x += 2) {
+          Row four;
+          for (const auto& [dy, dx] : {std::pair{0, 0}, std::pair{1, 0}, std::pair{0, 1}, std::pair{1, 1}}) {
+            const Row& one = tokens[(y + dy) * grid + x + dx];
+            four.insert(four.end(), one.begin(), one.end());
+          }
+          merged.push_back(linear(weights, layer + ".downsample.reduction",
+                                  norm(weights, layer + ".downsample.norm", four, config.eps)));
+        }
+      }
+      tokens = merged;
+      grid /= 2;
+    }
+    for (std::int64_t j = 0; j < config.stages[s].depth; ++j) {
+      const std::int64_t shift = j % 2 == 1 && grid > config.window ? config.window / 2 : 0;
+      swin_block(weights, layer + ".blocks." + std::to_string(j), tokens, grid, config.stages[s].heads, config.window,
+                 shift, config.eps);
+    }
+  }
+  Row mean(tokens.front().size(), 0.0);
+  for (const Row& x : tokens) add(mean, norm(weights, "norm", x, config.eps));
+  for (double& v : mean) v /= static_cast<double>(tokens.size());
+  return linear(weights, "head.fc", mean);
+}
+
+}  // namespace
+
+std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
+                                     std::span<const float> image) {
+  Rows tokens = patches(config, checkpoint, image);
+  return config.architecture == Architecture::kVit ? vit(config, checkpoint, std::move(tokens))
+                                                   : swin(config, checkpoint, std::move(tokens));
+}
+
+}  // namespace vitq::test

@@ -1,0 +1,85 @@
+#pragma once
+// Models small enough for scalar references, and what is asked of every architecture alike.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "models/classifier.h"
+#include "tests/random.h"
+
+namespace vitq::test {
+
+inline ModelConfig small_vit(bool distilled) {
+  ModelConfig config;
+  config.image_size = 32;
+  config.patch = 8;
+  config.classes = 10;
+  config.distilled = distilled;
+  config.stages = {{.depth = 2, .dim = 64, .heads = 2, .hidden = 128}};
+  return config;
+}
+
+// Nothing in it is a multiple of anything convenient.
+inline ModelConfig odd_vit() {
+  ModelConfig config;
+  config.image_size = 35;
+  config.patch = 5;
+  config.classes = 7;
+  config.stages = {{.depth = 3, .dim = 51, .heads = 3, .hidden = 75}};
+  return config;
+}
+
+inline ModelConfig small_swin() {
+  ModelConfig config;
+  config.architecture = Architecture::kSwin;
+  config.image_size = 48;
+  config.patch = 4;
+  config.window = 3;
+  config.classes = 10;
+  config.eps = 1e-5F;
+  config.stages = {{.depth = 2, .dim = 32, .heads = 2, .hidden = 64},
+                   {.depth = 2, .dim = 64, .heads = 4, .hidden = 128},
+                   {.depth = 2, .dim = 128, .heads = 8, .hidden = 256}};
+  return config;
+}
+
+inline ModelDescription describe_config(const ModelConfig& config) {
+  ModelDescription description;
+  description.name = "test";
+  description.config = config;
+  description.preprocessing.image_size = static_cast<int>(config.image_size);
+  description.preprocessing.resize = static_cast<int>(config.image_size);
+  for (std::int64_t i = 0; i < config.classes; ++i) description.class_names.push_back("class " + std::to_string(i));
+  return description;
+}
+
+/// The logits of five pictures must be the same bits one by one, as 5, as 2 + 3 (buffers shrink and grow), and with one
+/// and two threads.
+inline void check_batches(const ModelConfig& config) {
+  const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 1);
+  constexpr std::int64_t kPictures = 5;
+  std::vector<float> expected;
+  for (const int threads : {1, 2}) {
+    Classifier classifier(checkpoint, describe_config(config), {.threads = threads});
+    const std::int64_t size = classifier.picture_size();
+    const auto images = random_floats(kPictures * size, 9, -2, 2);
+    for (const std::vector<std::int64_t>& split :
+         {std::vector<std::int64_t>{1, 1, 1, 1, 1}, std::vector<std::int64_t>{5}, std::vector<std::int64_t>{2, 3}}) {
+      std::vector<float> logits(kPictures * config.classes);
+      std::int64_t first = 0;
+      for (const std::int64_t batch : split) {
+        classifier.logits(std::span(images).subspan(first * size, batch * size), batch,
+                          std::span(logits).subspan(first * config.classes, batch * config.classes));
+        first += batch;
+      }
+      if (expected.empty()) expected = logits;
+      CHECK(logits == expected);
+    }
+    // The pictures differ, so their logits must.
+    CHECK_FALSE(std::equal(expected.begin(), expected.begin() + config.classes, expected.begin() + config.classes));
+  }
+}
+
+}  // namespace vitq::test
