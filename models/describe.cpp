@@ -48,7 +48,8 @@ void set_preprocessing(const Checkpoint& checkpoint, const ZooEntry* entry, Mode
   if (mean) result.mean = *mean;
   if (std) {
     for (const float value : *std) {
-      check(value > 0, checkpoint.source(), ": metadata 'std' has ", value, ", expected positive numbers");
+      constexpr float kLeast = 1e-4F;  // pixels are in [0, 1]: less would leave the range of float behind
+      check(value >= kLeast, checkpoint.source(), ": metadata 'std' has ", value, ", expected at least ", kLeast);
     }
     result.std = *std;
   }

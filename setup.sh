@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# The way from a fresh clone to a working vitq. `./setup.sh help` lists the words.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly BUILD_PACKAGES=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libstb-dev nlohmann-json3-dev
+  libcli11-dev doctest-dev libbenchmark-dev)
+readonly LINT_PACKAGES=(clang-format clang-tidy)
+readonly ROOMS=(engine weights models quant cli bench tests)
+readonly PROGRAM=build/release/vitq
+
+usage() {
+  cat <<'USAGE'
+usage: ./setup.sh WORD
+  build                build the program: build/release/vitq
+  run [OPTIONS]        build it and classify examples/airplane.png; OPTIONS go to `vitq run`
+  test [OPTIONS]       build everything and run the tests; OPTIONS go to ctest, e.g. -R golden
+  lint                 clang-format and clang-tidy over our sources
+  sanitize [PRESET]    build and test with preset asan-ubsan (the default) or tsan
+  help                 this text
+Missing Debian packages are installed with apt-get (through sudo where you are not root).
+USAGE
+}
+
+say() { printf 'setup: %s\n' "$*"; }
+
+die() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+misused() {
+  printf 'setup: %s\n' "$*" >&2
+  usage >&2
+  exit 2
+}
+
+# Installs those of the named Debian packages that are missing; says nothing and needs no network if there are none.
+need_packages() {
+  if ! command -v dpkg-query >/dev/null; then
+    say "this is not a Debian system; vitq needs what these packages hold: $*"
+    return
+  fi
+  local package missing=()
+  for package in "$@"; do
+    if [[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" != installed ]]; then
+      missing+=("$package")
+    fi
+  done
+  if ((${#missing[@]} == 0)); then return; fi
+
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "please install, as root: apt-get install ${missing[*]}"
+    apt=(sudo "${apt[@]}")
+  fi
+  say "installing ${missing[*]}"
+  "${apt[@]}" update </dev/null || die "apt-get update failed; these packages are missing: ${missing[*]}"
+  "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >/dev/null ||
+    die "apt-get could not install: ${missing[*]}"
+}
+
+# build PRESET [TARGETS...]: configures and builds; everything if no target is named.
+build() {
+  local preset=$1
+  shift
+  need_packages "${BUILD_PACKAGES[@]}"
+  if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
+  say "building ${*:-everything} in build/$preset"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" ${1:+--target "$@"}
+}
+
+run() {
+  build release vitq
+  local picture=examples/airplane.png
+  if [[ -d weights/builtin ]]; then
+    exec "$PROGRAM" run --image "$picture" "$@"
+  fi
+  local cache=${VITQ_HOME:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vitq}
+  local model=$cache/deit_t.seeded.safetensors
+  mkdir -p "$cache"
+  say "no trained weights are here yet: classifying with seeded ones, so the names below mean nothing"
+  [[ -e $model ]] || "$PROGRAM" seed --model deit_t --out "$model"
+  exec "$PROGRAM" run --model "$model" --image "$picture" "$@"
+}
+
+run_tests() {
+  build release
+  say "testing"
+  exec ctest --preset release --output-on-failure "$@"
+}
+
+lint() {
+  need_packages "${LINT_PACKAGES[@]}"
+  build release
+  local room rooms=() sources headers
+  for room in "${ROOMS[@]}"; do
+    if [[ -d $room ]]; then rooms+=("$room"); fi
+  done
+  mapfile -t sources < <(find "${rooms[@]}" -name '*.cpp' -not -path 'tests/consumer/*' | sort)
+  mapfile -t headers < <(find "${rooms[@]}" -name '*.h' | sort)
+  say "clang-format: ${#sources[@]} sources, ${#headers[@]} headers"
+  clang-format --dry-run -Werror "${sources[@]}" "${headers[@]}"
+  say "clang-tidy: ${#sources[@]} sources"
+  printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P 2 clang-tidy -p build/release --quiet --warnings-as-errors='*' \
+    --extra-arg=-Wno-unknown-warning-option
+  say "lint: clean"
+}
+
+sanitize() {
+  local preset=${1:-asan-ubsan}
+  [[ $preset == asan-ubsan || $preset == tsan ]] || misused "sanitize takes asan-ubsan or tsan, not '$preset'"
+  build "$preset"
+  say "testing with $preset"
+  exec ctest --preset "$preset" --output-on-failure
+}
+
+main() {
+  if (($# == 0)); then misused "a word is missing"; fi
+  local word=$1
+  shift
+  case $word in
+    run) run "$@" ;;
+    test) run_tests "$@" ;;
+    sanitize)
+      (($# <= 1)) || misused "sanitize takes one preset"
+      sanitize "$@"
+      ;;
+    build | lint | help | --help | -h)
+      (($# == 0)) || misused "$word takes nothing more, found '$1'"
+      case $word in
+        build)
+          build release vitq
+          say "done: $PROGRAM"
+          ;;
+        lint) lint ;;
+        *) usage ;;
+      esac
+      ;;
+    *) misused "unknown word '$word'" ;;
+  esac
+}
+
+main "$@"
