@@ -1,0 +1,168 @@
+#include <chrono>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/inference.h"
+#include "cli/labels.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+#include "cli/output_file.h"
+#include "cli/progress.h"
+#include "cli/record.h"
+#include "cli/scores.h"
+#include "cli/sha256.h"
+#include "cli/statistics.h"
+#include "engine/cpu.h"
+#include "engine/error.h"
+
+namespace vitq {
+namespace {
+
+constexpr int kMostBatch = 4096;
+constexpr int kDefaultBatch = 8;
+
+struct EvalOptions {
+  ModelOptions model;
+  std::string images;
+  std::string labels;
+  std::string logits;
+  std::string reference;
+  std::string format = "md";
+  std::size_t limit = 0;  ///< 0: all
+  int batch = kDefaultBatch;
+  bool force = false;
+};
+
+bool parse(const Arguments& args, EvalOptions& options) {
+  ArgumentParser parser(
+      "eval", "--model NAME|FILE --images DIR [--labels CSV] [--format md|csv|json] [OPTIONS]",
+      "Measures accuracy on labelled pictures: a directory and a list of labels, or a directory with\n"
+      "one directory per class, called as the class is (or by ImageNet wnid).");
+  parser.option("--images", "DIR", "where the pictures are", text(options.images));
+  parser.option("--labels", "CSV", "header file,label, then NAME,CLASS-INDEX per line, without quotes",
+                text(options.labels));
+  declare(parser, options.model);
+  parser.option("--limit", "N", "only the first N pictures (of directories: taken from all classes in turn)",
+                whole_number<std::size_t>(options.limit, 1));
+  parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
+  parser.option("--format", "md|csv|json", "of the result; default md", choice(options.format, {"md", "csv", "json"}));
+  parser.option("--reference", "FILE", "compare with these logits, safetensors `logits` F32 [pictures, classes]",
+                text(options.reference));
+  parser.option("--logits", "FILE", "write the logits as such a file", text(options.logits));
+  parser.flag("--force", options.force, "let --logits replace a file");
+  if (!parser.parse(args)) return false;
+  if (options.images.empty()) parser.fail("--images is missing, expected a directory");
+  return true;
+}
+
+std::vector<LabelledPicture> labelled_pictures(const EvalOptions& options, const ModelDescription& model) {
+  check(std::filesystem::is_directory(options.images), options.images,
+        ": is no directory; expected the pictures (--images)");
+  return options.labels.empty() ? read_class_folders(options.images, model.class_names)
+                                : read_labels(options.labels, options.images, model.config.classes);
+}
+
+/// All that one evaluation adds up.
+struct Evaluation {
+  Accuracy accuracy;
+  std::optional<Reference> reference;
+  std::optional<LogitsWriter> logits;
+  std::vector<double> model_ms;  ///< of each picture
+  double seconds = 0;
+  std::size_t failures = 0;
+};
+
+Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::size_t listed, std::size_t count) {
+  Evaluation evaluation;
+  if (!options.logits.empty()) {
+    check_output_file(options.logits, options.force);
+    evaluation.logits.emplace(count, config.classes);
+  }
+  if (!options.reference.empty()) {
+    const std::int64_t rows = evaluation.reference.emplace(options.reference, config.classes).rows();
+    check(rows == static_cast<std::int64_t>(listed) || rows == static_cast<std::int64_t>(count), options.reference,
+          ": has logits of ", rows, " pictures, expected ", listed);
+  }
+  return evaluation;
+}
+
+void evaluate(Classifier& classifier, const std::vector<LabelledPicture>& pictures, int batch, Evaluation& evaluation) {
+  std::vector<std::filesystem::path> paths;
+  paths.reserve(pictures.size());
+  for (const LabelledPicture& picture : pictures) paths.push_back(picture.path);
+  Progress progress("eval", pictures.size());
+  const auto start = std::chrono::steady_clock::now();
+  infer(classifier, paths, batch,
+        {.on_result =
+             [&](std::size_t index, const PictureTimes& times, std::span<const float> logits) {
+               evaluation.accuracy.add(pictures[index].label, logits);
+               if (evaluation.reference) evaluation.reference->add(index, pictures[index].label, logits);
+               if (evaluation.logits) evaluation.logits->add(index, logits);
+               evaluation.model_ms.push_back(times.model_ms);
+               progress.advance();
+             },
+         .on_failure =
+             [&](std::size_t, const std::string& message) {
+               progress.clear();
+               log_error(message);
+               progress.advance();
+               ++evaluation.failures;
+             }});
+  evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Record make_record(const EvalOptions& options, const OpenModel& model, const Evaluation& evaluation) {
+  constexpr int kDigits = 4;
+  constexpr double kMebibyte = 1 << 20;
+  const auto n = static_cast<double>(evaluation.accuracy.count());
+  const Summary ms = summarize(evaluation.model_ms);
+  Record record{{"model", model.classifier.description().name},
+                {"precision", options.model.precision},
+                {"n", evaluation.accuracy.count()},
+                {"top1", rounded(evaluation.accuracy.top1(), kDigits)},
+                {"top5", rounded(evaluation.accuracy.top5(), kDigits)},
+                {"images_per_s", rounded(n / evaluation.seconds, 2)}};
+  if (evaluation.reference) {
+    record["agreement"] = rounded(evaluation.reference->agreement(), kDigits);
+    record["max_difference"] = rounded(evaluation.reference->max_difference(), 2 * kDigits);
+    record["top1_reference"] = rounded(evaluation.reference->accuracy().top1(), kDigits);
+  }
+  const std::pair<const char*, double> times[] = {
+      {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
+      {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
+  for (const auto& [name, value] : times) record[name] = rounded(value, kDigits);
+  record["threads"] = model.classifier.threads();
+  record["batch"] = options.batch;
+  add_system(record);
+  record["file"] = model.file.string();
+  record["sha256"] = model.file.empty() ? "" : sha256_of_file(model.file);
+  record["preprocessing"] = model.preprocessing;
+  record["peak_rss_mb"] = rounded(static_cast<double>(peak_rss_bytes()) / kMebibyte, 1);
+  return record;
+}
+
+}  // namespace
+
+int eval_command(const Arguments& args) {
+  EvalOptions options;
+  if (!parse(args, options)) return 0;
+  OpenModel model = open_model(options.model);
+  const ModelDescription& description = model.classifier.description();
+  std::vector<LabelledPicture> pictures = labelled_pictures(options, description);
+  const std::size_t listed = pictures.size();
+  if (options.limit > 0 && options.limit < listed) pictures.resize(options.limit);
+  options.batch = static_cast<int>(std::min<std::size_t>(options.batch, pictures.size()));
+
+  Evaluation evaluation = prepare(options, description.config, listed, pictures.size());
+  evaluate(model.classifier, pictures, options.batch, evaluation);
+  check(evaluation.failures < pictures.size(), "none of the ", pictures.size(), " pictures could be read");
+  print(to_format(make_record(options, model, evaluation), options.format));
+  if (evaluation.logits) {
+    check(evaluation.failures == 0, options.logits, ": not written, because ", evaluation.failures,
+          " pictures could not be read");
+    evaluation.logits->write(options.logits, {{"model", description.name}, {"precision", options.model.precision}});
+  }
+  return evaluation.failures == 0 ? 0 : 1;
+}
+
+}  // namespace vitq

@@ -1,0 +1,127 @@
+#include <iomanip>
+#include <map>
+#include <sstream>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+#include "cli/version.h"
+#include "engine/cpu.h"
+#include "engine/error.h"
+#include "engine/matmul.h"
+#include "engine/threads.h"
+#include "models/classifier.h"
+#include "weights/printable.h"
+#include "weights/safetensors.h"
+
+namespace vitq {
+namespace {
+
+/// Lines "key    value".
+class Sheet {
+ public:
+  template <class... Parts>
+  void row(const std::string& key, const Parts&... parts) {
+    constexpr int kColumn = 16;
+    text_ << std::left << std::setw(kColumn) << key;
+    (text_ << ... << parts) << '\n';
+  }
+  [[nodiscard]] std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+};
+
+/// What the integer products will run on, as far as the instruction set tells.
+std::string int8_support(const std::string& isa) {
+  const auto has = [&](const char* word) { return isa.find(word) != std::string::npos; };
+  if (has("AMX")) return "AMX tiles (int8 is not built in yet)";
+  // Of oneDNN's names, AVX512_CORE_BF16 stands above AVX512_CORE_VNNI and includes it.
+  if (has("VNNI") || has("BF16")) return "VNNI dot products (int8 is not built in yet)";
+  return "no dot product instruction: int8 will be emulated, with little or no gain (int8 is not built in yet)";
+}
+
+std::string machine() {
+  Sheet sheet;
+  sheet.row("vitq", kVersion);
+  sheet.row("oneDNN", onednn_version());
+  sheet.row("ISA", effective_isa());
+  sheet.row("CPU", one_line(cpu_name()));
+  sheet.row("threads", available_threads());
+  sheet.row("int8", int8_support(effective_isa()));
+  sheet.row("models", one_line(model_home().string()));
+  return sheet.text();
+}
+
+void add_contents(Sheet& sheet, const SafetensorsFile& file) {
+  struct Total {
+    std::size_t tensors = 0;
+    std::int64_t elements = 0;
+  };
+  std::map<std::string_view, Total> totals;
+  for (const FileTensor& tensor : file.tensors()) {
+    Total& total = totals[dtype_name(tensor.dtype)];
+    ++total.tensors;
+    total.elements += element_count(tensor.shape);
+  }
+  sheet.row("file", one_line(file.path().string()));
+  sheet.row("format", "safetensors, ", file.file_size(), " bytes");
+  sheet.row("tensors", file.tensors().size());
+  for (const auto& [dtype, total] : totals) {
+    sheet.row("", dtype, ": ", total.elements, " elements in ", total.tensors, " tensors");
+  }
+}
+
+void add_model(Sheet& sheet, const Checkpoint& checkpoint) {
+  constexpr double kBillion = 1e9;
+  ModelDescription model;
+  try {
+    model = describe(checkpoint);
+  } catch (const Error& error) {
+    sheet.row("model", "none that vitq knows: ", one_line(error.what()));
+    return;
+  }
+  sheet.row("model", printable(model.name));
+  sheet.row("architecture", name_of(model.config.architecture), ", ", model.config.image_size, " x ",
+            model.config.image_size, " pixels, patch ", model.config.patch);
+  sheet.row("parameters", parameter_count(model.config));
+  sheet.row("GMAC", std::fixed, std::setprecision(2),
+            static_cast<double>(multiply_accumulates(model.config)) / kBillion);
+  sheet.row("classes", model.config.classes, ": ", printable(model.class_names.front()), " ... ",
+            printable(model.class_names.back()));
+  sheet.row("preprocessing", to_string(model.preprocessing), " (", model.preprocessing_source, ")");
+}
+
+std::string contents(const std::filesystem::path& path, bool with_tensors) {
+  Sheet sheet;
+  const SafetensorsFile file(path);
+  add_contents(sheet, file);
+  add_model(sheet, Checkpoint::open(path));
+  for (const auto& [key, value] : file.metadata()) sheet.row("metadata", printable(key), " = ", printable(value));
+  if (with_tensors) {
+    for (const FileTensor& tensor : file.tensors()) {
+      sheet.row("tensor", printable(tensor.name), ' ', dtype_name(tensor.dtype), ' ', to_string(tensor.shape));
+    }
+  }
+  return sheet.text();
+}
+
+}  // namespace
+
+int info_command(const Arguments& args) {
+  std::vector<std::string> files;
+  bool with_tensors = false;
+  ArgumentParser parser(
+      "info", "[FILE] [--tensors]",
+      "Tells what a safetensors file (or a model of `vitq models` that is here) holds; without one, what this\n"
+      "program and this machine are.");
+  parser.flag("--tensors", with_tensors, "list all tensors, as the file names them");
+  parser.operands(files, 1);
+  if (!parser.parse(args)) return 0;
+  if (files.empty() && with_tensors) parser.fail("--tensors needs a FILE");
+  print(files.empty() ? machine() : contents(find_model_file(files.front()), with_tensors));
+  return 0;
+}
+
+}  // namespace vitq

@@ -1,0 +1,69 @@
+#include <iomanip>
+#include <sstream>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/record.h"
+#include "models/classifier.h"
+#include "models/zoo.h"
+
+namespace vitq {
+namespace {
+
+constexpr double kMillion = 1e6;
+constexpr double kBillion = 1e9;
+
+std::filesystem::path weights_of(const ZooEntry& entry) {
+  return model_home() / (std::string(entry.name) + ".safetensors");
+}
+
+bool is_here(const ZooEntry& entry) {
+  std::error_code ignored;
+  return std::filesystem::exists(weights_of(entry), ignored);
+}
+
+std::string json() {
+  std::string lines;
+  for (const ZooEntry& entry : zoo()) {
+    lines += to_json({{"name", entry.name},
+                      {"parameters", parameter_count(entry.config)},
+                      {"gmac", rounded(static_cast<double>(multiply_accumulates(entry.config)) / kBillion, 3)},
+                      {"input", entry.config.image_size},
+                      {"published_top1", rounded(entry.top1 / 100, 4)},
+                      {"tag", entry.timm_tag},
+                      {"weights", is_here(entry) ? Record(weights_of(entry).string()) : Record()}});
+  }
+  return lines;
+}
+
+std::string table() {
+  std::ostringstream text;
+  text << std::left << std::setw(18) << "name" << std::right << std::setw(10) << "params M" << std::setw(8) << "GMAC"
+       << std::setw(7) << "input" << std::setw(8) << "top-1 %"
+       << "  here  published weights (timm)\n"
+       << std::fixed;
+  for (const ZooEntry& entry : zoo()) {
+    text << std::left << std::setw(18) << entry.name << std::right << std::setw(10) << std::setprecision(2)
+         << static_cast<double>(parameter_count(entry.config)) / kMillion << std::setw(8)
+         << static_cast<double>(multiply_accumulates(entry.config)) / kBillion << std::setw(7)
+         << entry.config.image_size << std::setw(8) << entry.top1 << "  " << (is_here(entry) ? "yes " : "no  ") << "  "
+         << entry.timm_tag << '\n';
+  }
+  text << "top-1: ImageNet-1k, as published for the float32 weights. Weights are looked for as "
+       << one_line((model_home() / "NAME.safetensors").string()) << '\n';
+  return text.str();
+}
+
+}  // namespace
+
+int models_command(const Arguments& args) {
+  bool as_json = false;
+  ArgumentParser parser("models", "[--json]", "Lists the models that have a name, and whether their weights are here.");
+  parser.flag("--json", as_json, "one object per line: name, parameters, gmac, input, published_top1, tag, weights");
+  if (!parser.parse(args)) return 0;
+  print(as_json ? json() : table());
+  return 0;
+}
+
+}  // namespace vitq

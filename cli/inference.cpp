@@ -1,0 +1,114 @@
+#include "cli/inference.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace vitq {
+namespace {
+
+/// Milliseconds since the last call, or since it was made.
+class Stopwatch {
+ public:
+  double lap_ms() {
+    const Clock::time_point now = Clock::now();
+    const std::chrono::duration<double, std::milli> passed = now - start_;
+    start_ = now;
+    return passed.count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+/// One batch: pictures are added until it is full, then all go through the model at once.
+class Batch {
+ public:
+  Batch(Classifier& classifier, std::span<const std::filesystem::path> pictures, std::size_t size,
+        const InferenceEvents& events)
+      : classifier_(classifier),
+        pictures_(pictures),
+        events_(events),
+        size_(size),
+        picture_size_(classifier.picture_size()),
+        classes_(classifier.config().classes),
+        images_(size * picture_size_),
+        logits_(size * classes_) {
+    waiting_.reserve(size);
+  }
+
+  void add(std::size_t index) {
+    PictureTimes times;
+    Stopwatch watch;
+    const Image image = load_image(pictures_[index]);
+    times.decode_ms = watch.lap_ms();
+    try {
+      preprocess(image, classifier_.preprocessing(),
+                 std::span(images_).subspan(waiting_.size() * picture_size_, picture_size_));
+    } catch (const Error& error) {
+      fail(pictures_[index].string(), ": ", error.what());
+    }
+    times.preprocess_ms = watch.lap_ms();
+    waiting_.push_back({index, times});
+  }
+
+  [[nodiscard]] bool is_full() const { return waiting_.size() == size_; }
+
+  void run() {
+    const std::size_t count = waiting_.size();
+    if (count == 0) return;
+    Stopwatch watch;
+    classifier_.logits(std::span(images_).first(count * picture_size_), static_cast<std::int64_t>(count),
+                       std::span(logits_).first(count * classes_));
+    const double model_ms = watch.lap_ms() / static_cast<double>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      Waiting& picture = waiting_[i];
+      const std::span<const float> row = std::span(logits_).subspan(i * classes_, classes_);
+      check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }),
+            pictures_[picture.index].string(),
+            ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
+      picture.times.model_ms = model_ms;
+      events_.on_result(picture.index, picture.times, row);
+    }
+    waiting_.clear();
+  }
+
+ private:
+  struct Waiting {
+    std::size_t index;
+    PictureTimes times;
+  };
+
+  Classifier& classifier_;
+  std::span<const std::filesystem::path> pictures_;
+  const InferenceEvents& events_;
+  std::size_t size_;
+  std::size_t picture_size_;  // floats
+  std::size_t classes_;
+  std::vector<float> images_;
+  std::vector<float> logits_;
+  std::vector<Waiting> waiting_;
+};
+
+}  // namespace
+
+void infer(Classifier& classifier, std::span<const std::filesystem::path> pictures, int batch,
+           const InferenceEvents& events) {
+  if (pictures.empty()) return;
+  Batch waiting(classifier, pictures, std::min(static_cast<std::size_t>(batch), pictures.size()), events);
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    try {
+      waiting.add(i);
+    } catch (const Error& error) {
+      events.on_failure(i, error.what());
+    }
+    if (waiting.is_full()) waiting.run();
+  }
+  waiting.run();
+}
+
+}  // namespace vitq

@@ -1,0 +1,33 @@
+#pragma once
+// Pictures through a model, batch by batch, with the time of each step. Memory is that of one batch, however many
+// pictures there are.
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "models/classifier.h"
+
+namespace vitq {
+
+struct PictureTimes {
+  double decode_ms = 0;
+  double preprocess_ms = 0;
+  double model_ms = 0;  ///< this picture's share of its batch
+};
+
+struct InferenceEvents {
+  /// Picture `index` of the list has its logits [classes], valid during the call. Called in the order of the list.
+  std::function<void(std::size_t index, const PictureTimes& times, std::span<const float> logits)> on_result;
+  /// Picture `index` cannot be read or does not suit the preprocessing; the others go on.
+  std::function<void(std::size_t index, const std::string& message)> on_failure;
+};
+
+/// Runs all `pictures`, `batch` at a time. Throws Error where the model fails, and where its answer holds NaN or
+/// infinity: no ranking of that would mean anything.
+void infer(Classifier& classifier, std::span<const std::filesystem::path> pictures, int batch,
+           const InferenceEvents& events);
+
+}  // namespace vitq

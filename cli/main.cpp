@@ -1,0 +1,31 @@
+// The program's entry, and the one place that turns a failure into a message and an exit code.
+
+#include <exception>
+#include <new>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+
+namespace {
+constexpr int kFailure = 1;
+constexpr int kUsageFailure = 2;
+}  // namespace
+
+int main(int argc, char** argv) {
+  vitq::prepare_streams();
+  try {
+    return vitq::run_program(vitq::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
+  } catch (const vitq::UsageError& error) {
+    vitq::log_error(error.what());
+    if (!error.usage().empty()) vitq::log(error.usage());
+    return kUsageFailure;
+  } catch (const vitq::BrokenPipe&) {
+    return 0;
+  } catch (const std::bad_alloc&) {
+    vitq::log_error("out of memory; a smaller --batch or fewer --threads may help");
+  } catch (const std::exception& error) {
+    vitq::log_error(error.what());
+  }
+  return kFailure;
+}

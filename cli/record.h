@@ -1,0 +1,22 @@
+#pragma once
+// A measurement with all that is needed to repeat it: keys and values in a fixed order, printed in three ways.
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace vitq {
+
+using Record = nlohmann::ordered_json;
+
+/// Adds what ran it and where: version, onednn, isa, cpu.
+void add_system(Record& record);
+
+/// `value` with `digits` decimals, so that figures do not claim more than they know.
+double rounded(double value, int digits);
+
+/// One line of JSON. Text that is not UTF-8 (a file's name) is replaced where it is not.
+std::string to_json(const Record& record);
+/// `record` in the format "md" (a table of two columns), "csv" (a header and a row) or "json".
+std::string to_format(const Record& record, const std::string& format);
+
+}  // namespace vitq

@@ -1,0 +1,75 @@
+#include "cli/scores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/error.h"
+
+namespace vitq {
+
+int argmax(std::span<const float> logits) {
+  return static_cast<int>(std::ranges::max_element(logits) - logits.begin());
+}
+
+void Accuracy::add(int label, std::span<const float> logits) {
+  constexpr int kTop = 5;
+  const float own = logits[label];
+  int better = 0;
+  for (int i = 0; i < std::ssize(logits); ++i) {
+    if (logits[i] > own || (logits[i] == own && i < label)) ++better;
+  }
+  ++count_;
+  if (better == 0) ++top1_;
+  if (better < kTop) ++top5_;
+}
+
+double Accuracy::share(std::int64_t hits) const {
+  return count_ == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(count_);
+}
+
+Reference::Reference(const std::filesystem::path& path, std::int64_t classes)
+    : source_(path.string()), classes_(classes) {
+  std::error_code ignored;
+  check(std::filesystem::exists(path, ignored), source_,
+        ": there is no such file; expected the answers of another program (--reference)");
+  const SafetensorsFile file(path);
+  const FileTensor* tensor = file.find("logits");
+  check(tensor != nullptr, source_,
+        ": has no tensor named logits; expected the answers of another program (--reference)");
+  check(tensor->dtype == FileDType::kF32 && tensor->shape.size() == 2 && tensor->shape[1] == classes, source_,
+        ": logits are ", dtype_name(tensor->dtype), ' ', to_string(tensor->shape), ", expected F32 [pictures, ",
+        classes, "]");
+  logits_.resize(tensor->bytes.size() / sizeof(float));
+  if (!logits_.empty()) std::memcpy(logits_.data(), tensor->bytes.data(), tensor->bytes.size());
+}
+
+void Reference::add(std::size_t index, int label, std::span<const float> logits) {
+  const std::span<const float> row = std::span(logits_).subspan(index * classes_, classes_);
+  check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), source_, ": row ", index,
+        " of logits is not finite");
+  accuracy_.add(label, row);
+  if (argmax(row) == argmax(logits)) ++agreeing_;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    max_difference_ = std::max(max_difference_, std::abs(double{row[i]} - logits[i]));
+  }
+}
+
+double Reference::agreement() const {
+  return accuracy_.count() == 0 ? 0 : static_cast<double>(agreeing_) / static_cast<double>(accuracy_.count());
+}
+
+LogitsWriter::LogitsWriter(std::size_t pictures, std::int64_t classes)
+    : classes_(classes), logits_(pictures * static_cast<std::size_t>(classes)) {}
+
+void LogitsWriter::add(std::size_t index, std::span<const float> logits) {
+  std::ranges::copy(logits, logits_.begin() + static_cast<std::ptrdiff_t>(index) * classes_);
+}
+
+void LogitsWriter::write(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) const {
+  const Shape shape{static_cast<std::int64_t>(logits_.size()) / classes_, classes_};
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(logits_.data());
+  write_safetensors(path, {{"logits", FileDType::kF32, shape, {bytes, logits_.size() * sizeof(float)}}}, metadata);
+}
+
+}  // namespace vitq

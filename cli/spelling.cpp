@@ -1,0 +1,47 @@
+#include "cli/spelling.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace vitq {
+namespace {
+
+/// Optimal string alignment distance, row by row of the usual table.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1);
+  std::vector<std::size_t> above(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    before.swap(above);
+    above.swap(row);
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
+  constexpr std::size_t kLongestWord = 64;
+  constexpr std::size_t kMostEdits = 2;
+  if (word.size() > kLongestWord) return "";
+  const std::string* nearest = nullptr;
+  std::size_t least = kMostEdits + 1;
+  for (const std::string& candidate : candidates) {
+    const std::size_t edits = distance(word, candidate);
+    if (edits >= least || 2 * edits >= candidate.size()) continue;
+    least = edits;
+    nearest = &candidate;
+  }
+  return nearest != nullptr ? "; did you mean " + *nearest + "?" : "";
+}
+
+}  // namespace vitq

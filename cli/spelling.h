@@ -1,0 +1,14 @@
+#pragma once
+// "Did you mean": the nearest of the words that would have been right.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace vitq {
+
+/// "; did you mean WORD?" for the candidate nearest to `word` in Levenshtein distance (swapped neighbours count as
+/// one), or nothing where none is near: at most 2 edits, and fewer than half the letters.
+std::string suggestion(std::string_view word, std::span<const std::string> candidates);
+
+}  // namespace vitq

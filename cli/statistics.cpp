@@ -1,0 +1,32 @@
+#include "cli/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace vitq {
+
+Summary summarize(std::vector<double> samples) {
+  if (samples.empty()) return {};
+  std::ranges::sort(samples);
+  const auto last = static_cast<double>(samples.size() - 1);
+  const auto percentile = [&](double fraction) {
+    const double position = fraction * last;
+    const auto below = static_cast<std::size_t>(position);
+    const std::size_t above = std::min(below + 1, samples.size() - 1);
+    return std::lerp(samples[below], samples[above], position - static_cast<double>(below));
+  };
+  Summary summary{.min = samples.front(),
+                  .median = percentile(0.5),
+                  .mean = std::accumulate(samples.begin(), samples.end(), 0.0) / (last + 1),
+                  .stddev = 0,
+                  .p90 = percentile(0.9),
+                  .p95 = percentile(0.95),
+                  .p99 = percentile(0.99)};
+  double squares = 0;
+  for (const double sample : samples) squares += (sample - summary.mean) * (sample - summary.mean);
+  if (last > 0) summary.stddev = std::sqrt(squares / last);
+  return summary;
+}
+
+}  // namespace vitq

@@ -1,0 +1,100 @@
+// Command lines that make no sense. Each is refused with exit code 2 and a line that says what was expected.
+#include <doctest/doctest.h>
+
+#include "tests/cli/fixture.h"
+
+namespace vitq::test {
+namespace {
+
+struct Refusal {
+  std::vector<std::string> args;
+  std::vector<std::string> words;
+};
+
+void check_all(const Workplace& here, const std::vector<Refusal>& refusals) {
+  for (const Refusal& refusal : refusals) here.refuses(refusal.args, 2, refusal.words);
+}
+
+TEST_CASE("unknown commands and options are refused with the nearest spelling") {
+  const Workplace here;
+  check_all(here, {
+                      {{}, {"a command is missing"}},
+                      {{"rnu"}, {"unknown command rnu", "did you mean run?"}},
+                      {{"frobnicate"}, {"unknown command frobnicate"}},
+                      {{""}, {"unknown command \"\""}},
+                      {{"help", "modles"}, {"unknown command modles", "did you mean models?"}},
+                      {{"help", "run", "eval"}, {"unexpected argument eval"}},
+                      {{"--version", "now"}, {"unexpected argument now"}},
+                      {{"--versoin"}, {"unknown option --versoin", "did you mean --version?"}},
+                      {{"--model", "x"}, {"unknown option --model"}},
+                      {{"run", "--modle", "x"}, {"unknown option --modle", "did you mean --model?"}},
+                      {{"run", "--tpok=3", "a.jpg"}, {"unknown option --tpok", "did you mean --topk?"}},
+                      {{"run", "a.jpg", "-x"}, {"unknown option -x"}},
+                      {{"run", "a.jpg", "--json=yes"}, {"--json takes no value"}},
+                      {{"run", "a.jpg", "--\x1b[31m"}, {"unknown option", "\\x1b"}},
+                      {{"models", "deit_s"}, {"unexpected argument deit_s"}},
+                      {{"info", "a", "b"}, {"unexpected argument b"}},
+                      {{"eval", "a.jpg"}, {"unexpected argument a.jpg"}},
+                      {{"eval", "--lables", "x.csv"}, {"did you mean --labels?"}},
+                  });
+}
+
+TEST_CASE("values that are missing or make no sense are refused with what was expected") {
+  const Workplace here;
+  check_all(here, {
+                      {{"run", "--threads"}, {"--threads", "a value is missing"}},
+                      {{"run", "--threads="}, {"--threads", "a value is missing"}},
+                      {{"run", "--model", "--json"}, {"--model", "a value is missing"}},
+                      {{"run", "--image"}, {"--image", "a value is missing"}},
+                      {{"run", "--threads", "0"}, {"--threads", "from 1 to 1024", "found 0"}},
+                      {{"run", "--threads", "-1"}, {"--threads", "from 1 to 1024", "found -1"}},
+                      {{"run", "--threads", "1025"}, {"--threads", "from 1 to 1024"}},
+                      {{"run", "--threads", "99999999999999999999"}, {"--threads", "from 1 to 1024"}},
+                      {{"run", "--threads", "two"}, {"--threads", "a whole number", "found two"}},
+                      {{"run", "--threads", ""}, {"--threads", "a whole number"}},
+                      {{"run", "--threads", "1.5"}, {"--threads", "a whole number"}},
+                      {{"run", "--threads", "0x10"}, {"--threads", "a whole number"}},
+                      {{"run", "--batch", "0"}, {"--batch", "from 1 to 4096"}},
+                      {{"run", "--batch", "4097"}, {"--batch", "from 1 to 4096"}},
+                      {{"run", "--topk", "0"}, {"--topk", "from 1"}},
+                      {{"run", "--resize", "0"}, {"--resize", "none or a whole number"}},
+                      {{"run", "--resize", "big"}, {"--resize", "none or a whole number"}},
+                      {{"run", "--crop-pct", "0"}, {"--crop-pct", "from 0.0625 to 1"}},
+                      {{"run", "--crop-pct", "1.1"}, {"--crop-pct", "from 0.0625 to 1"}},
+                      {{"run", "--crop-pct", "nan"}, {"--crop-pct", "a number"}},
+                      {{"run", "--mean", "0.5,0.5"}, {"--mean", "three numbers r,g,b"}},
+                      {{"run", "--mean", "1,2,3,4"}, {"--mean", "three numbers r,g,b"}},
+                      {{"run", "--mean", "a,b,c"}, {"--mean", "three numbers r,g,b"}},
+                      {{"run", "--std", "0.2,0,0.2"}, {"--std", "from 0.001"}},
+                      {{"run", "--std", "inf,1,1"}, {"--std", "three numbers"}},
+                      {{"run", "--precision", "bf16"}, {"--precision", "bf16 is not built into this version", "fp32"}},
+                      {{"run", "--precision", "int8"}, {"--precision", "int8 is not built into this version"}},
+                      {{"run", "--precision", "fp33"}, {"--precision", "expected fp32"}},
+                      {{"eval", "--format", "xml"}, {"--format", "md or csv or json"}},
+                      {{"eval", "--limit", "0"}, {"--limit", "a whole number from 1"}},
+                      {{"seed", "--seed", "-1"}, {"--seed", "a whole number from 0"}},
+                  });
+}
+
+TEST_CASE("options that are needed or exclude each other are named") {
+  const Workplace here;
+  const std::string& model = here.model();
+  check_all(here, {
+                      {{"run"}, {"--image is missing"}},
+                      {{"run", here.picture()}, {"--model is needed", "vitq seed", "VITQ_HOME"}},
+                      {{"run", here.picture(), "--model", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
+                      {{"run", here.picture(), "--model", ""}, {"--model", "expected some text"}},
+                      {{"run", here.picture(), "--model", model, "--resize", "40", "--crop-pct", "0.9"},
+                       {"--resize and --crop-pct exclude each other"}},
+                      {{"run", here.picture(), "--model", model, "--resize", "31"},
+                       {"--resize", "at least the 32 pixels", "found 31"}},
+                      {{"eval", "--model", model}, {"--images is missing"}},
+                      {{"seed", "--out", here("x")}, {"--model is missing"}},
+                      {{"seed", "--model", "deit_t"}, {"--out is missing"}},
+                      {{"seed", "--model", "deit-t", "--out", here("x")}, {"no model named", "did you mean deit_t?"}},
+                      {{"info", "--tensors"}, {"--tensors needs a FILE"}},
+                  });
+}
+
+}  // namespace
+}  // namespace vitq::test

@@ -1,0 +1,110 @@
+#include "tests/cli/fixture.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "models/classifier.h"
+#include "tests/small_models.h"
+
+namespace vitq::test {
+
+std::string ppm(int width, int height, std::uint64_t seed) {
+  std::string bytes = "P6 " + std::to_string(width) + ' ' + std::to_string(height) + " 255\n";
+  const std::vector<float> slope = random_floats(6, seed, 0, 4);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        const float level = slope[2 * c] * static_cast<float>(x) + slope[2 * c + 1] * static_cast<float>(y);
+        bytes += static_cast<char>(static_cast<int>(level) % 256);
+      }
+    }
+  }
+  return bytes;
+}
+
+Workplace::Workplace() {
+  const ModelConfig config = small_vit(false);
+  save_checkpoint(model(), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}, {"image_size", "32"}});
+  write("cat.ppm", ppm(60, 40, 1));
+}
+
+std::string Workplace::model_bytes() const {
+  std::ifstream file(model(), std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string Workplace::shortened(std::string text) const {
+  const std::string prefix = folder_.path().string() + '/';
+  for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix))
+    text.erase(at, prefix.size());
+  return text;
+}
+
+Outcome Workplace::run(const std::vector<std::string>& args, Setting setting) const {
+  setting.environment.emplace("VITQ_HOME", (*this)("home"));
+  return run_vitq(args, setting);
+}
+
+void Workplace::refuses(const std::vector<std::string>& args, int exit_code, const std::vector<std::string>& words,
+                        const Setting& setting) const {
+  const Outcome outcome = run(args, setting);
+  tell(args, outcome);
+  std::string line = "vitq";
+  for (const std::string& arg : args) line += ' ' + arg;
+  CAPTURE(line);
+  CAPTURE(outcome.err);
+  CHECK_FALSE(outcome.timed_out);
+  CHECK(outcome.signal == 0);
+  CHECK(outcome.exit_code == exit_code);
+  CHECK(outcome.out.empty());
+  const std::vector<std::string> messages = lines_of(outcome.err);
+  REQUIRE_FALSE(messages.empty());
+  CHECK(messages.front().starts_with("vitq: error: "));
+  const bool has_usage = exit_code == 2 && messages.size() == 2 && messages.back().starts_with("usage: vitq ");
+  CHECK((messages.size() == 1 || has_usage));
+  CHECK(std::ranges::none_of(outcome.err, [](char c) { return c != '\n' && c >= 0 && c < ' '; }));
+  for (const std::string& word : words) {
+    CAPTURE(word);
+    CHECK(messages.front().find(word) != std::string::npos);
+  }
+}
+
+std::string Workplace::accepts(const std::vector<std::string>& args, const Setting& setting) const {
+  const Outcome outcome = run(args, setting);
+  std::string line = "vitq";
+  for (const std::string& arg : args) line += ' ' + arg;
+  CAPTURE(line);
+  CHECK(outcome.err.empty());
+  CHECK(outcome.signal == 0);
+  CHECK(outcome.exit_code == 0);
+  return outcome.out;
+}
+
+void Workplace::tell(const std::vector<std::string>& args, const Outcome& outcome) const {
+  const char* wish = std::getenv("VITQ_PRINT_TABLE");
+  if (wish == nullptr || std::string(wish) != "1") return;
+  std::string command = "vitq";
+  for (const std::string& arg : args) command += arg.empty() ? " ''" : ' ' + arg;
+  std::string message = lines_of(outcome.err).empty() ? "" : lines_of(outcome.err).front();
+  const auto cell = [&](std::string text) {
+    text = shortened(std::move(text));
+    std::string safe;
+    for (const char c : text) safe += c == '|' ? "\\|" : c >= 0 && c < ' ' ? "?" : std::string(1, c);
+    return safe.size() > 400 ? safe.substr(0, 400) + "..." : safe;
+  };
+  std::cout << "| `" << cell(command) << "` | " << outcome.exit_code << " | " << cell(message) << " |\n";
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace vitq::test

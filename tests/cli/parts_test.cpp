@@ -1,0 +1,101 @@
+// The parts of the command line that can be wrong without anybody seeing it from outside.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "cli/args.h"
+#include "cli/output.h"
+#include "cli/scores.h"
+#include "cli/sha256.h"
+#include "cli/spelling.h"
+#include "cli/statistics.h"
+
+namespace vitq::test {
+namespace {
+
+std::string sha256_of(const std::string& text) {
+  return sha256({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+TEST_CASE("sha256 of known texts") {
+  // The first three are from FIPS 180-4's examples and the empty text; the lengths around a block are from sha256sum.
+  CHECK(sha256_of("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(sha256_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  CHECK(sha256_of(std::string(55, 'a')) == "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318");
+  CHECK(sha256_of(std::string(56, 'a')) == "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a");
+  CHECK(sha256_of(std::string(64, 'a')) == "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
+  CHECK(sha256_of(std::string(1000, 'a')) == "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3");
+}
+
+TEST_CASE("the nearest word is suggested and only if it is near") {
+  const std::vector<std::string> words{"--image", "--images", "--model", "--topk", "run"};
+  CHECK(suggestion("--imag", words) == "; did you mean --image?");
+  CHECK(suggestion("--imagess", words) == "; did you mean --images?");
+  CHECK(suggestion("--mdoel", words) == "; did you mean --model?");
+  CHECK(suggestion("urn", words) == "; did you mean run?");
+  CHECK(suggestion("--frobnicate", words).empty());
+  CHECK(suggestion("x", words).empty());
+  CHECK(suggestion("", words).empty());
+  CHECK(suggestion(std::string(100000, 'x'), words).empty());
+}
+
+TEST_CASE("a summary has the percentiles that numpy gives") {
+  const Summary summary = summarize({4, 1, 3, 2, 10});
+  CHECK(summary.min == 1);
+  CHECK(summary.median == 3);
+  CHECK(summary.mean == doctest::Approx(4));
+  CHECK(summary.stddev == doctest::Approx(3.5355339));
+  CHECK(summary.p90 == doctest::Approx(7.6));
+  CHECK(summary.p95 == doctest::Approx(8.8));
+  CHECK(summary.p99 == doctest::Approx(9.76));
+  const Summary one = summarize({7});
+  CHECK(one.min == 7);
+  CHECK(one.p99 == 7);
+  CHECK(one.stddev == 0);
+  CHECK(summarize({}).mean == 0);
+}
+
+TEST_CASE("what goes to a terminal holds no control characters") {
+  CHECK(one_line("plain caf\xc3\xa9 [1]") == "plain caf\xc3\xa9 [1]");
+  CHECK(one_line("a\nb\tc\x1b[0m\x7f") == "a\\x0ab\\x09c\\x1b[0m\\x7f");
+  CHECK(one_line("\xc2\x9b") == "\\xc2\x9b");  // CSI in UTF-8: broken up
+  CHECK(one_line("\xc2\xa9") == "\xc2\xa9");
+}
+
+TEST_CASE("accuracy breaks ties by index") {
+  Accuracy accuracy;
+  const std::array<float, 6> equal{};
+  accuracy.add(0, equal);
+  CHECK(accuracy.top1() == 1);
+  accuracy.add(4, equal);
+  CHECK(accuracy.top1() == 0.5);
+  CHECK(accuracy.top5() == 1);
+  accuracy.add(5, equal);
+  CHECK(accuracy.count() == 3);
+  CHECK(accuracy.top5() == doctest::Approx(2.0 / 3));
+  CHECK(argmax(equal) == 0);
+}
+
+TEST_CASE("numbers are read whole and in range") {
+  int value = 0;
+  const Reader reader = whole_number(value, 1, 9);
+  CHECK(reader("7").empty());
+  CHECK(value == 7);
+  for (const char* text : {"0", "10", "+3", " 3", "3 ", "3x", "", "-3", "99999999999"}) {
+    CAPTURE(text);
+    CHECK(reader(text) == "a whole number from 1 to 9");
+  }
+  CHECK(value == 7);
+  CHECK(parse_number("1e-3") == 0.001);
+  for (const char* text : {"", "nan", "inf", "1,5", "1e999", "0x1p3z"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_number(text).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace vitq::test
