@@ -1,0 +1,64 @@
+// Whole forward passes with seeded weights, batch 1 and 8, and beside them the bare matrix products of the same model.
+// Run with --benchmark_enable_random_interleaving=true: only figures of one interleaved run can be compared.
+
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "bench/bare_matmuls.h"
+#include "engine/threads.h"
+#include "models/classifier.h"
+#include "models/zoo.h"
+#include "weights/seeded.h"
+
+namespace vitq::bench {
+
+namespace {
+
+void forward(benchmark::State& state, const std::string& model) {
+  const int threads = static_cast<int>(state.range(0));
+  const std::int64_t batch = state.range(1);
+  const Checkpoint checkpoint = seeded_checkpoint(model);
+  Classifier classifier(checkpoint, describe(checkpoint, model), {.threads = threads});
+  std::vector<float> images(batch * classifier.picture_size());
+  std::vector<float> logits(batch * classifier.config().classes);
+  fill_seeded_input(0, images);
+  classifier.logits(images, batch, logits);
+  for (auto _ : state) classifier.logits(images, batch, logits);
+  state.counters["images/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * batch), benchmark::Counter::kIsRate);
+}
+
+void bare_matmuls(benchmark::State& state, const std::string& model) {
+  const ThreadScope scope(static_cast<int>(state.range(0)));
+  BareMatmuls matmuls(find_in_zoo(model)->config);
+  matmuls.run();
+  for (auto _ : state) matmuls.run();
+}
+
+// Several short repetitions of each, so that random interleaving spreads the machine's moods over all.
+void configure(benchmark::internal::Benchmark* bench) {
+  bench->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(0.2)->Repetitions(9)->ReportAggregatesOnly();
+}
+
+}  // namespace
+
+BENCHMARK_CAPTURE(forward, deit_t, std::string("deit_t"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(forward, deit_s, std::string("deit_s"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1, 8}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(forward, deit_b, std::string("deit_b"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(forward, swin_t, std::string("swin_t"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(bare_matmuls, deit_s, std::string("deit_s"))->ArgName("threads")->Arg(1)->Arg(2)->Apply(configure);
+
+}  // namespace vitq::bench
