@@ -2,11 +2,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include <type_traits>
 #include <vector>
 
 #include "engine/gelu.h"
 #include "engine/layer_norm.h"
 #include "engine/matmul.h"
+#include "engine/requantize.h"
 #include "engine/softmax.h"
 #include "engine/threads.h"
 
@@ -50,8 +52,15 @@ void gelu_rows(benchmark::State& state) {
   const ThreadScope scope(1);
   const std::int64_t rows = state.range(0);
   const std::int64_t columns = state.range(1);
-  auto x = ramp(rows * columns);
-  for (auto _ : state) gelu(Tensor(x.data(), {rows, columns}));
+  const auto source = ramp(rows * columns);
+  auto x = source;
+  for (auto _ : state) {
+    // In place: repeated on its own result it would soon work on denormals.
+    state.PauseTiming();
+    x = source;
+    state.ResumeTiming();
+    gelu(Tensor(x.data(), {rows, columns}));
+  }
   state.SetItemsProcessed(state.iterations() * rows * columns);
 }
 
@@ -72,13 +81,184 @@ void linear(benchmark::State& state, Epilogue epilogue) {
                                                 benchmark::Counter::kIsRate);
 }
 
+constexpr Encoding kSums{.dtype = DType::kS32};
+constexpr Encoding kCodes{.dtype = DType::kU8, .scale = 0.02F, .zero_point = 128};
+
+template <class T>
+std::vector<T> code_ramp(std::int64_t count, int most) {
+  std::vector<T> codes(count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    codes[i] = static_cast<T>(static_cast<int>(i * 2654435761U % (2 * most + 1)) - (std::is_signed_v<T> ? most : 0));
+  }
+  return codes;
+}
+
+void layer_norm_code_rows(benchmark::State& state) {
+  const ThreadScope scope(1);
+  const std::int64_t rows = state.range(0);
+  const std::int64_t dim = state.range(1);
+  auto src = ramp(rows * dim);
+  const auto gain = ramp(dim);
+  std::vector<std::uint8_t> dst(rows * dim);
+  for (auto _ : state) {
+    layer_norm_codes(Tensor(src.data(), {rows, dim}), gain, gain, 1e-6F, Tensor(dst.data(), {rows, dim}, kCodes));
+  }
+  state.SetItemsProcessed(state.iterations() * rows * dim);
+}
+
+// Extents and memory of an integer attention.
+struct Attention {
+  std::int64_t groups, heads, tokens, head_dim;
+  std::int64_t scores_stride = padded_columns(tokens);
+  std::int64_t levels_stride = padded_levels(tokens);
+  std::int64_t rows = groups * heads * tokens;
+  std::vector<std::int8_t> q = code_ramp<std::int8_t>(rows * head_dim, 127);
+  std::vector<std::int8_t> k = code_ramp<std::int8_t>(groups * heads * scores_stride * head_dim, 63);
+  std::vector<std::int8_t> v = code_ramp<std::int8_t>(groups * heads * levels_stride * head_dim, 63);
+  std::vector<std::int32_t> scores = code_ramp<std::int32_t>(rows * scores_stride, 30000);
+  std::vector<std::uint8_t> levels = code_ramp<std::uint8_t>(rows * levels_stride, 127);
+  std::vector<std::int32_t> row_sums = std::vector<std::int32_t>(rows, 1000);
+  std::vector<std::int32_t> sums = std::vector<std::int32_t>(rows * head_dim);
+
+  explicit Attention(const benchmark::State& state)
+      : groups(state.range(0)), heads(state.range(1)), tokens(state.range(2)), head_dim(state.range(3)) {}
+
+  [[nodiscard]] Tensor view(void* data, std::int64_t columns, std::int64_t stride, DType dtype) const {
+    return {data,
+            {groups, heads, tokens, columns},
+            {heads * tokens * stride, tokens * stride, stride, 1},
+            Encoding{.dtype = dtype}};
+  }
+  [[nodiscard]] Tensor padded(void* data, std::int64_t stride, DType dtype) const {
+    return view(data, tokens, stride, dtype);
+  }
+  [[nodiscard]] Tensor whole(void* data, std::int64_t columns, DType dtype) const {
+    return view(data, columns, columns, dtype);
+  }
+};
+
+void integer_scores(benchmark::State& state) {
+  const ThreadScope scope(1);
+  Attention a(state);
+  MatmulContext context;
+  const std::int64_t head = a.scores_stride * a.head_dim;
+  const Tensor k(a.k.data(), {a.groups, a.heads, a.head_dim, a.scores_stride}, {a.heads * head, head, 1, a.head_dim},
+                 Encoding{.dtype = DType::kS8});
+  for (auto _ : state) {
+    context.multiply(a.whole(a.q.data(), a.head_dim, DType::kS8), k,
+                     a.whole(a.scores.data(), a.scores_stride, DType::kS32));
+  }
+}
+
+void integer_output(benchmark::State& state) {
+  const ThreadScope scope(1);
+  Attention a(state);
+  MatmulContext context;
+  const Tensor v(a.v.data(), {a.groups, a.heads, a.levels_stride, a.head_dim}, Encoding{.dtype = DType::kS8});
+  for (auto _ : state) {
+    context.multiply(a.whole(a.levels.data(), a.levels_stride, DType::kU8), v,
+                     a.whole(a.sums.data(), a.head_dim, DType::kS32));
+  }
+}
+
+void softmax_code_rows(benchmark::State& state, bool coded, bool biased) {
+  const ThreadScope scope(1);
+  Attention a(state);
+  const std::vector<std::uint8_t> table(coded ? kSoftmaxTable : 0, 7);
+  const auto bias = ramp(biased ? a.heads * a.tokens * a.scores_stride : 0);
+  const Tensor sums(a.row_sums.data(), {a.groups, a.heads, a.tokens}, kSums);
+  for (auto _ : state) {
+    softmax_codes(a.padded(a.scores.data(), a.scores_stride, DType::kS32), 1e-4F,
+                  a.padded(a.levels.data(), a.levels_stride, DType::kU8), sums, bias, {}, table);
+  }
+  state.SetItemsProcessed(state.iterations() * a.rows * a.tokens);
+}
+
+void merge_head_rows(benchmark::State& state) {
+  const ThreadScope scope(1);
+  Attention a(state);
+  std::vector<std::uint8_t> dst(a.sums.size());
+  const Tensor row_sums(a.row_sums.data(), {a.groups, a.heads, a.tokens}, kSums);
+  const Tensor to(dst.data(), {a.groups * a.tokens, a.heads * a.head_dim}, kCodes);
+  for (auto _ : state) merge_heads(a.whole(a.sums.data(), a.head_dim, DType::kS32), row_sums, 0.01F, to);
+}
+
+// f32 attention products as the float forward pass runs them: strided views of qkv.
+void float_scores(benchmark::State& state) {
+  const ThreadScope scope(1);
+  const Attention a(state);
+  const std::int64_t row = 3 * a.heads * a.head_dim;
+  auto qkv = ramp(a.groups * a.tokens * row);
+  std::vector<float> scores(a.rows * a.scores_stride);
+  const std::initializer_list<std::int64_t> steps{a.tokens * row, a.head_dim, row, 1};
+  const Tensor q(qkv.data(), {a.groups, a.heads, a.tokens, a.head_dim}, steps);
+  const Tensor k(qkv.data() + row / 3, {a.groups, a.heads, a.head_dim, a.tokens}, {a.tokens * row, a.head_dim, 1, row});
+  MatmulContext context;
+  for (auto _ : state) context.multiply(q, k, a.padded(scores.data(), a.scores_stride, DType::kF32));
+}
+
+void float_output(benchmark::State& state) {
+  const ThreadScope scope(1);
+  const Attention a(state);
+  const std::int64_t dim = a.heads * a.head_dim;
+  auto qkv = ramp(a.groups * a.tokens * 3 * dim);
+  auto scores = ramp(a.rows * a.scores_stride);
+  std::vector<float> dst(a.groups * a.tokens * dim);
+  const Tensor v(qkv.data() + 2 * dim, {a.groups, a.heads, a.tokens, a.head_dim},
+                 {a.tokens * 3 * dim, a.head_dim, 3 * dim, 1});
+  const Tensor out(dst.data(), {a.groups, a.heads, a.tokens, a.head_dim}, {a.tokens * dim, a.head_dim, dim, 1});
+  MatmulContext context;
+  for (auto _ : state) context.multiply(a.padded(scores.data(), a.scores_stride, DType::kF32), v, out);
+}
+
+// A layer of integer weights with what follows: to f32 or to u8 codes.
+void integer_linear(benchmark::State& state, Epilogue epilogue, Encoding means) {
+  const ThreadScope scope(1);
+  const std::int64_t rows = state.range(0);
+  const std::int64_t inputs = state.range(1);
+  const std::int64_t outputs = state.range(2);
+  auto src = code_ramp<std::uint8_t>(rows * inputs, 127);
+  const auto codes = code_ramp<std::int8_t>(outputs * inputs, 63);
+  const std::vector<float> scale(outputs, 1e-3F);
+  std::vector<float> dst(rows * outputs);
+  MatmulContext context;
+  const Linear layer(context, IntegerWeights{codes, scale, {}, outputs, inputs, kCodes});
+  const Tensor from(src.data(), {rows, inputs}, kCodes);
+  const Tensor to(dst.data(), {rows, outputs}, means);
+  for (auto _ : state) layer.run(from, to, epilogue);
+  state.counters["OP/s"] = benchmark::Counter(static_cast<double>(2 * state.iterations() * rows * inputs * outputs),
+                                              benchmark::Counter::kIsRate);
+}
+
+void integer_qkv(benchmark::State& state) {
+  const ThreadScope scope(1);
+  Attention a(state);
+  const std::int64_t dim = a.heads * a.head_dim;
+  auto src = code_ramp<std::uint8_t>(a.groups * a.tokens * dim, 127);
+  const auto codes = code_ramp<std::int8_t>(3 * dim * dim, 63);
+  const std::vector<float> scale(3 * dim, 1e-3F);
+  MatmulContext context;
+  const Linear layer(context, IntegerWeights{codes, scale, {}, 3 * dim, dim, kCodes});
+  const Encoding means{DType::kS8, 0.02F};
+  const Tensor q(a.q.data(), {a.groups, a.heads, a.tokens, a.head_dim}, means);
+  const Tensor k(a.k.data(), {a.groups, a.heads, a.scores_stride, a.head_dim}, means);
+  const Tensor v(a.v.data(), {a.groups, a.heads, a.levels_stride, a.head_dim}, means);
+  for (auto _ : state) layer.run_split(Tensor(src.data(), {a.groups * a.tokens, dim}, kCodes), q, k, v);
+}
+
+// DeiT-S alone and eight at once; Swin-T's first stage.
+void attention_shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"groups", "heads", "tokens", "head_dim"})->Unit(benchmark::kMicrosecond)->UseRealTime();
+  bench->Args({1, 6, 197, 64})->Args({8, 6, 197, 64})->Args({64, 3, 49, 32});
+}
+
 // DeiT-S: patch embedding, qkv, proj, fc1, fc2; Swin-T stage 0: qkv, proj, fc1, fc2.
 void shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"rows", "inputs", "outputs"})->Unit(benchmark::kMicrosecond)->UseRealTime();
   for (const auto& [rows, inputs, outputs] :
        {std::tuple{196, 768, 384}, std::tuple{197, 384, 1152}, std::tuple{197, 384, 384}, std::tuple{197, 384, 1536},
-        std::tuple{197, 1536, 384}, std::tuple{3136, 96, 288}, std::tuple{3136, 96, 96}, std::tuple{3136, 96, 384},
-        std::tuple{3136, 384, 96}}) {
+        std::tuple{197, 1536, 384}, std::tuple{1576, 384, 1536}, std::tuple{3136, 96, 288}, std::tuple{3136, 96, 96},
+        std::tuple{3136, 96, 384}, std::tuple{3136, 384, 96}}) {
     bench->Args({rows, inputs, outputs});
   }
 }
@@ -88,6 +268,20 @@ void shapes(benchmark::internal::Benchmark* bench) {
 BENCHMARK(layer_norm_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
 BENCHMARK(gelu_rows)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK(softmax_rows)->ArgNames({"groups", "heads", "tokens"})->Args({1, 6, 197})->Args({64, 3, 49});
+BENCHMARK(layer_norm_code_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
+BENCHMARK(integer_qkv)->Apply(attention_shapes);
+BENCHMARK(float_scores)->Apply(attention_shapes);
+BENCHMARK(integer_scores)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, uniform, false, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, uniform_with_bias, false, true)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, table, true, false)->Apply(attention_shapes);
+BENCHMARK(float_output)->Apply(attention_shapes);
+BENCHMARK(integer_output)->Apply(attention_shapes);
+BENCHMARK(merge_head_rows)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(integer_linear, to_f32, Epilogue::kNone, kFloat)->Apply(shapes);
+BENCHMARK_CAPTURE(integer_linear, to_codes, Epilogue::kNone, kCodes)->Apply(shapes);
+BENCHMARK_CAPTURE(integer_linear, gelu_to_codes, Epilogue::kGelu, kCodes)->Apply(shapes);
+BENCHMARK_CAPTURE(integer_linear, accumulate, Epilogue::kAccumulate, kFloat)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, bias, Epilogue::kNone)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, gelu, Epilogue::kGelu)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, accumulate, Epilogue::kAccumulate)->Apply(shapes);

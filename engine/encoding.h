@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace vitq {
@@ -30,14 +31,23 @@ constexpr std::string_view name_of(DType dtype) {
 }
 
 /// Real value of an integer code: (code - zero_point) * scale. Float tensors have scale 1 and zero point 0.
+/// `bits` (2 to 8) says which codes are used: u8 [0, 2^bits - 1], s8 symmetric [-(2^(bits-1) - 1), 2^(bits-1) - 1].
 struct Encoding {
   DType dtype = DType::kF32;
   float scale = 1.0F;
   std::int32_t zero_point = 0;
+  int bits = 8;
+
+  /// The least and the largest code of a u8 or s8 encoding.
+  [[nodiscard]] constexpr std::int32_t least_code() const { return dtype == DType::kS8 ? -most_code() : 0; }
+  [[nodiscard]] constexpr std::int32_t most_code() const { return (1 << (dtype == DType::kS8 ? bits - 1 : bits)) - 1; }
 
   bool operator==(const Encoding&) const = default;
 };
 
 inline constexpr Encoding kFloat{};
+
+/// "f32", or "u8 of 4 bits (scale 0.1, zero point 7)", for messages.
+std::string to_string(const Encoding& encoding);
 
 }  // namespace vitq

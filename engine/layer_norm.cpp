@@ -12,60 +12,136 @@ namespace {
 
 struct Rows {
   const float* src;
-  float* dst;
+  void* dst;
   const float* gamma;
   const float* beta;
   const std::int32_t* from;
   std::int64_t dim, src_stride, dst_stride;
   float eps;
+  float most;  // the largest code, where codes are written
+};
+
+struct Statistics {
+  float mean, inverse;  // inverse: of the standard deviation
 };
 
 // The tail of a row (dim is a multiple of 16 in every published model) is summed after the lanes.
+[[gnu::always_inline]] inline Statistics statistics_of(const float* x, std::int64_t dim, float eps) {
+  const std::int64_t whole = dim - dim % simd::kLanes;
+  simd::Floats lanes;
+  simd::Floats sums{};
+  for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
+    simd::load(x + c, lanes);
+    sums += lanes;
+  }
+  float total = simd::sum(sums);
+  for (std::int64_t c = whole; c < dim; ++c) total += x[c];
+  const float mean = total / static_cast<float>(dim);
+
+  sums = simd::Floats{};
+  for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
+    simd::load(x + c, lanes);
+    lanes -= mean;
+    sums += lanes * lanes;
+  }
+  float squares = simd::sum(sums);
+  for (std::int64_t c = whole; c < dim; ++c) squares += (x[c] - mean) * (x[c] - mean);
+  return {mean, 1.0F / std::sqrt(squares / static_cast<float>(dim) + eps)};
+}
+
+[[gnu::always_inline]] inline const float* source_row(const Rows& rows, std::int64_t i) {
+  return rows.src + (rows.from != nullptr ? rows.from[i] : i) * rows.src_stride;
+}
+
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void layer_norm_rows(const Rows& rows,
                                                                                            std::int64_t begin,
                                                                                            std::int64_t end) {
-  const std::int64_t dim = rows.dim;
-  const std::int64_t whole = dim - dim % simd::kLanes;
   for (std::int64_t i = begin; i < end; ++i) {
-    const float* x = rows.src + (rows.from != nullptr ? rows.from[i] : i) * rows.src_stride;
-    float* y = rows.dst + i * rows.dst_stride;
-    simd::Floats lanes;
-    simd::Floats sums{};
-    for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
-      simd::load(x + c, lanes);
-      sums += lanes;
-    }
-    float total = simd::sum(sums);
-    for (std::int64_t c = whole; c < dim; ++c) total += x[c];
-    const float mean = total / static_cast<float>(dim);
-
-    sums = simd::Floats{};
-    for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
-      simd::load(x + c, lanes);
-      lanes -= mean;
-      sums += lanes * lanes;
-    }
-    float squares = simd::sum(sums);
-    for (std::int64_t c = whole; c < dim; ++c) squares += (x[c] - mean) * (x[c] - mean);
-    const float inverse = 1.0F / std::sqrt(squares / static_cast<float>(dim) + rows.eps);
-    for (std::int64_t c = 0; c < dim; ++c) y[c] = (x[c] - mean) * inverse * rows.gamma[c] + rows.beta[c];
+    const float* x = source_row(rows, i);
+    const auto [mean, inverse] = statistics_of(x, rows.dim, rows.eps);
+    float* y = static_cast<float*>(rows.dst) + i * rows.dst_stride;
+    for (std::int64_t c = 0; c < rows.dim; ++c) y[c] = (x[c] - mean) * inverse * rows.gamma[c] + rows.beta[c];
   }
 }
+
+[[gnu::always_inline]] inline void store_codes(const float* x, const float* gain, const float* shift,
+                                               const Statistics& row, float most, std::uint8_t* to) {
+  simd::Floats y;
+  simd::Floats term;
+  simd::Ints code;
+  simd::load(x, y);
+  simd::load(gain, term);
+  y = (y - row.mean) * row.inverse * term;
+  simd::load(shift, term);
+  y += term;
+  simd::clamp(0.0F, most, y);
+  simd::round(y, code);
+  simd::store_bytes(code, to);
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void layer_norm_code_rows(const Rows& rows,
+                                                                                                std::int64_t begin,
+                                                                                                std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* x = source_row(rows, i);
+    const Statistics row = statistics_of(x, rows.dim, rows.eps);
+    std::uint8_t* y = static_cast<std::uint8_t*>(rows.dst) + i * rows.dst_stride;
+    std::int64_t c = 0;
+    for (; c + simd::kLanes <= rows.dim; c += simd::kLanes) {
+      store_codes(x + c, rows.gamma + c, rows.beta + c, row, rows.most, y + c);
+    }
+    const std::int64_t rest = rows.dim - c;
+    if (rest == 0) continue;
+    float tail[3][simd::kLanes]{};
+    std::uint8_t codes[simd::kLanes];
+    std::memcpy(tail[0], x + c, rest * sizeof(float));
+    std::memcpy(tail[1], rows.gamma + c, rest * sizeof(float));
+    std::memcpy(tail[2], rows.beta + c, rest * sizeof(float));
+    store_codes(tail[0], tail[1], tail[2], row, rows.most, codes);
+    std::memcpy(y + c, codes, rest);
+  }
+}
+
+// What both have in common: the checks, and where everything lies.
+Rows describe(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, float eps,
+              const Tensor& dst, std::span<const std::int32_t> from) {
+  const std::int64_t dim = src.columns();
+  check(dst.columns() == dim && std::ssize(gamma) == dim && std::ssize(beta) == dim, "layer_norm: source has ", dim,
+        " columns, destination ", dst.columns(), ", gamma ", gamma.size(), ", beta ", beta.size());
+  check(dst.rows() == (from.empty() ? src.rows() : std::ssize(from)), "layer_norm: destination has ", dst.rows(),
+        " rows, expected ", from.empty() ? src.rows() : std::ssize(from));
+  return {.src = src.f32(),
+          .dst = dst.data,
+          .gamma = gamma.data(),
+          .beta = beta.data(),
+          .from = from.empty() ? nullptr : from.data(),
+          .dim = dim,
+          .src_stride = src.strides[0],
+          .dst_stride = dst.strides[0],
+          .eps = eps,
+          .most = 0.0F};
+}
+
+constexpr std::int64_t kGrain = 16;  // rows that are worth a thread
 
 }  // namespace
 
 void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, float eps,
                 const Tensor& dst, std::span<const std::int32_t> from) {
-  const std::int64_t dim = src.columns();
   check(src.encoding == kFloat && dst.encoding == kFloat, "layer_norm: expected f32, found ",
         name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
-  check(dst.columns() == dim && std::ssize(gamma) == dim && std::ssize(beta) == dim, "layer_norm: source has ", dim,
-        " columns, destination ", dst.columns(), ", gamma ", gamma.size(), ", beta ", beta.size());
-  check(dst.rows() == (from.empty() ? src.rows() : std::ssize(from)), "layer_norm: destination has ", dst.rows(),
-        " rows, expected ", from.empty() ? src.rows() : std::ssize(from));
-  const Rows rows{src.f32(), dst.f32(),      gamma.data(),   beta.data(), from.empty() ? nullptr : from.data(),
-                  dim,       src.strides[0], dst.strides[0], eps};
-  parallel_for(dst.rows(), 16, [&](std::int64_t begin, std::int64_t end) { layer_norm_rows(rows, begin, end); });
+  const Rows rows = describe(src, gamma, beta, eps, dst, from);
+  parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { layer_norm_rows(rows, begin, end); });
+}
+
+void layer_norm_codes(const Tensor& src, std::span<const float> gain, std::span<const float> shift, float eps,
+                      const Tensor& dst, std::span<const std::int32_t> from) {
+  check(src.encoding == kFloat && dst.encoding.dtype == DType::kU8, "layer_norm_codes: expected f32 -> u8, found ",
+        name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
+  Rows rows = describe(src, gain, shift, eps, dst, from);
+  rows.most = static_cast<float>(dst.encoding.most_code());
+  parallel_for(dst.rows(), kGrain,
+               [&](std::int64_t begin, std::int64_t end) { layer_norm_code_rows(rows, begin, end); });
 }
 
 }  // namespace vitq

@@ -5,9 +5,11 @@
 #include <dnnl.hpp>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "engine/error.h"
 #include "engine/gelu.h"
+#include "engine/threads.h"
 
 namespace vitq {
 
@@ -42,10 +44,24 @@ auto translated(const char* doing, Work&& work) {
   }
 }
 
+memory::data_type type_of(DType dtype) {
+  switch (dtype) {
+    case DType::kS32:
+      return memory::data_type::s32;
+    case DType::kU8:
+      return memory::data_type::u8;
+    case DType::kS8:
+      return memory::data_type::s8;
+    case DType::kF32:
+      break;
+  }
+  return memory::data_type::f32;
+}
+
 memory::desc descriptor(const Tensor& tensor) {
   const memory::dims dims(tensor.dims.begin(), tensor.dims.begin() + tensor.rank);
   const memory::dims strides(tensor.strides.begin(), tensor.strides.begin() + tensor.rank);
-  return {dims, memory::data_type::f32, strides};
+  return {dims, type_of(tensor.encoding.dtype), strides};
 }
 
 // One primitive with the memory objects it is run on; only their addresses change from call to call.
@@ -55,8 +71,8 @@ struct Product {
   std::size_t scratch_size = 0;
 };
 
-// Shapes, strides and epilogue; whatever tells two products apart.
-using Key = std::array<std::int64_t, 26>;
+// Types, shapes, strides and epilogue; whatever tells two products apart.
+using Key = std::array<std::int64_t, 27>;
 
 class KeyWriter {
  public:
@@ -65,6 +81,7 @@ class KeyWriter {
     return *this;
   }
   KeyWriter& add(const Tensor& tensor) {
+    add(static_cast<std::int64_t>(tensor.encoding.dtype));
     for (int i = 0; i < tensor.rank; ++i) add(tensor.dims[i]).add(tensor.strides[i]);
     return *this;
   }
@@ -109,10 +126,21 @@ std::string effective_isa() {
   return name != kNames.end() ? name->second : "ISA_" + std::to_string(static_cast<int>(isa));
 }
 
+bool f32_rows_are_independent() { return effective_isa().starts_with("AVX512"); }
+
+bool int8_saturates() {
+  using dnnl::cpu_isa;
+  const cpu_isa isa = dnnl::get_effective_cpu_isa();
+  return isa == cpu_isa::sse41 || isa == cpu_isa::avx || isa == cpu_isa::avx2 || isa == cpu_isa::avx512_core;
+}
+
+int second_operand_bits() { return int8_saturates() ? 7 : 8; }
+
 struct MatmulContext::Impl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   Buffer scratch;
+  Buffer sums;  // s32 results on their way to a row kernel
   std::map<Key, Product> products;
 
   // The product for `key`, made on first use.
@@ -131,6 +159,13 @@ struct MatmulContext::Impl {
     });
     if (made.scratch_size > scratch.size()) scratch = Buffer(made.scratch_size);
     return products.emplace(key, made).first->second;
+  }
+
+  // A dense s32 matrix in memory that the next call takes back.
+  Tensor sums_of(std::int64_t rows, std::int64_t columns) {
+    const std::size_t size = static_cast<std::size_t>(rows * columns) * sizeof(std::int32_t);
+    if (size > sums.size()) sums = Buffer(size);
+    return {sums.data(), {rows, columns}, Encoding{.dtype = DType::kS32}};
   }
 
   void run(Product& product, void* src, void* weights, void* bias, void* dst) {
@@ -161,6 +196,11 @@ void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst
   check(a.rank == 4 && b.rank == 4 && dst.rank == 4 && a.dims[3] == b.dims[2] && dst.dims[2] == a.dims[2] &&
             dst.dims[3] == b.dims[3],
         "multiply: shapes do not fit");
+  const DType from = a.encoding.dtype;
+  const bool floats = from == DType::kF32 && b.encoding.dtype == from && dst.encoding.dtype == from;
+  const bool integers = size_of(from) == 1 && b.encoding.dtype == DType::kS8 && dst.encoding.dtype == DType::kS32;
+  check(floats || integers, "multiply: expected f32 x f32 -> f32 or u8 or s8 x s8 -> s32, found ", name_of(from), " x ",
+        name_of(b.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
   const Key key = KeyWriter().add(a).add(b).add(dst).key();
   const auto found = impl_->products.find(key);
   Product& product = found != impl_->products.end()
@@ -171,8 +211,39 @@ void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst
 
 struct Linear::Packed {
   memory weights;
-  memory bias;
+  memory bias;                            // float weights only
+  std::vector<float> multiplier, offset;  // integer weights only
 };
+
+namespace {
+
+// `from`, row-major [outputs, inputs], in the layout that oneDNN wants for a source and a destination of these types.
+memory pack(MatmulContext::Impl& context, const void* from, memory::data_type type, memory::data_type src_type,
+            memory::data_type dst_type, const memory::desc* bias, std::int64_t outputs, std::int64_t inputs) {
+  using Tag = memory::format_tag;
+  // The layout depends on inputs and outputs, not on the number of rows: any likely number will do to ask for it.
+  constexpr std::int64_t kRows = 256;
+  const memory::desc plain({inputs, outputs}, type, Tag::ba);  // [outputs, inputs] read as its transpose
+  const auto description =
+      describe(context.engine, {{kRows, inputs}, src_type, Tag::ab}, {{inputs, outputs}, type, Tag::any}, bias,
+               {{kRows, outputs}, dst_type, Tag::ab}, attributes_of(Epilogue::kNone));
+  memory packed(description.weights_desc(), context.engine);
+  memory source(plain, context.engine, const_cast<void*>(from));  // only read by the reorder
+  dnnl::reorder(source, packed).execute(context.stream, source, packed);
+  return packed;
+}
+
+// Codes and scale of a row for CPUs that saturate: within [-64, 64].
+void halve(std::span<std::int8_t> codes, float& scale) {
+  if (std::ranges::all_of(codes, [](int code) { return code >= -64 && code <= 64; })) return;
+  for (std::int8_t& code : codes) {
+    const int half = code / 2;                                                // towards zero
+    code = static_cast<std::int8_t>(code % 2 == 0 ? half : half + half % 2);  // x.5 goes to the even side
+  }
+  scale *= 2.0F;
+}
+
+}  // namespace
 
 Linear::Linear(MatmulContext& context, std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
                std::int64_t inputs)
@@ -181,23 +252,46 @@ Linear::Linear(MatmulContext& context, std::span<const float> weight, std::span<
         ", ", inputs, "]");
   check(bias.empty() || std::ssize(bias) == outputs, "linear: bias has ", bias.size(), " elements, expected ", outputs);
   translated("packing weights", [&] {
-    using Tag = memory::format_tag;
     constexpr auto kF32 = memory::data_type::f32;
-    // The layout depends on inputs and outputs, not on the number of rows: any likely number will do to ask for it.
-    constexpr std::int64_t kRows = 256;
-    const auto& engine = context.impl().engine;
-    const memory::desc plain({inputs, outputs}, kF32, Tag::ba);  // [outputs, inputs] read as its transpose
-    const memory::desc bias_shape({1, outputs}, kF32, Tag::ab);
-    const auto description = describe(engine, {{kRows, inputs}, kF32, Tag::ab}, {{inputs, outputs}, kF32, Tag::any},
-                                      bias.empty() ? nullptr : &bias_shape, {{kRows, outputs}, kF32, Tag::ab},
-                                      attributes_of(Epilogue::kNone));
-    packed_->weights = memory(description.weights_desc(), engine);
-    memory source(plain, engine, const_cast<float*>(weight.data()));  // only read by the reorder
-    dnnl::reorder(source, packed_->weights).execute(context.impl().stream, source, packed_->weights);
+    const memory::desc bias_shape({1, outputs}, kF32, memory::format_tag::ab);
+    packed_->weights =
+        pack(context.impl(), weight.data(), kF32, kF32, kF32, bias.empty() ? nullptr : &bias_shape, outputs, inputs);
     if (!bias.empty()) {
-      packed_->bias = memory(bias_shape, engine);
+      packed_->bias = memory(bias_shape, context.impl().engine);
       std::ranges::copy(bias, static_cast<float*>(packed_->bias.get_data_handle()));
     }
+  });
+}
+
+Linear::Linear(MatmulContext& context, const IntegerWeights& weights)
+    : context_(&context),
+      packed_(std::make_unique<Packed>()),
+      source_(weights.source),
+      outputs_(weights.outputs),
+      inputs_(weights.inputs) {
+  constexpr std::int64_t kMostInputs = 65536;  // 255 * 128 * 65536 < 2^31
+  check(inputs_ > 0 && inputs_ <= kMostInputs, "linear: ", inputs_, " inputs; integers take 1 to ", kMostInputs);
+  check(std::ssize(weights.codes) == outputs_ * inputs_, "linear: weight has ", weights.codes.size(),
+        " codes, expected [", outputs_, ", ", inputs_, "]");
+  check(std::ssize(weights.scale) == outputs_, "linear: ", weights.scale.size(), " scales, expected ", outputs_);
+  check(weights.bias.empty() || std::ssize(weights.bias) == outputs_, "linear: bias has ", weights.bias.size(),
+        " elements, expected ", outputs_);
+  check(source_.dtype == DType::kU8, "linear: integer weights expect a u8 source, found ", name_of(source_.dtype));
+  std::vector<std::int8_t> codes(weights.codes.begin(), weights.codes.end());
+  for (std::int64_t o = 0; o < outputs_; ++o) {
+    const std::span row(codes.data() + o * inputs_, static_cast<std::size_t>(inputs_));
+    float scale = weights.scale[o];
+    if (int8_saturates()) halve(row, scale);
+    std::int64_t sum = 0;
+    for (const std::int8_t code : row) sum += code;
+    const double multiplier = double{source_.scale} * scale;
+    const double bias = weights.bias.empty() ? 0.0 : weights.bias[o];
+    packed_->multiplier.push_back(static_cast<float>(multiplier));
+    packed_->offset.push_back(static_cast<float>(bias - multiplier * source_.zero_point * static_cast<double>(sum)));
+  }
+  translated("packing weights", [&] {
+    using type = memory::data_type;
+    packed_->weights = pack(context.impl(), codes.data(), type::s8, type::u8, type::s32, nullptr, outputs_, inputs_);
   });
 }
 
@@ -205,28 +299,61 @@ Linear::~Linear() = default;
 Linear::Linear(Linear&&) noexcept = default;
 Linear& Linear::operator=(Linear&&) noexcept = default;
 
-void Linear::run(const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
-  check(src.encoding == kFloat && dst.encoding == kFloat, "linear: expected f32, found ", name_of(src.encoding.dtype),
-        " -> ", name_of(dst.encoding.dtype));
-  check(src.columns() == inputs_ && dst.columns() == outputs_ && src.rows() == dst.rows(), "linear: expected [rows, ",
-        inputs_, "] -> [rows, ", outputs_, "], found [", src.rows(), ", ", src.columns(), "] -> [", dst.rows(), ", ",
-        dst.columns(), "]");
+void Linear::product(const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
   auto& context = context_->impl();
   const bool biased = static_cast<bool>(packed_->bias);
-  // GELU is a pass of its own, so its product is the plain one: on 2.6.3 the post-op made fc1 30 % slower, this pass 10
-  // %.
-  const Epilogue fused = epilogue == Epilogue::kAccumulate ? epilogue : Epilogue::kNone;
-  const Key key = KeyWriter().add(src).add(dst).add(static_cast<std::int64_t>(fused)).add(biased).key();
+  const Key key = KeyWriter().add(src).add(dst).add(static_cast<std::int64_t>(epilogue)).add(biased).key();
   auto found = context.products.find(key);
   if (found == context.products.end()) {
     const memory::desc weights = packed_->weights.get_desc();
     const memory::desc bias = biased ? packed_->bias.get_desc() : memory::desc();
-    context.product(key, descriptor(src), weights, biased ? &bias : nullptr, descriptor(dst), fused);
+    context.product(key, descriptor(src), weights, biased ? &bias : nullptr, descriptor(dst), epilogue);
     found = context.products.find(key);
   }
   context.run(found->second, src.data, packed_->weights.get_data_handle(),
               biased ? packed_->bias.get_data_handle() : nullptr, dst.data);
+}
+
+template <class Use>
+void Linear::for_each_block(const Tensor& src, Use&& use) const {
+  // So many rows of sums stay in a core's cache until the row kernel comes for them.
+  constexpr std::int64_t kRows = 256;
+  const std::int64_t most = kRows * current_threads();
+  for (std::int64_t first = 0; first < src.rows(); first += most) {
+    Tensor block = rows_of(src, first, std::min(most, src.rows() - first));
+    const Tensor sums = context_->impl().sums_of(block.rows(), outputs_);
+    product(block, sums, Epilogue::kNone);
+    use(first, sums);
+  }
+}
+
+void Linear::run(const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
+  check(src.encoding == source_, "linear: expected ", to_string(source_), ", found ", to_string(src.encoding), " -> ",
+        name_of(dst.encoding.dtype));
+  check(src.columns() == inputs_ && dst.columns() == outputs_ && src.rows() == dst.rows(), "linear: expected [rows, ",
+        inputs_, "] -> [rows, ", outputs_, "], found [", src.rows(), ", ", src.columns(), "] -> [", dst.rows(), ", ",
+        dst.columns(), "]");
+  if (source_ != kFloat) {
+    const PerColumn values{packed_->multiplier, packed_->offset};
+    for_each_block(src, [&](std::int64_t first, const Tensor& sums) {
+      requantize(sums, values, rows_of(dst, first, sums.rows()), epilogue);
+    });
+    return;
+  }
+  check(dst.encoding == kFloat, "linear: float weights write f32, not ", name_of(dst.encoding.dtype));
+  // GELU is a pass of its own, so its product is the plain one: on 2.6.3 the post-op made fc1 30 % slower, this pass 10
+  // %.
+  product(src, dst, epilogue == Epilogue::kAccumulate ? epilogue : Epilogue::kNone);
   if (epilogue == Epilogue::kGelu) gelu(dst);
+}
+
+void Linear::run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {
+  check(source_ != kFloat, "linear: only integer weights split into q, k and v");
+  check(src.encoding == source_, "linear: expected ", to_string(source_), ", found ", to_string(src.encoding));
+  check(src.columns() == inputs_ && src.rows() == q.dims[0] * q.dims[2], "linear: expected [", q.dims[0] * q.dims[2],
+        ", ", inputs_, "] -> q, k, v, found [", src.rows(), ", ", src.columns(), "]");
+  const PerColumn values{packed_->multiplier, packed_->offset};
+  for_each_block(src, [&](std::int64_t first, const Tensor& sums) { split_heads(sums, values, first, q, k, v); });
 }
 
 }  // namespace vitq

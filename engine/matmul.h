@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "engine/requantize.h"
 #include "engine/tensor.h"
 
 namespace vitq {
@@ -19,12 +20,19 @@ std::string onednn_version();
 /// environment variable ONEDNN_MAX_CPU_ISA.
 std::string effective_isa();
 
-/// What a Linear does to its result before it is stored.
-enum class Epilogue : std::uint8_t {
-  kNone,        ///< dst = x
-  kGelu,        ///< dst = x / 2 (1 + erf(x / sqrt 2)), the exact GELU
-  kAccumulate,  ///< dst += x, the residual connection
-};
+/// True where a row of an f32 product has the same bits whatever rows stand beside it and however many threads work:
+/// from AVX512_CORE on, oneDNN's kernels sum over the inputs in one fixed order. Below, its gemm cuts that sum by the
+/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h). Integer products are
+/// exact everywhere.
+bool f32_rows_are_independent();
+
+/// True where oneDNN multiplies bytes without VNNI or AMX: it then adds pairs of products in 16 bits, which saturate,
+/// silently, unless every element of the second operand (weights, k, v) lies in [-64, 64]. The first may be anything.
+bool int8_saturates();
+
+/// Bits of the s8 codes of k and v that are sure to be multiplied exactly: 8, or 7 where int8_saturates(). q may always
+/// have 8.
+int second_operand_bits();
 
 /// oneDNN's engine and stream, one scratch area, and every primitive made so far. One per model instance; not for use
 /// from two threads at once.
@@ -36,7 +44,13 @@ class MatmulContext {
   MatmulContext& operator=(MatmulContext&&) noexcept;
 
   /// dst = a b for each pair of outer indices: a [n0, n1, rows, inner], b [n0, n1, inner, columns], dst [n0, n1, rows,
-  /// columns], f32, any strides (a transposed b is a matter of its strides). The three must not overlap.
+  /// columns], any strides (a transposed b is a matter of its strides). The three must not overlap. By their encodings:
+  /// f32 x f32 -> f32, u8 x s8 -> s32 or s8 x s8 -> s32, the plain sums of products of codes.
+  ///
+  /// Integers are fast only if each operand is dense (b or its transpose), so a row's padding is best part of the
+  /// matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the output
+  /// as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us, against 330
+  /// and 182 us with [tokens, tokens] inside padded rows.
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst);
 
   struct Impl;
@@ -46,6 +60,16 @@ class MatmulContext {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The weights of a layer as s8 codes, scaled row by row: weight[o, i] = codes[o, i] * scale[o].
+struct IntegerWeights {
+  std::span<const std::int8_t> codes;  ///< [outputs, inputs]
+  std::span<const float> scale;        ///< [outputs]
+  std::span<const float> bias;         ///< [outputs] or empty
+  std::int64_t outputs = 0;
+  std::int64_t inputs = 0;
+  Encoding source;  ///< what the layer will be given, u8; its zero point may lie outside [0, 255]
+};
+
 /// A fully connected layer, dst = epilogue(src W^T + bias), with its own packed copy of the weights.
 class Linear {
  public:
@@ -53,20 +77,37 @@ class Linear {
   /// outlive the layer.
   Linear(MatmulContext& context, std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
          std::int64_t inputs);
+  /// With integer weights, repacked as they are; zero point, scales and bias are folded into one multiplier and one
+  /// offset per output, in double. Where int8_saturates(), a row with a code outside [-64, 64] is halved (half to even,
+  /// its scale doubled): seven bits, but the right sums.
+  Linear(MatmulContext& context, const IntegerWeights& weights);
   ~Linear();
   Linear(Linear&&) noexcept;
   Linear& operator=(Linear&&) noexcept;
 
-  /// src: f32 [rows, inputs], dst: f32 [rows, outputs]; rows may be strided; no overlap.
+  /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided; no overlap. Float weights
+  /// write f32; integer weights write f32 or, but for kAccumulate, u8 codes by dst.encoding.
   void run(const Tensor& src, const Tensor& dst, Epilogue epilogue = Epilogue::kNone) const;
 
+  /// A qkv layer of integer weights: src -> q, k, v, as split_heads. src: [groups tokens, inputs].
+  void run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
+
+  /// The encoding that run() expects: kFloat or that of the integer weights.
+  [[nodiscard]] const Encoding& source() const { return source_; }
   [[nodiscard]] std::int64_t inputs() const { return inputs_; }
   [[nodiscard]] std::int64_t outputs() const { return outputs_; }
 
  private:
   struct Packed;
+  // dst = src W in the dtype of dst: f32 (with bias), or s32 sums.
+  void product(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
+  // Sums of a block of rows of src, in memory of the context, one block after the other: use(first row, sums).
+  template <class Use>
+  void for_each_block(const Tensor& src, Use&& use) const;
+
   MatmulContext* context_;
   std::unique_ptr<Packed> packed_;
+  Encoding source_ = kFloat;
   std::int64_t outputs_ = 0;
   std::int64_t inputs_ = 0;
 };

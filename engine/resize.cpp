@@ -246,7 +246,7 @@ void normalize(const Image& image, const Preprocessing& how, std::span<float> ch
         pixels * kChannels, " floats, but there is room for ", chw.size());
   for (int c = 0; c < kChannels; ++c) {
     check(how.std[c] > 0.0F, "the standard deviation of channel ", c, " is ", how.std[c], ": expected more than 0");
-    std::array<float, 256> value;
+    std::array<float, 256> value{};
     for (int byte = 0; byte < 256; ++byte) {
       value[byte] = (static_cast<float>(byte) / 255.0F - how.mean[c]) / how.std[c];
     }

@@ -21,24 +21,73 @@ using Ints = std::int32_t __attribute__((vector_size(64)));
 [[gnu::always_inline]] inline void store(const Floats& from, float* to) { std::memcpy(to, &from, sizeof(from)); }
 [[gnu::always_inline]] inline void fill(float value, Floats& to) { to = value - Floats{}; }
 
-/// Sum of the lanes, halves first: ((0+8)+(4+12)) + ... in a fixed order.
-[[gnu::always_inline]] inline float sum(const Floats& lanes) {
-  float fold[kLanes];
-  store(lanes, fold);
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) fold[i] += fold[i + width];
-  }
-  return fold[0];
+using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
+
+[[gnu::always_inline]] inline void load(const std::int32_t* from, Ints& to) { std::memcpy(&to, from, sizeof(to)); }
+
+/// Sixteen integers as floats, rounded as the hardware does (exact below 2^24).
+[[gnu::always_inline]] inline void load_converted(const std::int32_t* from, Floats& to) {
+  Ints lanes;
+  load(from, lanes);
+  to = __builtin_convertvector(lanes, Floats);
 }
 
-[[gnu::always_inline]] inline float max(const Floats& lanes) {
-  float fold[kLanes];
-  store(lanes, fold);
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) fold[i] = fold[i] > fold[i + width] ? fold[i] : fold[i + width];
-  }
-  return fold[0];
+/// x rounded half to even, as integers; |x| < 2^22. Adding 1.5 * 2^23 leaves the integer in the low mantissa bits.
+[[gnu::always_inline]] inline void round(const Floats& x, Ints& to) {
+  constexpr std::int32_t kBitsOfRound = 0x4b400000;
+  const Floats shifted = x + 12582912.0F;
+  std::memcpy(&to, &shifted, sizeof(to));
+  to -= kBitsOfRound;
 }
+
+/// x limited to [least, most]; NaN becomes `least`.
+[[gnu::always_inline]] inline void clamp(float least, float most, Floats& x) {
+  x = x > least ? x : least - Floats{};
+  x = x < most ? x : most - Floats{};
+}
+
+/// The low byte of each lane: a u8 code or, in two's complement, an s8 one.
+[[gnu::always_inline]] inline void store_bytes(const Ints& from, void* to) {
+  const Bytes bytes = __builtin_convertvector(from, Bytes);
+  std::memcpy(to, &bytes, sizeof(bytes));
+}
+
+/// The lanes `kBy` further on, around the end.
+template <int kBy, class Lanes>
+[[gnu::always_inline]] inline void rotated(const Lanes& from, Lanes& to) {
+  constexpr Ints kIndex =
+      Ints{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + kBy;  // modulo 16, as __builtin_shuffle does
+  to = __builtin_shuffle(from, kIndex);
+}
+
+/// Sum of the lanes, halves first: ((0+8)+(4+12)) + ... in a fixed order.
+template <class Lanes>
+[[gnu::always_inline]] inline auto sum(const Lanes& lanes) {
+  Lanes fold = lanes;
+  Lanes other;
+  rotated<8>(fold, other);
+  fold += other;
+  rotated<4>(fold, other);
+  fold += other;
+  rotated<2>(fold, other);
+  fold += other;
+  return fold[0] + fold[1];
+}
+
+template <class Lanes>
+[[gnu::always_inline]] inline auto max(const Lanes& lanes) {
+  Lanes fold = lanes;
+  Lanes other;
+  rotated<8>(fold, other);
+  fold = fold > other ? fold : other;
+  rotated<4>(fold, other);
+  fold = fold > other ? fold : other;
+  rotated<2>(fold, other);
+  fold = fold > other ? fold : other;
+  return fold[0] > fold[1] ? fold[0] : fold[1];
+}
+
+[[gnu::always_inline]] inline void max_into(const Ints& other, Ints& most) { most = most > other ? most : other; }
 
 [[gnu::always_inline]] inline void max_into(const Floats& other, Floats& most) { most = most > other ? most : other; }
 

@@ -66,6 +66,176 @@ struct Rows {
   }
 }
 
+struct CodeRows {
+  const std::int32_t* scores;
+  std::uint8_t* levels;
+  std::int32_t* row_sums;
+  const float* bias;  // null or [heads, rows, stride]
+  const float* mask;  // null or [masks, rows, stride]
+  const std::uint8_t* table;
+  std::int64_t heads, rows, columns, stride, levels_stride, masks;
+  float scale;
+};
+
+// One row of it.
+struct CodeRow {
+  const std::int32_t* scores;
+  const float* bias;
+  const float* mask;
+  float scale;
+};
+
+// All bits set in the lanes of vector `c` that are columns and not padding.
+[[gnu::always_inline]] inline void columns_among(std::int64_t c, std::int64_t columns, simd::Ints& among) {
+  constexpr simd::Ints kIndex = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  among = kIndex < static_cast<std::int32_t>(columns - c);
+}
+
+[[gnu::always_inline]] inline void scaled_lanes(const CodeRow& row, std::int64_t c, simd::Floats& x) {
+  simd::Floats term;
+  simd::load_converted(row.scores + c, x);
+  x *= row.scale;
+  if (row.bias != nullptr) {
+    simd::load(row.bias + c, term);
+    x += term;
+  }
+  if (row.mask != nullptr) {
+    simd::load(row.mask + c, term);
+    x += term;
+  }
+}
+
+// The largest score of a row.
+[[gnu::always_inline]] inline std::int32_t largest_score(const CodeRow& row, const CodeRows& all) {
+  simd::Ints most = simd::Ints{} + std::numeric_limits<std::int32_t>::min();
+  simd::Ints lanes;
+  simd::Ints among;
+  std::int64_t c = 0;
+  for (; c + simd::kLanes <= all.columns; c += simd::kLanes) {
+    simd::load(row.scores + c, lanes);
+    simd::max_into(lanes, most);
+  }
+  if (c < all.columns) {
+    simd::load(row.scores + c, lanes);
+    columns_among(c, all.columns, among);
+    lanes = among ? lanes : most;
+    simd::max_into(lanes, most);
+  }
+  return simd::max(most);
+}
+
+[[gnu::always_inline]] inline float largest_value(const CodeRow& row, const CodeRows& all) {
+  simd::Floats most;
+  simd::fill(-std::numeric_limits<float>::infinity(), most);
+  simd::Floats lanes;
+  simd::Ints among;
+  for (std::int64_t c = 0; c < all.columns; c += simd::kLanes) {
+    scaled_lanes(row, c, lanes);
+    columns_among(c, all.columns, among);
+    lanes = among ? lanes : most;
+    simd::max_into(lanes, most);
+  }
+  return simd::max(most);
+}
+
+// round(steps e) of sixteen scores; e is 1 where not `among` the columns, whatever lies there.
+template <bool kPlain>
+[[gnu::always_inline]] inline void exponentials(const CodeRow& row, std::int64_t c, std::int32_t most_score,
+                                                float most_value, float steps, const simd::Ints& among,
+                                                simd::Ints& codes) {
+  simd::Floats x;
+  if constexpr (kPlain) {
+    simd::load(row.scores + c, codes);
+    codes = among ? codes - most_score : simd::Ints{};
+    x = __builtin_convertvector(codes, simd::Floats) * row.scale;
+  } else {
+    scaled_lanes(row, c, x);
+    x = among ? x - most_value : simd::Floats{};
+  }
+  simd::exp_of_negative(x);
+  x *= steps;
+  if constexpr (!kPlain) simd::clamp(0.0F, steps, x);  // bias may hold NaN, which must not lead out of a table
+  simd::round(x, codes);
+}
+
+// levels[i] = table[codes[i]] for `count` lanes; returns their sum. The levels are not read back as a vector: that
+// would wait for sixteen stores of a byte.
+[[gnu::always_inline]] inline std::int32_t look_up(const std::uint8_t* table, const simd::Ints& codes,
+                                                   std::int64_t count, std::uint8_t* levels) {
+  std::int32_t index[simd::kLanes];
+  std::memcpy(index, &codes, sizeof(index));
+  std::int32_t total = 0;
+  for (std::int64_t i = 0; i < count; ++i) total += levels[i] = table[index[i]];
+  return total;
+}
+
+template <bool kPlain, bool kTable>
+[[gnu::always_inline]] inline std::int32_t row_of_levels(const CodeRow& row, const CodeRows& all,
+                                                         std::uint8_t* levels) {
+  const std::int32_t most_score = kPlain ? largest_score(row, all) : 0;
+  const float most_value = kPlain ? 0.0F : largest_value(row, all);
+  simd::Ints codes;
+  simd::Ints among;
+  simd::Ints sums{};
+  std::int32_t total = 0;
+  std::int64_t c = 0;
+  for (; c < all.columns; c += simd::kLanes) {
+    columns_among(c, all.columns, among);
+    exponentials<kPlain>(row, c, most_score, most_value, kTable ? 4095.0F : 255.0F, among, codes);
+    if constexpr (kTable) {
+      total += c + simd::kLanes <= all.columns ? look_up(all.table, codes, simd::kLanes, levels + c)
+                                               : look_up(all.table, codes, all.columns - c, levels + c);
+    } else {
+      codes &= among;
+      sums += codes;
+      simd::store_bytes(codes, levels + c);
+    }
+  }
+  const std::int64_t written = kTable ? all.columns : c;
+  std::memset(levels + written, 0, all.levels_stride - written);
+  return kTable ? total : simd::sum(sums);
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_code_rows(const CodeRows& all,
+                                                                                             std::int64_t begin,
+                                                                                             std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int64_t group = i / (all.heads * all.rows);
+    const CodeRow row{
+        .scores = all.scores + i * all.stride,
+        .bias = all.bias == nullptr ? nullptr : all.bias + i % (all.heads * all.rows) * all.stride,
+        .mask = all.mask == nullptr ? nullptr : all.mask + (group % all.masks * all.rows + i % all.rows) * all.stride,
+        .scale = all.scale};
+    const bool plain = row.bias == nullptr && row.mask == nullptr;
+    std::uint8_t* levels = all.levels + i * all.levels_stride;
+    std::int32_t& sum = all.row_sums[i];
+    if (all.table == nullptr) {
+      sum = plain ? row_of_levels<true, false>(row, all, levels) : row_of_levels<false, false>(row, all, levels);
+    } else {
+      sum = plain ? row_of_levels<true, true>(row, all, levels) : row_of_levels<false, true>(row, all, levels);
+    }
+  }
+}
+
+// Dense but for rows padded to `stride`; bias and mask to match.
+void check_layout(const Tensor& scores, std::int64_t stride, const char* who) {
+  const std::int64_t heads = scores.dims[1];
+  const std::int64_t rows = scores.dims[2];
+  check(scores.rank == 4 && scores.strides == decltype(scores.strides){heads * rows * stride, rows * stride, stride, 1},
+        who, " not dense with rows padded to ", stride);
+}
+
+void check_terms(const Tensor& scores, std::span<const float> bias, std::span<const float> mask) {
+  const auto [groups, heads, rows, columns] = scores.dims;
+  const std::int64_t stride = padded_columns(columns);
+  check(bias.empty() || std::ssize(bias) == heads * rows * stride, "softmax: bias has ", bias.size(),
+        " elements, expected ", heads * rows * stride);
+  check(std::ssize(mask) % (rows * stride) == 0, "softmax: mask has ", mask.size(),
+        " elements, expected a multiple of ", rows * stride);
+}
+
+constexpr std::int64_t kGrain = 64;  // rows that are worth a thread
+
 }  // namespace
 
 void softmax(const Tensor& scores, float scale, std::span<const float> bias, std::span<const float> mask) {
@@ -73,12 +243,8 @@ void softmax(const Tensor& scores, float scale, std::span<const float> bias, std
         name_of(scores.encoding.dtype), " of rank ", scores.rank);
   const auto [groups, heads, rows, columns] = scores.dims;
   const std::int64_t stride = padded_columns(columns);
-  check(scores.strides == decltype(scores.strides){heads * rows * stride, rows * stride, stride, 1},
-        "softmax: scores are not dense with rows padded to ", stride);
-  check(bias.empty() || std::ssize(bias) == heads * rows * stride, "softmax: bias has ", bias.size(),
-        " elements, expected ", heads * rows * stride);
-  check(std::ssize(mask) % (rows * stride) == 0, "softmax: mask has ", mask.size(),
-        " elements, expected a multiple of ", rows * stride);
+  check_layout(scores, stride, "softmax: scores are");
+  check_terms(scores, bias, mask);
   const Rows all{.scores = scores.f32(),
                  .bias = bias.empty() ? nullptr : bias.data(),
                  .mask = mask.empty() ? nullptr : mask.data(),
@@ -88,7 +254,42 @@ void softmax(const Tensor& scores, float scale, std::span<const float> bias, std
                  .stride = stride,
                  .masks = std::ssize(mask) / (rows * stride),
                  .scale = scale};
-  parallel_for(groups * heads * rows, 64, [&](std::int64_t begin, std::int64_t end) { softmax_rows(all, begin, end); });
+  parallel_for(groups * heads * rows, kGrain,
+               [&](std::int64_t begin, std::int64_t end) { softmax_rows(all, begin, end); });
+}
+
+void softmax_codes(const Tensor& scores, float scale, const Tensor& levels, const Tensor& row_sums,
+                   std::span<const float> bias, std::span<const float> mask, std::span<const std::uint8_t> table) {
+  check(scores.encoding.dtype == DType::kS32 && levels.encoding.dtype == DType::kU8 &&
+            row_sums.encoding.dtype == DType::kS32,
+        "softmax_codes: expected s32 -> u8 and s32, found ", name_of(scores.encoding.dtype), " -> ",
+        name_of(levels.encoding.dtype), " and ", name_of(row_sums.encoding.dtype));
+  const auto [groups, heads, rows, columns] = scores.dims;
+  check_layout(scores, padded_columns(columns), "softmax_codes: scores are");
+  check_layout(levels, padded_levels(columns), "softmax_codes: levels are");
+  check(levels.dims == scores.dims && row_sums.rank == 3 && row_sums.dims[0] * row_sums.dims[1] == groups * heads &&
+            row_sums.dims[2] == rows && row_sums.strides[1] == rows && row_sums.strides[0] == heads * rows,
+        "softmax_codes: the shapes of scores, levels and row sums differ");
+  check_terms(scores, bias, mask);
+  check(scale > 0.0F && scale < std::numeric_limits<float>::infinity(), "softmax_codes: scale ", scale,
+        ", expected a positive one");
+  check(table.empty() || (std::ssize(table) == kSoftmaxTable && table.back() > 0), "softmax_codes: a table of ",
+        table.size(), " levels, expected ", kSoftmaxTable, " of which the last is not 0");
+  const CodeRows all{.scores = scores.s32(),
+                     .levels = levels.u8(),
+                     .row_sums = row_sums.s32(),
+                     .bias = bias.empty() ? nullptr : bias.data(),
+                     .mask = mask.empty() ? nullptr : mask.data(),
+                     .table = table.empty() ? nullptr : table.data(),
+                     .heads = heads,
+                     .rows = rows,
+                     .columns = columns,
+                     .stride = padded_columns(columns),
+                     .levels_stride = padded_levels(columns),
+                     .masks = std::ssize(mask) / (rows * padded_columns(columns)),
+                     .scale = scale};
+  parallel_for(groups * heads * rows, kGrain,
+               [&](std::int64_t begin, std::int64_t end) { softmax_code_rows(all, begin, end); });
 }
 
 }  // namespace vitq

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -9,6 +10,16 @@ namespace vitq {
 
 namespace {
 constexpr std::align_val_t kAlignment{64};
+}
+
+std::string to_string(const Encoding& encoding) {
+  std::ostringstream text;
+  text << name_of(encoding.dtype);
+  if (size_of(encoding.dtype) == 1) {
+    text << " of " << encoding.bits << " bits (scale " << encoding.scale << ", zero point " << encoding.zero_point
+         << ")";
+  }
+  return text.str();
 }
 
 Buffer::Buffer(std::size_t size)
@@ -33,6 +44,14 @@ Tensor::Tensor(void* at, std::initializer_list<std::int64_t> shape, std::initial
     : data(at), encoding(means), rank(static_cast<int>(shape.size())) {
   std::copy(shape.begin(), shape.end(), dims.begin());
   std::copy(steps.begin(), steps.end(), strides.begin());
+}
+
+Tensor rows_of(const Tensor& matrix, std::int64_t first, std::int64_t count) {
+  Tensor part = matrix;
+  const auto step = static_cast<std::int64_t>(size_of(matrix.encoding.dtype)) * matrix.strides[0];
+  part.data = static_cast<std::byte*>(matrix.data) + first * step;
+  part.dims[0] = count;
+  return part;
 }
 
 }  // namespace vitq

@@ -52,8 +52,12 @@ struct Tensor {
   [[nodiscard]] float* f32() const { return static_cast<float*>(data); }
   [[nodiscard]] std::uint8_t* u8() const { return static_cast<std::uint8_t*>(data); }
   [[nodiscard]] std::int8_t* s8() const { return static_cast<std::int8_t*>(data); }
+  [[nodiscard]] std::int32_t* s32() const { return static_cast<std::int32_t*>(data); }
   /// Start of row `i` of a float matrix.
   [[nodiscard]] float* row(std::int64_t i) const { return f32() + i * strides[0]; }
 };
+
+/// Rows [first, first + count) of a matrix.
+Tensor rows_of(const Tensor& matrix, std::int64_t first, std::int64_t count);
 
 }  // namespace vitq

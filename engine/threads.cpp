@@ -8,6 +8,8 @@ namespace vitq {
 
 int available_threads() { return std::max(1, omp_get_num_procs()); }
 
+int current_threads() { return std::max(1, omp_get_max_threads()); }
+
 ThreadScope::ThreadScope(int threads) : previous_(omp_get_max_threads()) { omp_set_num_threads(threads); }
 ThreadScope::~ThreadScope() { omp_set_num_threads(previous_); }
 

@@ -10,6 +10,9 @@ namespace vitq {
 /// CPUs this process may run on (its affinity mask), at least 1.
 int available_threads();
 
+/// How many threads a parallel region opened here would use.
+int current_threads();
+
 /// While it lives, parallel regions opened by the calling thread, oneDNN's included, use `threads` threads. The count
 /// is per calling thread, so that several models in several threads do not disturb each other.
 class ThreadScope {

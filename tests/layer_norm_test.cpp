@@ -72,6 +72,28 @@ TEST_CASE("a constant row becomes beta, whatever its value") {
   CHECK(dst == beta);
 }
 
+TEST_CASE("layer_norm_codes are the rounded values of layer_norm, exactly") {
+  for (const std::int64_t dim : {1, 7, 16, 17, 96, 192, 384, 1000}) {
+    for (const int bits : {8, 4}) {
+      constexpr std::int64_t kRows = 37;
+      auto src = random_floats(kRows * dim, 1, -3, 5);
+      const auto gain = random_floats(dim, 2, 5, 40);
+      const auto shift = random_floats(dim, 3, -20, 200);
+      const std::vector<std::int32_t> from{5, 5, 0, 36, 1};
+      std::vector<float> real(5 * dim);
+      std::vector<std::uint8_t> codes(5 * dim);
+      layer_norm(Tensor(src.data(), {kRows, dim}), gain, shift, 1e-6F, Tensor(real.data(), {5, dim}), from);
+      const Encoding to{.dtype = DType::kU8, .bits = bits};
+      layer_norm_codes(Tensor(src.data(), {kRows, dim}), gain, shift, 1e-6F, Tensor(codes.data(), {5, dim}, to), from);
+      std::int64_t wrong = 0;
+      for (std::size_t i = 0; i < codes.size(); ++i) {
+        wrong += codes[i] != std::nearbyint(std::clamp(real[i], 0.0F, bits == 8 ? 255.0F : 15.0F));
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
 TEST_CASE("layer_norm refuses shapes that do not fit") {
   std::vector<float> values(64);
   const Tensor square(values.data(), {8, 8});

@@ -134,7 +134,9 @@ TEST_CASE("a row's result does not depend on the rows beside it nor on the threa
       }
       linear.run(Tensor(src.data(), {8 * kRows, inputs}), Tensor(together.data(), {8 * kRows, outputs}),
                  Epilogue::kGelu);
-      CHECK(std::equal(alone.begin(), alone.end(), together.begin()));
+      double worst = 0;
+      for (std::size_t i = 0; i < alone.size(); ++i) worst = std::max(worst, std::fabs(double{alone[i]} - together[i]));
+      CHECK(worst <= (f32_rows_are_independent() ? 0 : 2e-5));
     }
   }
 }
@@ -149,7 +151,7 @@ TEST_CASE("what does not fit is refused by name") {
                        "linear: expected [rows, 8] -> [rows, 8], found [2, 7] -> [2, 8]", Error);
   const Encoding codes{.dtype = DType::kU8};
   CHECK_THROWS_WITH_AS(linear.run(Tensor(values.data(), {2, 8}, codes), Tensor(values.data(), {2, 8})),
-                       "linear: expected f32, found u8 -> f32", Error);
+                       "linear: expected f32, found u8 of 8 bits (scale 1, zero point 0) -> f32", Error);
 }
 
 TEST_CASE("oneDNN says what it is") {

@@ -1,0 +1,351 @@
+#include "engine/requantize.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "engine/simd.h"
+#include "engine/threads.h"
+
+namespace vitq {
+
+namespace {
+
+using simd::Floats;
+using simd::Ints;
+using simd::kLanes;
+
+// How values become codes.
+struct Codes {
+  float inverse, zero_point, least, most;
+};
+
+Codes codes_of(const Encoding& encoding) {
+  check(encoding.scale > 0.0F && encoding.bits >= 2 && encoding.bits <= 8, "requantize: scale ", encoding.scale,
+        " with ", encoding.bits, " bits; expected a positive scale and 2 to 8 bits");
+  return {1.0F / encoding.scale, static_cast<float>(encoding.zero_point), static_cast<float>(encoding.least_code()),
+          static_cast<float>(encoding.most_code())};
+}
+
+[[gnu::always_inline]] inline void store_codes(const Floats& value, const Codes& how, void* to) {
+  Floats x = value * how.inverse + how.zero_point;
+  simd::clamp(how.least, how.most, x);
+  Ints code;
+  simd::round(x, code);
+  simd::store_bytes(code, to);
+}
+
+// The last columns of a row, fewer than a vector: copied to where a whole vector can be read.
+template <class T>
+struct Tail {
+  T lanes[kLanes]{};
+  [[gnu::always_inline]] Tail(const T* from, std::int64_t count) { std::memcpy(lanes, from, count * sizeof(T)); }
+};
+
+struct Rows {
+  const std::int32_t* sums;
+  const float* multiplier;
+  const float* offset;
+  void* dst;
+  std::int64_t columns, sums_stride, dst_stride;
+  Codes codes;
+};
+
+template <Epilogue kEpilogue>
+[[gnu::always_inline]] inline void value_of(const std::int32_t* sums, const float* multiplier, const float* offset,
+                                            Floats& x) {
+  Floats term;
+  simd::load_converted(sums, x);
+  simd::load(multiplier, term);
+  x *= term;
+  simd::load(offset, term);
+  x += term;
+  if constexpr (kEpilogue == Epilogue::kGelu) simd::gelu(x);
+}
+
+template <Epilogue kEpilogue>
+[[gnu::always_inline]] inline void row_to_float(const std::int32_t* sums, const Rows& all, float* dst) {
+  Floats x;
+  Floats before;
+  std::int64_t c = 0;
+  for (; c + kLanes <= all.columns; c += kLanes) {
+    value_of<kEpilogue>(sums + c, all.multiplier + c, all.offset + c, x);
+    if constexpr (kEpilogue == Epilogue::kAccumulate) {
+      simd::load(dst + c, before);
+      x += before;
+    }
+    simd::store(x, dst + c);
+  }
+  const std::int64_t rest = all.columns - c;
+  if (rest == 0) return;
+  value_of<kEpilogue>(Tail(sums + c, rest).lanes, Tail(all.multiplier + c, rest).lanes,
+                      Tail(all.offset + c, rest).lanes, x);
+  if constexpr (kEpilogue == Epilogue::kAccumulate) {
+    simd::load(Tail(dst + c, rest).lanes, before);
+    x += before;
+  }
+  std::memcpy(dst + c, &x, rest * sizeof(float));
+}
+
+template <Epilogue kEpilogue>
+[[gnu::always_inline]] inline void row_to_codes(const std::int32_t* sums, const float* multiplier, const float* offset,
+                                                std::int64_t columns, const Codes& codes, std::uint8_t* dst) {
+  Floats x;
+  std::int64_t c = 0;
+  for (; c + kLanes <= columns; c += kLanes) {
+    value_of<kEpilogue>(sums + c, multiplier + c, offset + c, x);
+    store_codes(x, codes, dst + c);
+  }
+  const std::int64_t rest = columns - c;
+  if (rest == 0) return;
+  value_of<kEpilogue>(Tail(sums + c, rest).lanes, Tail(multiplier + c, rest).lanes, Tail(offset + c, rest).lanes, x);
+  std::uint8_t bytes[kLanes];
+  store_codes(x, codes, bytes);
+  std::memcpy(dst + c, bytes, rest);
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void rows_to_float(const Rows& all,
+                                                                                         Epilogue epilogue,
+                                                                                         std::int64_t begin,
+                                                                                         std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int32_t* sums = all.sums + i * all.sums_stride;
+    float* dst = static_cast<float*>(all.dst) + i * all.dst_stride;
+    if (epilogue == Epilogue::kNone) row_to_float<Epilogue::kNone>(sums, all, dst);
+    if (epilogue == Epilogue::kGelu) row_to_float<Epilogue::kGelu>(sums, all, dst);
+    if (epilogue == Epilogue::kAccumulate) row_to_float<Epilogue::kAccumulate>(sums, all, dst);
+  }
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void rows_to_codes(const Rows& all, bool gelu,
+                                                                                         std::int64_t begin,
+                                                                                         std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int32_t* sums = all.sums + i * all.sums_stride;
+    std::uint8_t* dst = static_cast<std::uint8_t*>(all.dst) + i * all.dst_stride;
+    if (gelu) {
+      row_to_codes<Epilogue::kGelu>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
+    } else {
+      row_to_codes<Epilogue::kNone>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
+    }
+  }
+}
+
+// One of q, k and v.
+struct Part {
+  std::uint8_t* codes;
+  std::int64_t rows;  // per head, with the padding
+  Codes how;
+};
+
+struct Split {
+  const std::int32_t* sums;
+  const float* multiplier;
+  const float* offset;
+  std::int64_t sums_stride, first_row, heads, tokens, head_dim;
+  Part parts[3];
+};
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void split_rows(const Split& all,
+                                                                                      std::int64_t begin,
+                                                                                      std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int64_t group = (all.first_row + i) / all.tokens;
+    const std::int64_t token = (all.first_row + i) % all.tokens;
+    std::int64_t c = 0;
+    for (const Part& part : all.parts) {
+      for (std::int64_t h = 0; h < all.heads; ++h, c += all.head_dim) {
+        std::uint8_t* head = part.codes + (group * all.heads + h) * part.rows * all.head_dim;
+        row_to_codes<Epilogue::kNone>(all.sums + i * all.sums_stride + c, all.multiplier + c, all.offset + c,
+                                      all.head_dim, part.how, head + token * all.head_dim);
+        if (token + 1 == all.tokens) {
+          std::memset(head + all.tokens * all.head_dim, 0, (part.rows - all.tokens) * all.head_dim);
+        }
+      }
+    }
+  }
+}
+
+struct Merge {
+  const std::int32_t* sums;
+  const std::int32_t* row_sums;
+  void* dst;
+  std::int64_t heads, tokens, head_dim, dst_stride;
+  float v_scale;
+  bool to_float;
+  Codes codes;
+};
+
+[[gnu::always_inline]] inline void merge_lanes(const std::int32_t* sums, float factor, const Merge& all, void* dst) {
+  Floats x;
+  simd::load_converted(sums, x);
+  x *= factor;
+  if (all.to_float) {
+    simd::store(x, static_cast<float*>(dst));
+  } else {
+    store_codes(x, all.codes, dst);
+  }
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void merge_rows(const Merge& all,
+                                                                                      std::int64_t begin,
+                                                                                      std::int64_t end) {
+  const std::int64_t size = all.to_float ? sizeof(float) : 1;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int64_t group = i / all.tokens;
+    const std::int64_t token = i % all.tokens;
+    for (std::int64_t h = 0; h < all.heads; ++h) {
+      const std::int64_t row = (group * all.heads + h) * all.tokens + token;
+      const std::int32_t* sums = all.sums + row * all.head_dim;
+      const float factor = all.v_scale / static_cast<float>(all.row_sums[row]);
+      char* dst = static_cast<char*>(all.dst) + (i * all.dst_stride + h * all.head_dim) * size;
+      std::int64_t c = 0;
+      for (; c + kLanes <= all.head_dim; c += kLanes) merge_lanes(sums + c, factor, all, dst + c * size);
+      const std::int64_t rest = all.head_dim - c;
+      if (rest == 0) continue;
+      float lanes[kLanes];
+      merge_lanes(Tail(sums + c, rest).lanes, factor, all, lanes);
+      std::memcpy(dst + c * size, lanes, rest * size);
+    }
+  }
+}
+
+struct FloatRows {
+  const float* src;
+  std::uint8_t* dst;
+  std::int64_t columns, src_stride, dst_stride;
+  Codes codes;
+};
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void quantize_rows(const FloatRows& all,
+                                                                                         std::int64_t begin,
+                                                                                         std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* src = all.src + i * all.src_stride;
+    std::uint8_t* dst = all.dst + i * all.dst_stride;
+    Floats x;
+    std::int64_t c = 0;
+    for (; c + kLanes <= all.columns; c += kLanes) {
+      simd::load(src + c, x);
+      store_codes(x, all.codes, dst + c);
+    }
+    const std::int64_t rest = all.columns - c;
+    if (rest == 0) continue;
+    simd::load(Tail(src + c, rest).lanes, x);
+    std::uint8_t bytes[kLanes];
+    store_codes(x, all.codes, bytes);
+    std::memcpy(dst + c, bytes, rest);
+  }
+}
+
+void check_values(const Tensor& sums, const PerColumn& values, const char* who) {
+  check(sums.encoding.dtype == DType::kS32 && sums.rank == 2 && sums.strides[1] == 1, who,
+        ": expected an s32 matrix of sums, found ", name_of(sums.encoding.dtype), " of rank ", sums.rank);
+  check(std::ssize(values.multiplier) == sums.columns() && std::ssize(values.offset) == sums.columns(), who, ": ",
+        values.multiplier.size(), " multipliers and ", values.offset.size(), " offsets for ", sums.columns(),
+        " columns");
+}
+
+bool is_dense(const Tensor& tensor) {
+  std::int64_t step = 1;
+  for (int i = tensor.rank - 1; i >= 0; --i) {
+    if (tensor.strides[i] != step) return false;
+    step *= tensor.dims[i];
+  }
+  return true;
+}
+
+constexpr std::int64_t kGrain = 16;  // rows that are worth a thread
+
+}  // namespace
+
+void requantize(const Tensor& sums, const PerColumn& values, const Tensor& dst, Epilogue epilogue) {
+  check_values(sums, values, "requantize");
+  const DType to = dst.encoding.dtype;
+  check(to == DType::kU8 || dst.encoding == kFloat, "requantize: expected f32 or u8, found ", name_of(to));
+  check(dst.rank == 2 && dst.rows() == sums.rows() && dst.columns() == sums.columns() && dst.strides[1] == 1,
+        "requantize: expected [", sums.rows(), ", ", sums.columns(), "], found [", dst.rows(), ", ", dst.columns(),
+        "]");
+  check(to == DType::kF32 || epilogue != Epilogue::kAccumulate, "requantize: only f32 can be added to, not ",
+        name_of(to));
+  const Rows all{.sums = sums.s32(),
+                 .multiplier = values.multiplier.data(),
+                 .offset = values.offset.data(),
+                 .dst = dst.data,
+                 .columns = sums.columns(),
+                 .sums_stride = sums.strides[0],
+                 .dst_stride = dst.strides[0],
+                 .codes = to == DType::kU8 ? codes_of(dst.encoding) : Codes{}};
+  parallel_for(sums.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    if (to == DType::kF32) {
+      rows_to_float(all, epilogue, begin, end);
+    } else {
+      rows_to_codes(all, epilogue == Epilogue::kGelu, begin, end);
+    }
+  });
+}
+
+void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first_row, const Tensor& q, const Tensor& k,
+                 const Tensor& v) {
+  check_values(sums, values, "split_heads");
+  const auto [groups, heads, tokens, head_dim] = q.dims;
+  Split all{.sums = sums.s32(),
+            .multiplier = values.multiplier.data(),
+            .offset = values.offset.data(),
+            .sums_stride = sums.strides[0],
+            .first_row = first_row,
+            .heads = heads,
+            .tokens = tokens,
+            .head_dim = head_dim,
+            .parts = {}};
+  check(sums.columns() == 3 * heads * head_dim && first_row >= 0 && first_row + sums.rows() <= groups * tokens,
+        "split_heads: rows ", first_row, " to ", first_row + sums.rows(), " of ", sums.columns(),
+        " columns do not fit in ", groups, " groups of ", heads, " heads, ", tokens, " tokens and ", head_dim,
+        " columns");
+  const Tensor* tensors[] = {&q, &k, &v};
+  for (int i = 0; i < 3; ++i) {
+    const Tensor& part = *tensors[i];
+    check(part.encoding.dtype == DType::kS8 && part.encoding.zero_point == 0 && part.rank == 4 && is_dense(part),
+          "split_heads: q, k and v must be dense symmetric s8 of rank 4");
+    check(part.dims[0] == groups && part.dims[1] == heads && part.dims[2] >= tokens && part.dims[3] == head_dim,
+          "split_heads: the shapes of q, k and v differ");
+    all.parts[i] = {part.u8(), part.dims[2], codes_of(part.encoding)};
+  }
+  parallel_for(sums.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { split_rows(all, begin, end); });
+}
+
+void merge_heads(const Tensor& sums, const Tensor& row_sums, float v_scale, const Tensor& dst) {
+  check(sums.encoding.dtype == DType::kS32 && sums.rank == 4 && is_dense(sums), "merge_heads: sums must be dense s32");
+  check(row_sums.encoding.dtype == DType::kS32 && row_sums.rank == 3 && is_dense(row_sums) &&
+            std::equal(row_sums.dims.begin(), row_sums.dims.begin() + 3, sums.dims.begin()),
+        "merge_heads: row sums must be dense s32, one for each row of the sums");
+  const auto [groups, heads, tokens, head_dim] = sums.dims;
+  const bool to_float = dst.encoding == kFloat;
+  check(to_float || dst.encoding.dtype == DType::kU8, "merge_heads: expected f32 or u8, found ",
+        name_of(dst.encoding.dtype));
+  check(dst.rank == 2 && dst.rows() == groups * tokens && dst.columns() == heads * head_dim && dst.strides[1] == 1,
+        "merge_heads: expected [", groups * tokens, ", ", heads * head_dim, "], found [", dst.rows(), ", ",
+        dst.columns(), "]");
+  const Merge all{.sums = sums.s32(),
+                  .row_sums = row_sums.s32(),
+                  .dst = dst.data,
+                  .heads = heads,
+                  .tokens = tokens,
+                  .head_dim = head_dim,
+                  .dst_stride = dst.strides[0],
+                  .v_scale = v_scale,
+                  .to_float = to_float,
+                  .codes = to_float ? Codes{} : codes_of(dst.encoding)};
+  parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { merge_rows(all, begin, end); });
+}
+
+void quantize(const Tensor& src, const Tensor& dst) {
+  check(src.encoding == kFloat && size_of(dst.encoding.dtype) == 1, "quantize: expected f32 -> u8 or s8, found ",
+        name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
+  check(src.rank == 2 && dst.rank == 2 && src.rows() == dst.rows() && src.columns() == dst.columns() &&
+            src.strides[1] == 1 && dst.strides[1] == 1,
+        "quantize: shapes do not fit");
+  const FloatRows all{src.f32(), dst.u8(), src.columns(), src.strides[0], dst.strides[0], codes_of(dst.encoding)};
+  parallel_for(src.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { quantize_rows(all, begin, end); });
+}
+
+}  // namespace vitq

@@ -1,0 +1,218 @@
+#include "engine/requantize.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "engine/error.h"
+#include "tests/random.h"
+#include "tests/random_codes.h"
+
+using namespace vitq;
+using test::random_codes;
+using test::random_floats;
+
+namespace {
+
+constexpr Encoding kSums{.dtype = DType::kS32};
+
+// The definition, in scalar float; the rounding is the C library's.
+int code_of(float value, const Encoding& encoding) {
+  float x = value * (1.0F / encoding.scale) + static_cast<float>(encoding.zero_point);
+  x = std::clamp(x, static_cast<float>(encoding.least_code()), static_cast<float>(encoding.most_code()));
+  return static_cast<int>(std::nearbyint(x));
+}
+
+double gelu(double x) { return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0))); }
+
+struct Values {
+  std::vector<float> multiplier, offset;
+  explicit Values(std::int64_t columns)
+      : multiplier(random_floats(columns, 11, 1e-5F, 1e-4F)), offset(random_floats(columns, 12)) {}
+  [[nodiscard]] PerColumn view() const { return {multiplier, offset}; }
+  [[nodiscard]] float at(std::int32_t sum, std::int64_t c) const {
+    return static_cast<float>(sum) * multiplier[c] + offset[c];
+  }
+};
+
+}  // namespace
+
+TEST_CASE("requantize equals its scalar definition: f32 to the bit, codes exactly") {
+  for (const std::int64_t columns : {1, 15, 16, 33, 384, 1000}) {
+    for (const Encoding& to : {Encoding{DType::kU8, 0.02F, 128}, Encoding{DType::kU8, 0.3F, 5, 4},
+                               Encoding{DType::kU8, 0.01F, -40, 6}, Encoding{DType::kU8, 0.05F, 300}}) {
+      constexpr std::int64_t kRows = 19;
+      auto sums = random_codes<std::int32_t>(kRows * columns, 1, -60000, 60000);
+      sums[0] = std::numeric_limits<std::int32_t>::max();
+      const Values values(columns);
+      const auto before = random_floats(kRows * columns, 4);
+      std::vector<float> plain(kRows * columns);
+      auto added = before;
+      std::vector<std::uint8_t> codes(kRows * columns);
+      const Tensor from(sums.data(), {kRows, columns}, kSums);
+      requantize(from, values.view(), Tensor(plain.data(), {kRows, columns}));
+      requantize(from, values.view(), Tensor(added.data(), {kRows, columns}), Epilogue::kAccumulate);
+      requantize(from, values.view(), Tensor(codes.data(), {kRows, columns}, to));
+      std::int64_t wrong = 0;
+      for (std::int64_t i = 0; i < kRows * columns; ++i) {
+        const float value = values.at(sums[i], i % columns);
+        wrong += plain[i] != value;
+        wrong += added[i] != value + before[i];
+        wrong += codes[i] != code_of(value, to);
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("requantize with GELU equals std::erf, codes within one and nearly always exactly") {
+  constexpr std::int64_t kRows = 197;
+  for (const std::int64_t columns : {17, 1536}) {
+    auto sums = random_codes<std::int32_t>(kRows * columns, 1, -90000, 60000);
+    const Values values(columns);
+    const Encoding to{DType::kU8, 0.01F, 17};
+    std::vector<float> real(kRows * columns);
+    std::vector<std::uint8_t> codes(kRows * columns);
+    const Tensor from(sums.data(), {kRows, columns}, kSums);
+    requantize(from, values.view(), Tensor(real.data(), {kRows, columns}), Epilogue::kGelu);
+    requantize(from, values.view(), Tensor(codes.data(), {kRows, columns}, to), Epilogue::kGelu);
+    double worst = 0;
+    std::int64_t off_by_one = 0;
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < kRows * columns; ++i) {
+      const double x = values.at(sums[i], i % columns);
+      const double exact = gelu(x);
+      worst = std::max(worst, std::fabs(real[i] - exact) / std::max(1.0, std::fabs(x)));  // the bound of engine/gelu.h
+      wrong += codes[i] != code_of(real[i], to);                                          // the two destinations agree
+      const int apart = std::abs(codes[i] - code_of(static_cast<float>(exact), to));
+      off_by_one += apart == 1;
+      wrong += apart > 1;
+    }
+    CHECK(worst < 5e-7);
+    CHECK(wrong == 0);
+    CHECK(off_by_one <= kRows * columns / 5000);
+  }
+}
+
+TEST_CASE("rounding is half to even and clamps, and strided rows stay apart") {
+  std::vector<std::int32_t> sums{1, 3, 5, -1, 7, 9, 1000, -1000, 0, 99, 99, 99, 1, 3, 5, -1, 7, 9, 1000, -1000, 0};
+  const std::vector<float> half(9, 0.5F);
+  const std::vector<float> zero(9, 0.0F);
+  std::vector<std::uint8_t> codes(2 * 10, 77);
+  requantize(Tensor(sums.data(), {2, 9}, {12, 1}, kSums), {half, zero},
+             Tensor(codes.data(), {2, 9}, {10, 1}, Encoding{DType::kU8, 1.0F, 1, 7}));
+  // 0.5, 1.5, 2.5, -0.5, 3.5, 4.5 with zero point 1.
+  const std::vector<std::uint8_t> row{2, 2, 4, 0, 4, 6, 127, 0, 1, 77};
+  CHECK(std::equal(row.begin(), row.end(), codes.begin()));
+  CHECK(std::equal(row.begin(), row.end(), codes.begin() + 10));
+}
+
+TEST_CASE("split_heads puts every column where its head is, in its own scale, and zeroes the padding") {
+  for (const std::int64_t head_dim : {8, 32, 33}) {
+    constexpr std::int64_t kGroups = 3;
+    constexpr std::int64_t kHeads = 2;
+    constexpr std::int64_t kTokens = 5;
+    const std::int64_t columns = 3 * kHeads * head_dim;
+    auto sums = random_codes<std::int32_t>(kGroups * kTokens * columns, 1, -90000, 90000);
+    const Values values(columns);
+    const std::int64_t rows[] = {kTokens, 16, 64};
+    const Encoding means[] = {{DType::kS8, 0.04F}, {DType::kS8, 0.05F, 0, 7}, {DType::kS8, 0.3F, 0, 4}};
+    std::vector<std::int8_t> memory[3];
+    Tensor parts[3];
+    for (int p = 0; p < 3; ++p) {
+      memory[p].assign(kGroups * kHeads * rows[p] * head_dim, 99);
+      parts[p] = Tensor(memory[p].data(), {kGroups, kHeads, rows[p], head_dim}, means[p]);
+    }
+    // In two blocks that cut through a group.
+    constexpr std::int64_t kCut = 7;
+    split_heads(Tensor(sums.data(), {kCut, columns}, kSums), values.view(), 0, parts[0], parts[1], parts[2]);
+    split_heads(Tensor(sums.data() + kCut * columns, {kGroups * kTokens - kCut, columns}, kSums), values.view(), kCut,
+                parts[0], parts[1], parts[2]);
+    std::int64_t wrong = 0;
+    for (int p = 0; p < 3; ++p) {
+      for (std::int64_t i = 0; i < std::ssize(memory[p]); ++i) {
+        const std::int64_t token = i / head_dim % rows[p];
+        const std::int64_t head = i / head_dim / rows[p];
+        const std::int64_t row = head / kHeads * kTokens + token;
+        const std::int64_t c = (p * kHeads + head % kHeads) * head_dim + i % head_dim;
+        const int expected = token < kTokens ? code_of(values.at(sums[row * columns + c], c), means[p]) : 0;
+        wrong += memory[p][i] != expected;
+      }
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("merge_heads divides by the row sums and joins the heads") {
+  for (const std::int64_t head_dim : {16, 24, 64}) {
+    constexpr std::int64_t kGroups = 2;
+    constexpr std::int64_t kHeads = 3;
+    constexpr std::int64_t kTokens = 37;
+    const std::int64_t dim = kHeads * head_dim;
+    auto sums = random_codes<std::int32_t>(kGroups * kTokens * dim, 1, -900000, 900000);
+    auto row_sums = random_codes<std::int32_t>(kGroups * kHeads * kTokens, 2, 255, 20000);
+    const float v_scale = 0.03F;
+    const Encoding to{DType::kU8, 0.07F, 120};
+    std::vector<float> real(sums.size());
+    std::vector<std::uint8_t> codes(sums.size());
+    const Tensor from(sums.data(), {kGroups, kHeads, kTokens, head_dim}, kSums);
+    const Tensor divisors(row_sums.data(), {kGroups, kHeads, kTokens}, kSums);
+    merge_heads(from, divisors, v_scale, Tensor(real.data(), {kGroups * kTokens, dim}));
+    merge_heads(from, divisors, v_scale, Tensor(codes.data(), {kGroups * kTokens, dim}, to));
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < std::ssize(sums); ++i) {
+      const std::int64_t row = i / head_dim;  // group, head, token
+      const std::int64_t group = row / (kHeads * kTokens);
+      const std::int64_t at =
+          (group * kTokens + row % kTokens) * dim + row / kTokens % kHeads * head_dim + i % head_dim;
+      const float value = static_cast<float>(sums[i]) * (v_scale / static_cast<float>(row_sums[row]));
+      wrong += real[at] != value;
+      wrong += codes[at] != code_of(value, to);
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("quantize: u8 and s8, special values, strided rows") {
+  for (const std::int64_t columns : {1, 16, 31, 768}) {
+    auto src = random_floats(7 * (columns + 3), 1, -3, 3);
+    for (const Encoding& to : {Encoding{DType::kU8, 0.02F, 128}, Encoding{DType::kU8, 0.5F, 3, 3},
+                               Encoding{DType::kS8, 0.02F}, Encoding{DType::kS8, 0.1F, 0, 5}}) {
+      std::vector<std::uint8_t> dst(7 * columns);
+      quantize(Tensor(src.data(), {7, columns}, {columns + 3, 1}), Tensor(dst.data(), {7, columns}, to));
+      std::int64_t wrong = 0;
+      for (std::int64_t i = 0; i < std::ssize(dst); ++i) {
+        const int actual = to.dtype == DType::kS8 ? static_cast<std::int8_t>(dst[i]) : dst[i];
+        wrong += actual != code_of(src[i / columns * (columns + 3) + i % columns], to);
+      }
+      CHECK(wrong == 0);
+    }
+  }
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> special{inf, -inf, std::numeric_limits<float>::quiet_NaN(), 1e38F};
+  std::vector<std::uint8_t> dst(4);
+  quantize(Tensor(special.data(), {1, 4}), Tensor(dst.data(), {1, 4}, Encoding{DType::kU8, 1.0F, 9}));
+  CHECK(dst == std::vector<std::uint8_t>{255, 0, 0, 255});
+}
+
+TEST_CASE("requantization refuses what does not fit") {
+  std::vector<std::int32_t> sums(64);
+  std::vector<float> ones(8, 1.0F);
+  std::vector<float> dst(64);
+  const Tensor from(sums.data(), {8, 8}, kSums);
+  const Tensor codes(dst.data(), {8, 8}, Encoding{DType::kU8});
+  const PerColumn values{ones, ones};
+  CHECK_THROWS_WITH_AS(requantize(from, values, codes, Epilogue::kAccumulate),
+                       "requantize: only f32 can be added to, not u8", Error);
+  CHECK_THROWS_AS(requantize(from, {ones, {}}, codes), Error);
+  CHECK_THROWS_AS(requantize(from, values, Tensor(dst.data(), {8, 7}, Encoding{DType::kU8})), Error);
+  CHECK_THROWS_AS(requantize(from, values, Tensor(dst.data(), {8, 8}, Encoding{DType::kU8, 0.0F})), Error);
+  CHECK_THROWS_AS(requantize(from, values, Tensor(dst.data(), {8, 8}, Encoding{DType::kU8, 1.0F, 0, 9})), Error);
+  const Tensor head(dst.data(), {1, 1, 8, 2}, Encoding{DType::kS8});
+  CHECK_THROWS_AS(split_heads(from, values, 0, head, head, head), Error);
+  CHECK_THROWS_AS(merge_heads(from, from, 1.0F, codes), Error);
+  CHECK_THROWS_AS(quantize(from, codes), Error);
+}

@@ -1,0 +1,159 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/softmax.h"
+#include "tests/random.h"
+#include "tests/random_codes.h"
+
+using namespace vitq;
+using test::random_codes;
+using test::random_floats;
+
+namespace {
+
+struct Case {
+  std::int64_t groups, heads, rows, columns;
+
+  [[nodiscard]] std::int64_t all_rows() const { return groups * heads * rows; }
+  [[nodiscard]] Tensor padded(void* data, std::int64_t stride, DType dtype) const {
+    return {data,
+            {groups, heads, rows, columns},
+            {heads * rows * stride, rows * stride, stride, 1},
+            Encoding{.dtype = dtype}};
+  }
+};
+
+struct Result {
+  std::vector<std::uint8_t> levels;
+  std::vector<std::int32_t> sums;
+};
+
+Result run(const Case& s, std::vector<std::int32_t>& scores, float scale, std::span<const float> bias = {},
+           std::span<const float> mask = {}, std::span<const std::uint8_t> table = {}) {
+  const std::int64_t stride = padded_levels(s.columns);
+  Result result{std::vector<std::uint8_t>(s.all_rows() * stride, 111), std::vector<std::int32_t>(s.all_rows())};
+  softmax_codes(s.padded(scores.data(), padded_columns(s.columns), DType::kS32), scale,
+                s.padded(result.levels.data(), stride, DType::kU8),
+                Tensor(result.sums.data(), {s.groups, s.heads, s.rows}, Encoding{.dtype = DType::kS32}), bias, mask,
+                table);
+  return result;
+}
+
+// A concave code book with four levels.
+std::vector<std::uint8_t> four_levels() {
+  std::vector<std::uint8_t> table(kSoftmaxTable);
+  for (std::int64_t i = 0; i < kSoftmaxTable; ++i) table[i] = i < 200 ? 0 : i < 1000 ? 40 : i < 3000 ? 128 : 255;
+  return table;
+}
+
+}  // namespace
+
+TEST_CASE("softmax_codes equals a scalar reference, with scale, bias, mask and table") {
+  std::int64_t off = 0;
+  std::int64_t total = 0;
+  for (const Case& s : {Case{1, 1, 1, 1}, Case{1, 3, 197, 197}, Case{8, 2, 49, 49}, Case{2, 2, 5, 16},
+                        Case{1, 2, 9, 31}, Case{1, 1, 4, 65}}) {
+    const std::int64_t stride = padded_columns(s.columns);
+    constexpr std::int64_t kMasks = 2;
+    auto scores = random_codes<std::int32_t>(s.all_rows() * stride, 1, -30000, 30000);
+    const auto bias = random_floats(s.heads * s.rows * stride, 2);
+    const auto mask = random_floats(kMasks * s.rows * stride, 3, -5, 0);
+    const auto table = four_levels();
+    for (const int mode : {0, 1, 2, 3}) {
+      const bool terms = mode % 2 == 1;
+      const bool coded = mode >= 2;
+      const auto result = run(s, scores, 1e-4F, terms ? bias : std::vector<float>(),
+                              terms ? mask : std::vector<float>(), coded ? table : std::vector<std::uint8_t>());
+      std::int64_t wrong = 0;
+      for (std::int64_t i = 0; i < s.all_rows(); ++i) {
+        const std::int64_t group = i / (s.heads * s.rows);
+        std::vector<double> row(s.columns);
+        for (std::int64_t c = 0; c < s.columns; ++c) {
+          row[c] = double{1e-4F} * scores[i * stride + c];
+          if (terms) row[c] += bias[i % (s.heads * s.rows) * stride + c];
+          if (terms) row[c] += mask[(group % kMasks * s.rows + i % s.rows) * stride + c];
+        }
+        const double most = *std::ranges::max_element(row);
+        std::int32_t sum = 0;
+        const std::uint8_t* levels = &result.levels[i * padded_levels(s.columns)];
+        for (std::int64_t c = 0; c < s.columns; ++c) {
+          sum += levels[c];
+          const double e = std::exp(row[c] - most);
+          ++total;
+          if (coded) {
+            const auto index = std::lround(std::nearbyint(e * 4095));
+            const bool near =
+                levels[c] == table[std::max(0L, index - 1)] || levels[c] == table[std::min(4095L, index + 1)];
+            off += levels[c] != table[index];
+            wrong += levels[c] != table[index] && !near;
+          } else {
+            const int apart = std::abs(levels[c] - static_cast<int>(std::nearbyint(e * 255)));
+            off += apart == 1;
+            wrong += apart > 1;
+          }
+        }
+        wrong += sum != result.sums[i];
+        for (std::int64_t c = s.columns; c < padded_levels(s.columns); ++c) wrong += levels[c] != 0;
+      }
+      CHECK(wrong == 0);
+    }
+  }
+  // Where e falls on the border between two codes, float and double may part.
+  CHECK(off <= total / 5000);
+  MESSAGE(off, " of ", total, " levels differ by one from double precision");
+}
+
+TEST_CASE("softmax_codes of extreme rows: the largest score is 255, and padding never counts") {
+  const Case s{1, 1, 5, 3};
+  constexpr std::int32_t kFar = (1 << 30) - 1;
+  // Three columns, then the padding: whatever lies there.
+  std::vector<std::int32_t> scores(5 * 16, kFar);
+  const std::vector<std::vector<std::int32_t>> rows = {
+      {kFar, -kFar, 0}, {5, 5, 5}, {-kFar, -kFar, -kFar}, {0, 0, 1}, {-7, -8, -9}};
+  for (std::size_t r = 0; r < rows.size(); ++r) std::ranges::copy(rows[r], &scores[r * 16]);
+  for (const bool coded : {false, true}) {
+    std::vector<std::uint8_t> table(coded ? kSoftmaxTable : 0, 3);
+    if (coded) table.back() = 255;
+    const auto plain = run(s, scores, 10.0F, {}, {}, table);
+    const std::uint8_t least = coded ? 3 : 0;
+    const std::vector<std::vector<std::uint8_t>> expected = {
+        {255, least, least}, {255, 255, 255}, {255, 255, 255}, {least, least, 255}, {255, least, least}};
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      for (int c = 0; c < 3; ++c) CHECK(plain.levels[r * 64 + c] == expected[r][c]);
+      for (int c = 3; c < 64; ++c) REQUIRE(plain.levels[r * 64 + c] == 0);
+      CHECK(plain.sums[r] == expected[r][0] + expected[r][1] + expected[r][2]);
+    }
+    const std::vector<float> none(5 * 16, 0.0F);
+    const auto masked = run(s, scores, 10.0F, {}, none, table);
+    CHECK(masked.levels == plain.levels);
+  }
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> mask(5 * 16, 0.0F);
+  mask[1 * 16 + 2] = -inf;
+  CHECK(run(s, scores, 1.0F, {}, mask).sums[1] == 510);
+  // Nonsense stays where it is, and inside the table.
+  mask[2 * 16 + 1] = std::numeric_limits<float>::quiet_NaN();
+  mask[3 * 16 + 1] = inf;
+  const std::vector<std::uint8_t> table(kSoftmaxTable, 9);
+  CHECK(run(s, scores, 1.0F, {}, mask, table).sums == std::vector<std::int32_t>(5, 27));
+}
+
+TEST_CASE("softmax_codes refuses what it was not planned for") {
+  const Case s{1, 2, 4, 4};
+  std::vector<std::int32_t> scores(8 * 16);
+  CHECK_THROWS_AS(run(s, scores, 1.0F, std::vector<float>(3)), Error);
+  CHECK_THROWS_AS(run(s, scores, 1.0F, {}, std::vector<float>(3)), Error);
+  CHECK_THROWS_AS(run(s, scores, 1.0F, {}, {}, std::vector<std::uint8_t>(256, 1)), Error);
+  CHECK_THROWS_AS(run(s, scores, 0.0F), Error);
+  CHECK_THROWS_AS(run(s, scores, 1.0F, {}, {}, std::vector<std::uint8_t>(kSoftmaxTable, 0)), Error);
+  std::vector<float> floats(8 * 16);
+  const Tensor sums(scores.data(), {1, 2, 4}, Encoding{.dtype = DType::kS32});
+  CHECK_THROWS_AS(
+      softmax_codes(s.padded(floats.data(), 16, DType::kF32), 1.0F, s.padded(floats.data(), 64, DType::kU8), sums),
+      Error);
+}
