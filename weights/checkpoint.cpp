@@ -56,6 +56,13 @@ struct Faults {
 
 }  // namespace
 
+MemoryTensor::MemoryTensor(std::string name, FileDType dtype, Shape shape, std::vector<std::uint8_t> bytes)
+    : bytes_(std::move(bytes)), tensor_{std::move(name), dtype, std::move(shape), bytes_} {
+  const std::int64_t expected = byte_count(dtype, tensor_.shape);
+  check(std::ssize(bytes_) == expected, "tensor ", printable(tensor_.name), " has ", bytes_.size(), " bytes, but ",
+        dtype_name(dtype), " ", to_string(tensor_.shape), " takes ", expected);
+}
+
 Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   Checkpoint checkpoint;
   checkpoint.source_ = path.string();
@@ -80,11 +87,26 @@ Checkpoint Checkpoint::seeded(const std::vector<TensorSpec>& specs, std::uint64_
   Checkpoint checkpoint;
   checkpoint.source_ = "seeded weights";
   checkpoint.seed_ = seed;
-  checkpoint.seeded_metadata_ = {{"seed", std::to_string(seed)}};
+  checkpoint.metadata_ = {{"seed", std::to_string(seed)}};
   for (const TensorSpec& spec : specs) {
     element_count(spec.shape);  // throws on a shape that means nothing
     const bool is_new = checkpoint.entries_.try_emplace(spec.name, Entry{spec.shape, nullptr, nullptr, true}).second;
     check(is_new, checkpoint.source_, ": tensor ", printable(spec.name), " is asked for twice");
+  }
+  return checkpoint;
+}
+
+Checkpoint Checkpoint::in_memory(std::vector<std::shared_ptr<const MemoryTensor>> tensors,
+                                 std::map<std::string, std::string> metadata, std::string source) {
+  Checkpoint checkpoint;
+  checkpoint.source_ = std::move(source);
+  checkpoint.metadata_ = std::move(metadata);
+  checkpoint.memory_ = std::move(tensors);
+  for (const auto& owner : checkpoint.memory_) {
+    const FileTensor& tensor = owner->tensor();
+    const bool is_new =
+        checkpoint.entries_.try_emplace(tensor.name, Entry{tensor.shape, &tensor, nullptr, false}).second;
+    check(is_new, checkpoint.source_, ": tensor ", printable(tensor.name), " comes twice");
   }
   return checkpoint;
 }
@@ -96,9 +118,7 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
-const std::map<std::string, std::string>& Checkpoint::metadata() const {
-  return file_ ? file_->metadata() : seeded_metadata_;
-}
+const std::map<std::string, std::string>& Checkpoint::metadata() const { return file_ ? file_->metadata() : metadata_; }
 
 const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
   const auto found = entries_.find(name);
@@ -121,6 +141,11 @@ std::span<const float> Checkpoint::f32(const std::string& name) const {
     wanted.is_checked = true;
   }
   return values;
+}
+
+const FileTensor* Checkpoint::raw(const std::string& name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : found->second.stored;
 }
 
 void Checkpoint::materialize(const std::string& name, const Entry& entry) const {

@@ -1,6 +1,7 @@
 #pragma once
-// What models read their weights through: named float tensors under canonical names, whether they come from a file of
-// any published naming and float type, or from a seed. The model asks for a name; where it lies is settled here.
+// What models read their weights through: named tensors under canonical names, whether they come from a file of any
+// published naming and float type, from memory, or from a seed. The model asks for a name; where it lies is settled
+// here.
 
 #include <cstdint>
 #include <filesystem>
@@ -22,6 +23,21 @@ struct TensorSpec {
   Shape shape;
 };
 
+/// A tensor that lies in memory and that several owners share. Neither copied nor moved: `tensor` points into it.
+class MemoryTensor {
+ public:
+  /// Throws unless `bytes` is what the type and shape take.
+  MemoryTensor(std::string name, FileDType dtype, Shape shape, std::vector<std::uint8_t> bytes);
+  MemoryTensor(const MemoryTensor&) = delete;
+  MemoryTensor& operator=(const MemoryTensor&) = delete;
+
+  const FileTensor& tensor() const { return tensor_; }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+  FileTensor tensor_;
+};
+
 /// Move-only; spans handed out stay valid until it is destroyed. One thread at a time: f32() converts and generates on
 /// first use.
 class Checkpoint {
@@ -30,6 +46,9 @@ class Checkpoint {
   static Checkpoint open(const std::filesystem::path& path);
   /// Seeded weights of these names and shapes (fill_seeded), made on first use.
   static Checkpoint seeded(const std::vector<TensorSpec>& specs, std::uint64_t seed);
+  /// Tensors in memory, names canonical. `source` is what error messages begin with. Throws where a name comes twice.
+  static Checkpoint in_memory(std::vector<std::shared_ptr<const MemoryTensor>> tensors,
+                              std::map<std::string, std::string> metadata, std::string source);
 
   bool contains(const std::string& name) const { return entries_.contains(name); }
   /// Throws where there is no such tensor, as every function here that takes a name.
@@ -45,6 +64,9 @@ class Checkpoint {
   /// alignment are converted once, into memory of the Checkpoint. On first use the values are checked: NaN and
   /// infinity are refused, so that a damaged file fails here, by name, and not as a strange answer.
   std::span<const float> f32(const std::string& name) const;
+
+  /// The tensor as it is stored, of any type, unchecked; null where there is none of this name or it is seeded.
+  const FileTensor* raw(const std::string& name) const;
 
   /// Throws unless the names and shapes are exactly `expected`: one error with the first misshapen, missing and surplus
   /// tensor and how many more there are, ending with `hint` ("is this deit_b?"; may be empty).
@@ -68,8 +90,9 @@ class Checkpoint {
 
   std::string source_;
   std::optional<SafetensorsFile> file_;
+  std::vector<std::shared_ptr<const MemoryTensor>> memory_;
   std::uint64_t seed_ = 0;
-  std::map<std::string, std::string> seeded_metadata_;
+  std::map<std::string, std::string> metadata_;  ///< where there is no file
   std::map<std::string, Entry> entries_;
 };
 
