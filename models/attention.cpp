@@ -1,89 +1,188 @@
 #include "models/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "engine/layer_norm.h"
+#include "engine/requantize.h"
 #include "engine/softmax.h"
 
 namespace vitq {
 
-Linear read_linear(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, std::int64_t outputs,
-                   std::int64_t inputs) {
-  const std::string bias = name + ".bias";
-  return {context, checkpoint.f32(name + ".weight"),
-          checkpoint.contains(bias) ? checkpoint.f32(bias) : std::span<const float>(), outputs, inputs};
+namespace {
+
+constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
+
+Encoding operand(float scale, int bits, int most_bits) {
+  const Encoding stored{.dtype = DType::kS8, .scale = scale, .zero_point = 0, .bits = bits};
+  if (bits <= most_bits) return stored;
+  Encoding reduced = stored;
+  reduced.bits = most_bits;
+  reduced.scale = scale * static_cast<float>(stored.most_code()) / static_cast<float>(reduced.most_code());
+  return reduced;
 }
 
-NormParameters::NormParameters(const Checkpoint& checkpoint, const std::string& name, float epsilon) : eps(epsilon) {
-  const auto scale = checkpoint.f32(name + ".weight");
-  const auto shift = checkpoint.f32(name + ".bias");
-  gamma.assign(scale.begin(), scale.end());
-  beta.assign(shift.begin(), shift.end());
+AttentionCodes read_codes(const Checkpoint& checkpoint, const std::string& name) {
+  const auto stored = read_quantized_attention(checkpoint, name);
+  return stored ? attention_codes(*stored) : AttentionCodes();
 }
 
-void NormParameters::run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from) const {
-  layer_norm(src, gamma, beta, eps, dst, from);
+// Group `first` and the `count` behind it.
+Tensor groups_of(const Tensor& all, std::int64_t first, std::int64_t count) {
+  Tensor part = all;
+  part.data = static_cast<std::byte*>(all.data) + first * all.strides[0] * size_of(all.encoding.dtype);
+  part.dims[0] = count;
+  return part;
 }
 
-void reserve(Buffer& buffer, std::int64_t size) {
-  if (static_cast<std::int64_t>(buffer.size()) < size) {
-    buffer = Buffer();  // give the old memory back first
-    buffer = Buffer(static_cast<std::size_t>(size));
-  }
+Tensor transposed(const Tensor& matrices) {
+  Tensor result = matrices;
+  std::swap(result.dims[2], result.dims[3]);
+  std::swap(result.strides[2], result.strides[3]);
+  return result;
 }
 
-void AttentionBuffers::reserve(const Stage& stage, std::int64_t groups, std::int64_t per_call, std::int64_t tokens) {
-  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
-  vitq::reserve(qkv, groups * tokens * 3 * stage.dim * kBytes);
-  vitq::reserve(scores, per_call * stage.heads * tokens * padded_columns(tokens) * kBytes);
-  vitq::reserve(context, groups * tokens * stage.dim * kBytes);
+}  // namespace
+
+AttentionCodes attention_codes(const QuantizedAttention& stored) {
+  constexpr int kFirstOperandBits = 8;
+  return {.integer = true,
+          .q = operand(stored.scales[0], stored.bits, kFirstOperandBits),
+          .k = operand(stored.scales[1], stored.bits, second_operand_bits()),
+          .v = operand(stored.scales[2], stored.bits, second_operand_bits()),
+          .table = stored.table};
 }
 
 Attention::Attention(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage)
     : context_(&context),
+      name_(name),
       heads_(stage.heads),
       head_dim_(stage.head_dim()),
-      qkv_(read_linear(context, checkpoint, name + ".qkv", 3 * stage.dim, stage.dim)),
-      proj_(read_linear(context, checkpoint, name + ".proj", stage.dim, stage.dim)) {}
+      qkv_(context, checkpoint, name + ".qkv", 3 * stage.dim, stage.dim),
+      proj_(context, checkpoint, name + ".proj", stage.dim, stage.dim),
+      codes_(read_codes(checkpoint, name)) {}
+
+float Attention::score_scale() const { return 1.0F / std::sqrt(static_cast<float>(head_dim_)); }
 
 void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, const AttentionShape& shape,
-                    AttentionBuffers& buffers) const {
+                    AttentionBuffers& buffers, Calibrator* calibrator) {
+  const std::int64_t dim = heads_ * head_dim_;
+  if (calibrator != nullptr) {
+    reserve(buffers.qkv, src.rows() * 3 * dim * kBytes);
+    const Tensor qkv(buffers.qkv.data(), {src.rows(), 3 * dim});
+    qkv_.linear.run(src, qkv);
+    calibrator->attention(name_, qkv, heads_, shape, codes_);
+  }
+  reserve(buffers.mixed, src.rows() * dim * kBytes);
+  const bool direct = codes_.integer && calibrator == nullptr;  // else through floats, which a calibrator sees
+  const Tensor mixed(buffers.mixed.data(), {src.rows(), dim}, direct ? proj_.linear.source() : kFloat);
+  if (codes_.integer) {
+    mix_codes(src, mixed, shape, buffers);
+  } else {
+    mix_floats(src, mixed, shape, buffers);
+  }
+  proj_.linear.run(encoded(mixed, proj_, buffers.encoded, calibrator), dst, epilogue);
+}
+
+void Attention::mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
+                           AttentionBuffers& buffers) const {
   const std::int64_t dim = heads_ * head_dim_;
   const std::int64_t tokens = shape.tokens;
   const std::int64_t stride = padded_columns(tokens);
+  reserve(buffers.qkv, src.rows() * 3 * dim * kBytes);
+  reserve(buffers.scores, shape.per_call * heads_ * tokens * stride * kBytes);
   const Tensor qkv(buffers.qkv.data(), {src.rows(), 3 * dim});
-  const Tensor merged(buffers.context.data(), {src.rows(), dim});
-  qkv_.run(src, qkv);
+  qkv_.linear.run(src, qkv);
 
   // A row of qkv is [q | k | v], each [heads, head_dim]: all three are strided views of it.
+  const auto part = [&](std::int64_t which) {
+    return Tensor(qkv.f32() + which * dim, {shape.groups, heads_, tokens, head_dim_},
+                  {tokens * 3 * dim, head_dim_, 3 * dim, 1});
+  };
+  const Tensor mixed(dst.data, {shape.groups, heads_, tokens, head_dim_}, {tokens * dim, head_dim_, dim, 1});
   const Tensor scores(buffers.scores.data(), {shape.per_call, heads_, tokens, tokens},
                       {heads_ * tokens * stride, tokens * stride, stride, 1});
-  const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim_));
   for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
-    float* row = qkv.row(group * tokens);
-    const auto part = [&](std::int64_t which) {
-      return Tensor(row + which * dim, {shape.per_call, heads_, tokens, head_dim_},
-                    {tokens * 3 * dim, head_dim_, 3 * dim, 1});
-    };
-    const Tensor k_transposed(row + dim, {shape.per_call, heads_, head_dim_, tokens},
-                              {tokens * 3 * dim, head_dim_, 1, 3 * dim});
-    const Tensor mixed(merged.row(group * tokens), {shape.per_call, heads_, tokens, head_dim_},
-                       {tokens * dim, head_dim_, dim, 1});
-    context_->multiply(part(0), k_transposed, scores);
-    softmax(scores, scale, shape.bias, shape.mask);
-    context_->multiply(scores, part(2), mixed);
+    const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
+    context_->multiply(now(part(0)), transposed(now(part(1))), scores);
+    softmax(scores, score_scale(), shape.bias, shape.mask);
+    context_->multiply(scores, now(part(2)), now(mixed));
   }
-  proj_.run(merged, dst, epilogue);
+}
+
+void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
+                          AttentionBuffers& buffers) const {
+  const std::int64_t tokens = shape.tokens;
+  const std::int64_t score_columns = padded_columns(tokens);
+  const std::int64_t level_columns = padded_levels(tokens);
+  const std::int64_t matrices = shape.per_call * heads_;
+  reserve(buffers.qkv, shape.groups * heads_ * tokens * head_dim_);
+  reserve(buffers.k, shape.groups * heads_ * score_columns * head_dim_);
+  reserve(buffers.v, shape.groups * heads_ * level_columns * head_dim_);
+  reserve(buffers.scores, matrices * tokens * score_columns * kBytes);
+  reserve(buffers.levels, matrices * tokens * level_columns);
+  reserve(buffers.row_sums, matrices * tokens * kBytes);
+  reserve(buffers.sums, matrices * tokens * head_dim_ * kBytes);
+  const Tensor q(buffers.qkv.data(), {shape.groups, heads_, tokens, head_dim_}, codes_.q);
+  const Tensor k(buffers.k.data(), {shape.groups, heads_, score_columns, head_dim_}, codes_.k);
+  const Tensor v(buffers.v.data(), {shape.groups, heads_, level_columns, head_dim_}, codes_.v);
+  split(src, q, k, v);
+
+  constexpr Encoding kSums{.dtype = DType::kS32};
+  constexpr Encoding kLevels{.dtype = DType::kU8};
+  // The products run over the padding too (engine/matmul.h says why); softmax reads and writes only the tokens.
+  const Tensor products(buffers.scores.data(), {shape.per_call, heads_, tokens, score_columns}, kSums);
+  const Tensor levels(buffers.levels.data(), {shape.per_call, heads_, tokens, level_columns}, kLevels);
+  const auto only_tokens = [&](Tensor padded) {
+    padded.dims[3] = tokens;
+    return padded;
+  };
+  const Tensor row_sums(buffers.row_sums.data(), {shape.per_call, heads_, tokens}, kSums);
+  const Tensor sums(buffers.sums.data(), {shape.per_call, heads_, tokens, head_dim_}, kSums);
+  const float scale = codes_.q.scale * codes_.k.scale * score_scale();
+  for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
+    const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
+    context_->multiply(now(q), transposed(now(k)), products);
+    softmax_codes(only_tokens(products), scale, only_tokens(levels), row_sums, shape.bias, shape.mask, codes_.table);
+    context_->multiply(levels, now(v), sums);
+    merge_heads(sums, row_sums, codes_.v.scale, rows_of(dst, group * tokens, shape.per_call * tokens));
+  }
+}
+
+// src through qkv to dense codes per head; through floats where qkv itself was left in float.
+void Attention::split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {
+  if (qkv_.linear.source() != kFloat) {
+    qkv_.linear.run_split(src, q, k, v);
+    return;
+  }
+  const std::int64_t dim = heads_ * head_dim_;
+  const std::int64_t tokens = q.dims[2];
+  Buffer floats(src.rows() * 3 * dim * kBytes);  // an ablation's path: simple, not fast
+  const Tensor qkv(floats.data(), {src.rows(), 3 * dim});
+  qkv_.linear.run(src, qkv);
+  std::int64_t column = 0;
+  for (const Tensor& part : {q, k, v}) {
+    std::fill_n(part.s8(), part.dims[0] * part.strides[0], std::int8_t{0});
+    for (std::int64_t group = 0; group < part.dims[0]; ++group) {
+      for (std::int64_t head = 0; head < heads_; ++head) {
+        const Tensor from(qkv.row(group * tokens) + column + head * head_dim_, {tokens, head_dim_}, {3 * dim, 1});
+        std::int8_t* to = part.s8() + group * part.strides[0] + head * part.strides[1];
+        quantize(from, Tensor(to, {tokens, head_dim_}, part.encoding));
+      }
+    }
+    column += dim;
+  }
 }
 
 Mlp::Mlp(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage)
-    : fc1_(read_linear(context, checkpoint, name + ".fc1", stage.hidden, stage.dim)),
-      fc2_(read_linear(context, checkpoint, name + ".fc2", stage.dim, stage.hidden)) {}
+    : fc1_(context, checkpoint, name + ".fc1", stage.hidden, stage.dim),
+      fc2_(context, checkpoint, name + ".fc2", stage.dim, stage.hidden) {}
 
-void Mlp::run(const Tensor& src, const Buffer& hidden, const Tensor& residual) const {
-  const Tensor activated(hidden.data(), {src.rows(), fc1_.outputs()});
-  fc1_.run(src, activated, Epilogue::kGelu);
-  fc2_.run(activated, residual, Epilogue::kAccumulate);
+void Mlp::run(const Tensor& src, Buffer& hidden, const Tensor& residual, Calibrator* calibrator) {
+  reserve(hidden, src.rows() * fc1_.linear.outputs() * kBytes);
+  const bool direct = fc1_.linear.source() != kFloat && calibrator == nullptr;
+  const Tensor activated(hidden.data(), {src.rows(), fc1_.linear.outputs()}, direct ? fc2_.linear.source() : kFloat);
+  fc1_.linear.run(src, activated, Epilogue::kGelu);
+  fc2_.linear.run(encoded(activated, fc2_, codes_, calibrator), residual, Epilogue::kAccumulate);
 }
 
 }  // namespace vitq

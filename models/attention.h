@@ -3,78 +3,71 @@
 // the MLP. A group is a whole picture (ViT) or one window (Swin).
 
 #include <cstdint>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "engine/matmul.h"
 #include "engine/tensor.h"
 #include "models/config.h"
+#include "models/layers.h"
+#include "weights/artifact.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
 
-/// Reads `name`.weight [outputs, inputs] (any shape of that many elements) and `name`.bias, if the checkpoint has one.
-Linear read_linear(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, std::int64_t outputs,
-                   std::int64_t inputs);
-
-/// Scale and shift of a LayerNorm, copied from the checkpoint.
-struct NormParameters {
-  NormParameters(const Checkpoint& checkpoint, const std::string& name, float epsilon);
-  /// layer_norm (engine/layer_norm.h) with these parameters.
-  void run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from = {}) const;
-
-  std::vector<float> gamma;
-  std::vector<float> beta;
-  float eps;
-};
-
-/// Buffers of one attention call, shared by all blocks of a model.
+/// Buffers of one attention call, shared by all blocks of a model; they grow on first use.
 struct AttentionBuffers {
-  Buffer qkv;      ///< [groups * tokens, 3 dim]
-  Buffer scores;   ///< [groups per call, heads, tokens, tokens], rows padded
-  Buffer context;  ///< [groups * tokens, dim]
-
-  /// Grows to hold `groups` groups of `tokens` tokens of `stage`, of which `per_call` are multiplied in one call.
-  void reserve(const Stage& stage, std::int64_t groups, std::int64_t per_call, std::int64_t tokens);
+  Buffer qkv;       ///< f32 [groups * tokens, 3 dim], or s8 q of all groups
+  Buffer k, v;      ///< s8 [groups, heads, padded tokens, head_dim]
+  Buffer scores;    ///< f32 or s32 [groups per call, heads, tokens, padded tokens]
+  Buffer levels;    ///< u8 [groups per call, heads, tokens, padded tokens]
+  Buffer row_sums;  ///< s32 [groups per call, heads, tokens]
+  Buffer sums;      ///< s32 [groups per call, heads, tokens, head_dim]
+  Buffer mixed;     ///< [groups * tokens, dim], in the encoding of proj, or f32
+  Buffer encoded;   ///< u8 [groups * tokens, dim], where proj takes codes and attention runs in float
 };
 
-/// What is attended to: `groups` groups of `tokens` rows each, `per_call` groups to one batched product, with Swin's
-/// additions to the scores (engine/softmax.h) where there are any.
-struct AttentionShape {
-  std::int64_t groups = 0;
-  std::int64_t per_call = 0;
-  std::int64_t tokens = 0;
-  std::span<const float> bias;
-  std::span<const float> mask;
-};
+/// How stored codes run on this CPU: k and v may have 8 bits in the file and only 7 here (engine/matmul.h,
+/// second_operand_bits); the range stays, the step grows.
+AttentionCodes attention_codes(const QuantizedAttention& stored);
 
 class Attention {
  public:
   Attention(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage);
 
-  /// dst = epilogue(proj(softmax(q k^T / sqrt(head_dim) + bias + mask) v)); src, dst: [groups * tokens, dim].
+  /// dst = epilogue(proj(softmax(q k^T / sqrt(head_dim) + bias + mask) v)); src: [groups * tokens, dim] in the encoding
+  /// of qkv(); dst: f32 [groups * tokens, dim].
   void run(const Tensor& src, const Tensor& dst, Epilogue epilogue, const AttentionShape& shape,
-           AttentionBuffers& buffers) const;
+           AttentionBuffers& buffers, Calibrator* calibrator);
+
+  /// The layer that takes the input.
+  [[nodiscard]] Layer& qkv() { return qkv_; }
 
  private:
+  [[nodiscard]] float score_scale() const;
+  void mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
+  void mix_codes(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
+  void split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
+
   MatmulContext* context_;
+  std::string name_;
   std::int64_t heads_, head_dim_;
-  Linear qkv_, proj_;
+  Layer qkv_, proj_;
+  AttentionCodes codes_;
 };
 
 class Mlp {
  public:
   Mlp(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage);
 
-  /// residual += fc2(gelu(fc1(src))); src, residual: [rows, dim]; hidden: room for [rows, hidden].
-  void run(const Tensor& src, const Buffer& hidden, const Tensor& residual) const;
+  /// residual += fc2(gelu(fc1(src))); src: [rows, dim] in the encoding of fc1(); residual: f32 [rows, dim].
+  void run(const Tensor& src, Buffer& hidden, const Tensor& residual, Calibrator* calibrator);
+
+  /// The layer that takes the input.
+  [[nodiscard]] Layer& fc1() { return fc1_; }
 
  private:
-  Linear fc1_, fc2_;
+  Layer fc1_, fc2_;
+  Buffer codes_;  // fc2's input, where fc1 runs in float and fc2 does not
 };
-
-/// Makes `buffer` at least `size` bytes; what it held is lost when it grows.
-void reserve(Buffer& buffer, std::int64_t size);
 
 }  // namespace vitq

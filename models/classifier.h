@@ -36,7 +36,10 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
 /// The checkpoint of a zoo model without training: seeded weights (weights/seeded.h), for timing and tests.
 Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed = 0);
 
-/// Metadata to store with a checkpoint of this zoo model, so that describe() needs no guess.
+/// Metadata to store with a checkpoint so that describe() finds the same again without a guess.
+std::map<std::string, std::string> metadata_of(const ModelDescription& description);
+
+/// metadata_of the zoo model of that name.
 std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
 
 /// Folder where models are looked for by name: $VITQ_HOME, else $XDG_CACHE_HOME/vitq, else ~/.cache/vitq.

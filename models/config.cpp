@@ -75,7 +75,7 @@ std::int64_t dimension(const Checkpoint& checkpoint, const std::string& name, st
 
 std::int64_t count_blocks(const Checkpoint& checkpoint, const std::string& prefix) {
   std::int64_t depth = 0;
-  while (checkpoint.contains(prefix + std::to_string(depth) + ".norm1.weight")) ++depth;
+  while (checkpoint.contains(prefix + std::to_string(depth) + ".attn.proj.weight")) ++depth;
   return depth;
 }
 
@@ -108,11 +108,11 @@ void infer_swin(const Checkpoint& checkpoint, ModelConfig& config) {
     const std::int64_t depth = count_blocks(checkpoint, blocks);
     if (depth == 0) break;
     config.stages.push_back({.depth = depth,
-                             .dim = dimension(checkpoint, blocks + "0.norm1.weight", 1, 0),
+                             .dim = dimension(checkpoint, blocks + "0.attn.proj.weight", 2, 0),
                              .heads = dimension(checkpoint, blocks + "0.attn.relative_position_bias_table", 2, 1),
                              .hidden = dimension(checkpoint, blocks + "0.mlp.fc1.weight", 2, 0)});
   }
-  check(!config.stages.empty(), checkpoint.source(), ": no tensor layers.0.blocks.0.norm1.weight");
+  check(!config.stages.empty(), checkpoint.source(), ": no tensor layers.0.blocks.0.attn.proj.weight");
   const std::int64_t rows = dimension(checkpoint, "layers.0.blocks.0.attn.relative_position_bias_table", 2, 0);
   config.window = (exact_root(rows) + 1) / 2;
   config.eps = 1e-5F;
@@ -193,7 +193,9 @@ std::int64_t multiply_accumulates(const ModelConfig& config) {
 
 ModelConfig infer_config(const Checkpoint& checkpoint) {
   ModelConfig config;
-  config.patch = dimension(checkpoint, "patch_embed.proj.weight", 4, 3);
+  // A quantized patch embedding is stored as a matrix, which has lost the patch's size.
+  const auto patch = metadata_integer(checkpoint, "patch_size");
+  config.patch = patch ? *patch : dimension(checkpoint, "patch_embed.proj.weight", 4, 3);
   if (checkpoint.contains("pos_embed")) {
     config.architecture = Architecture::kVit;
     infer_vit(checkpoint, config);

@@ -62,9 +62,9 @@ std::int64_t parameter_count(const ModelConfig& config);
 /// Multiply-accumulates of one forward pass of one picture, attention included.
 std::int64_t multiply_accumulates(const ModelConfig& config);
 
-/// The configuration a checkpoint's shapes imply, helped by its metadata ("heads", "image_size", "eps") where shapes
-/// are silent. Head counts that are not stated follow from the published head_dim: 64 for ViT; a Swin's stand in its
-/// bias tables. Throws Error where the names are of no known architecture.
+/// The configuration a checkpoint's shapes imply, helped by its metadata ("heads", "image_size", "patch_size", "eps")
+/// where shapes are silent. Head counts that are not stated follow from the published head_dim: 64 for ViT; a Swin's
+/// stand in its bias tables. Throws Error where the names are of no known architecture.
 ModelConfig infer_config(const Checkpoint& checkpoint);
 
 }  // namespace vitq

@@ -1,12 +1,14 @@
-#include <charconv>
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
+#include <utility>
 
 #include "engine/error.h"
 #include "models/classifier.h"
 #include "models/imagenet_classes.h"
 #include "models/metadata.h"
 #include "models/zoo.h"
+#include "weights/artifact.h"
 
 namespace vitq {
 
@@ -55,12 +57,20 @@ void set_preprocessing(const Checkpoint& checkpoint, const ZooEntry* entry, Mode
   }
   constexpr double kUsualCrop = 0.9;
   result.resize = resize_for_crop(description.config.image_size, crop.value_or(kUsualCrop));
-  if (mean && std && crop) description.preprocessing_source = "metadata";
+  const auto resize = metadata_integer(checkpoint, "resize");
+  if (resize) {
+    constexpr std::int64_t kMost = 65536;
+    check(*resize == 0 || (*resize >= result.image_size && *resize <= kMost), checkpoint.source(),
+          ": metadata 'resize' is ", *resize, ", expected 0 or ", result.image_size, " to ", kMost);
+    result.resize = static_cast<int>(*resize);
+  }
+  if (mean && std && (crop || resize)) description.preprocessing_source = "metadata";
 }
 
 }  // namespace
 
 ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist) {
+  if (is_artifact(checkpoint)) check_artifact_schema(checkpoint);
   ModelDescription description;
   const ZooEntry* entry = insist ? find_in_zoo(*insist) : nullptr;
   check(!insist || entry != nullptr, "no model named ", insist.value_or(""), "; see `vitq models`");
@@ -75,7 +85,12 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
                                         : stated.value_or(std::string(name_of(description.config.architecture)));
   }
   if (entry != nullptr) description.name = entry->name;
-  checkpoint.require(expected_tensors(description.config), insist ? hint(checkpoint) : "");
+  const std::string suggestion = insist ? hint(checkpoint) : "";
+  if (is_artifact(checkpoint)) {
+    require_artifact(checkpoint, expected_tensors(description.config), suggestion);
+  } else {
+    checkpoint.require(expected_tensors(description.config), suggestion);
+  }
   set_preprocessing(checkpoint, entry, description);
   description.class_names = class_names(checkpoint, description.config.classes);
   return description;
@@ -87,21 +102,35 @@ Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed) {
   return Checkpoint::seeded(expected_tensors(entry->config), seed);
 }
 
-std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name) {
-  const ZooEntry* entry = find_in_zoo(zoo_name);
-  check(entry != nullptr, "no model named ", zoo_name, "; see `vitq models`");
-  const auto colours = [](const std::array<float, 3>& values) {
+std::map<std::string, std::string> metadata_of(const ModelDescription& description) {
+  const ModelConfig& config = description.config;
+  const auto joined = [](const auto& values) {
     std::ostringstream text;
-    text << values[0] << ',' << values[1] << ',' << values[2];
+    text.precision(9);  // enough to read the same float back
+    const char* separator = "";
+    for (const auto& value : values) text << std::exchange(separator, ",") << value;
     return text.str();
   };
-  return {{"format", "vitq"},
-          {"model", zoo_name},
-          {"architecture", std::string(name_of(entry->config.architecture))},
-          {"image_size", std::to_string(entry->config.image_size)},
-          {"mean", colours(entry->preprocessing.mean)},
-          {"std", colours(entry->preprocessing.std)},
-          {"crop_pct", "0.9"}};
+  std::map<std::string, std::string> metadata = {
+      {"format", "vitq"},
+      {"model", description.name},
+      {"architecture", std::string(name_of(config.architecture))},
+      {"image_size", std::to_string(config.image_size)},
+      {"patch_size", std::to_string(config.patch)},
+      {"eps", joined(std::array{config.eps})},
+      {"mean", joined(description.preprocessing.mean)},
+      {"std", joined(description.preprocessing.std)},
+      {"resize", std::to_string(description.preprocessing.resize)},
+  };
+  if (config.architecture == Architecture::kVit) metadata["heads"] = std::to_string(config.stages.front().heads);
+  if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
+    metadata["classes"] = joined(description.class_names);
+  }
+  return metadata;
+}
+
+std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name) {
+  return metadata_of(describe(seeded_checkpoint(zoo_name), zoo_name));
 }
 
 std::filesystem::path model_home() {

@@ -9,6 +9,7 @@
 
 #include "engine/matmul.h"
 #include "engine/tensor.h"
+#include "models/calibrator.h"
 #include "models/config.h"
 #include "weights/checkpoint.h"
 
@@ -30,9 +31,12 @@ class Model {
 
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   void set_tap(Tap tap) { tap_ = std::move(tap); }
+  /// The next forward passes calibrate (models/calibrator.h); null: they do not. Not owned.
+  void set_calibrator(Calibrator* calibrator) { calibrator_ = calibrator; }
 
  protected:
   explicit Model(ModelConfig config) : config_(std::move(config)) {}
+  [[nodiscard]] Calibrator* calibrator() const { return calibrator_; }
   void show(const std::string& name, const Tensor& value) const {
     if (tap_) tap_(name, value);
   }
@@ -40,6 +44,7 @@ class Model {
  private:
   ModelConfig config_;
   Tap tap_;
+  Calibrator* calibrator_ = nullptr;
 };
 
 /// Builds the forward pass of `config` with the weights of `checkpoint`, which may be closed afterwards. `context` must

@@ -57,21 +57,20 @@ void gather_neighbours(const Tensor& src, std::int64_t grid, const Tensor& dst) 
 
 Swin::Swin(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint)
     : Model(config),
-      patch_embed_(
-          read_linear(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values())),
+      patch_embed_(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values()),
       patch_norm_(checkpoint, "patch_embed.norm", config.eps),
       norm_(checkpoint, "norm", config.eps),
-      head_(read_linear(context, checkpoint, "head.fc", config.classes, config.stages.back().dim)) {
+      head_(context, checkpoint, "head.fc", config.classes, config.stages.back().dim) {
   for (std::size_t s = 0; s < config.stages.size(); ++s) {
     const Stage& stage = config.stages[s];
     const std::string scope = "layers." + std::to_string(s);
-    Layer layer;
+    Level layer;
     layer.grid = config.grid() >> s;
     if (s > 0) {
       const std::int64_t merged = 4 * config.stages[s - 1].dim;
       layer.merging.emplace(
           Merging{.norm = {checkpoint, scope + ".downsample.norm", config.eps},
-                  .reduction = read_linear(context, checkpoint, scope + ".downsample.reduction", stage.dim, merged)});
+                  .reduction = {context, checkpoint, scope + ".downsample.reduction", stage.dim, merged}});
     }
     const bool has_windows = layer.grid > config.window;  // one window fills the grid: nothing to shift
     for (std::int64_t j = 0; j < stage.depth; ++j) {
@@ -86,23 +85,20 @@ Swin::Swin(MatmulContext& context, const ModelConfig& config, const Checkpoint& 
                               .mlp = {context, checkpoint, name + ".mlp", stage}});
     }
     if (has_windows) layer.mask = shift_mask(layer.grid, config.window, config.window / 2);
-    layers_.push_back(std::move(layer));
+    levels_.push_back(std::move(layer));
   }
 }
 
 void Swin::plan(std::int64_t batch) {
   if (batch == planned_) return;
-  const std::int64_t area = config().window * config().window;
-  reserve(buffers_.patches, config().grid() * config().grid() * config().patch_values() * kBytes);
-  for (std::size_t s = 0; s < layers_.size(); ++s) {
-    Layer& layer = layers_[s];
+  reserve(buffers_.patches, batch * config().grid() * config().grid() * config().patch_values() * kBytes);
+  for (std::size_t s = 0; s < levels_.size(); ++s) {
+    Level& layer = levels_[s];
     const Stage& stage = config().stages[s];
     const std::int64_t tokens = layer.grid * layer.grid;
     reserve(buffers_.tokens, batch * tokens * stage.dim * kBytes);
     reserve(buffers_.normed, batch * tokens * stage.dim * kBytes);
     reserve(buffers_.branch, batch * tokens * stage.dim * kBytes);
-    reserve(buffers_.hidden, batch * tokens * stage.hidden * kBytes);
-    buffers_.attention.reserve(stage, batch * tokens / area, tokens / area, area);
     layer.plain = repeated(window_order(layer.grid, config().window, 0), batch);
     layer.rolled = repeated(window_order(layer.grid, config().window, config().window / 2), batch);
   }
@@ -114,13 +110,12 @@ void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<
   const std::int64_t first_tokens = batch * config().grid() * config().grid();
   Tensor tokens(buffers_.tokens.data(), {first_tokens, config().stages.front().dim});
   embed(images, batch, tokens);
-  for (const Layer& layer : layers_) {
+  for (Level& layer : levels_) {
     if (layer.merging) tokens = merge(layer, batch, tokens);
-    const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
-    for (const Block& block : layer.blocks) {
+    for (Block& block : layer.blocks) {
       attend(layer, block, batch, tokens);
-      block.norm2.run(tokens, normed);
-      block.mlp.run(normed, buffers_.hidden, tokens);
+      const Tensor normed = normalised(block.norm2, tokens, block.mlp.fc1(), buffers_.normed, calibrator());
+      block.mlp.run(normed, buffers_.hidden, tokens, calibrator());
       show(block.name, tokens);
     }
   }
@@ -133,39 +128,39 @@ void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<
 void Swin::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
   const std::int64_t patches = config().grid() * config().grid();
   const std::int64_t pixels = std::ssize(images) / batch;
-  const Tensor cut(buffers_.patches.data(), {patches, config().patch_values()});
+  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()});
   for (std::int64_t b = 0; b < batch; ++b) {
-    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch, cut);
-    patch_embed_.run(cut, Tensor(tokens.row(b * patches), {patches, tokens.columns()}));
+    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch,
+                rows_of(cut, b * patches, patches));
   }
+  patch_embed_.linear.run(encoded(cut, patch_embed_, buffers_.codes, calibrator()), tokens);
   patch_norm_.run(tokens, tokens);
 }
 
-void Swin::attend(const Layer& layer, const Block& block, std::int64_t batch, const Tensor& tokens) {
+void Swin::attend(Level& layer, Block& block, std::int64_t batch, const Tensor& tokens) {
   const std::int64_t area = config().window * config().window;
   const std::int64_t windows = layer.grid * layer.grid / area;
   const auto& order = block.shifted ? layer.rolled : layer.plain;
-  const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
   const Tensor branch(buffers_.branch.data(), {tokens.rows(), tokens.columns()});
-  block.norm1.run(tokens, normed, order);
+  const Tensor normed = normalised(block.norm1, tokens, block.attention.qkv(), buffers_.normed, calibrator(), order);
   block.attention.run(normed, branch, Epilogue::kNone,
                       {.groups = batch * windows,
                        .per_call = windows,
                        .tokens = area,
                        .bias = block.bias,
                        .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>()},
-                      buffers_.attention);
+                      buffers_.attention, calibrator());
   scatter_add(branch, order, tokens);
 }
 
-Tensor Swin::merge(const Layer& layer, std::int64_t batch, const Tensor& tokens) {
-  const Merging& merging = *layer.merging;
+Tensor Swin::merge(Level& layer, std::int64_t batch, const Tensor& tokens) {
+  Merging& merging = *layer.merging;
   const std::int64_t rows = batch * layer.grid * layer.grid;
   const Tensor neighbours(buffers_.branch.data(), {rows, 4 * tokens.columns()});
-  const Tensor merged(buffers_.tokens.data(), {rows, merging.reduction.outputs()});
+  const Tensor merged(buffers_.tokens.data(), {rows, merging.reduction.linear.outputs()});
   gather_neighbours(tokens, 2 * layer.grid, neighbours);
-  merging.norm.run(neighbours, neighbours);
-  merging.reduction.run(neighbours, merged);  // over the old tokens, which are no longer needed
+  const Tensor normed = normalised(merging.norm, neighbours, merging.reduction, buffers_.normed, calibrator());
+  merging.reduction.linear.run(normed, merged);  // over the old tokens, which are no longer needed
   return merged;
 }
 
@@ -182,7 +177,8 @@ void Swin::classify(const Tensor& normed, std::int64_t batch, std::span<float> l
     }
     for (std::int64_t c = 0; c < dim; ++c) mean[c] /= static_cast<float>(tokens);
   }
-  head_.run(pooled, Tensor(logits.data(), {batch, config().classes}));
+  head_.linear.run(encoded(pooled, head_, buffers_.codes, calibrator()),
+                   Tensor(logits.data(), {batch, config().classes}));
 }
 
 }  // namespace vitq

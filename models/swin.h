@@ -20,17 +20,17 @@ class Swin final : public Model {
   struct Block {
     std::string name;
     bool shifted;
-    NormParameters norm1;
+    Norm norm1;
     Attention attention;
     std::vector<float> bias;  ///< [heads, window^2, padded window^2]
-    NormParameters norm2;
+    Norm norm2;
     Mlp mlp;
   };
   struct Merging {
-    NormParameters norm;
-    Linear reduction;
+    Norm norm;
+    Layer reduction;
   };
-  struct Layer {
+  struct Level {
     std::int64_t grid = 0;           ///< tokens per side
     std::optional<Merging> merging;  ///< in front of every stage but the first
     std::vector<Block> blocks;
@@ -39,25 +39,26 @@ class Swin final : public Model {
     std::vector<std::int32_t> rolled;  ///< the same with the shift
   };
   struct Buffers {
-    Buffer patches;  ///< [patches, channels * patch^2], of one picture
+    Buffer patches;  ///< [batch * patches, channels * patch^2], of all pictures
     Buffer tokens;   ///< [batch * grid^2, dim], the residual stream
     Buffer normed;   ///< [batch * grid^2, dim], in window order before attention
     Buffer branch;   ///< [batch * grid^2, dim], attention's result in window order; 2x2 neighbours before merging
     Buffer hidden;   ///< [batch * grid^2, hidden]
+    Buffer codes;    ///< patches, or pooled tokens, of a quantized layer
     AttentionBuffers attention;
   };
 
   void plan(std::int64_t batch);
   void embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens);
-  void attend(const Layer& layer, const Block& block, std::int64_t batch, const Tensor& tokens);
-  Tensor merge(const Layer& layer, std::int64_t batch, const Tensor& tokens);
+  void attend(Level& layer, Block& block, std::int64_t batch, const Tensor& tokens);
+  Tensor merge(Level& layer, std::int64_t batch, const Tensor& tokens);
   void classify(const Tensor& normed, std::int64_t batch, std::span<float> logits);
 
-  Linear patch_embed_;
-  NormParameters patch_norm_;
-  std::vector<Layer> layers_;
-  NormParameters norm_;
-  Linear head_;
+  Layer patch_embed_;
+  Norm patch_norm_;
+  std::vector<Level> levels_;
+  Norm norm_;
+  Layer head_;
   Buffers buffers_;
   std::int64_t planned_ = 0;  // batch the buffers and row orders were made for
 };

@@ -27,10 +27,9 @@ Vit::Vit(MatmulContext& context, const ModelConfig& config, const Checkpoint& ch
     : Model(config),
       tokens_(config.grid() * config.grid() + config.prefix_tokens()),
       position_(read_position(checkpoint, config.distilled)),
-      patch_embed_(
-          read_linear(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values())),
+      patch_embed_(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values()),
       norm_(checkpoint, "norm", config.eps),
-      head_(read_linear(context, checkpoint, "head", config.classes, config.stages.front().dim)) {
+      head_(context, checkpoint, "head", config.classes, config.stages.front().dim) {
   const Stage& stage = config.stages.front();
   for (std::int64_t i = 0; i < stage.depth; ++i) {
     const std::string name = "blocks." + std::to_string(i);
@@ -41,36 +40,34 @@ Vit::Vit(MatmulContext& context, const ModelConfig& config, const Checkpoint& ch
                        .mlp = {context, checkpoint, name + ".mlp", stage}});
   }
   if (config.distilled) {
-    head_dist_.push_back(read_linear(context, checkpoint, "head_dist", config.classes, stage.dim));
+    head_dist_.emplace_back(context, checkpoint, "head_dist", config.classes, stage.dim);
   }
 }
 
 void Vit::plan(std::int64_t batch) {
   constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
-  const Stage& stage = config().stages.front();
   const std::int64_t rows = batch * tokens_;
-  reserve(buffers_.patches, config().grid() * config().grid() * config().patch_values() * kBytes);
-  reserve(buffers_.tokens, rows * stage.dim * kBytes);
-  reserve(buffers_.normed, rows * stage.dim * kBytes);
-  reserve(buffers_.hidden, rows * stage.hidden * kBytes);
-  buffers_.attention.reserve(stage, batch, 1, tokens_);
+  const std::int64_t dim = config().stages.front().dim;
+  reserve(buffers_.patches, batch * config().grid() * config().grid() * config().patch_values() * kBytes);
+  reserve(buffers_.tokens, rows * dim * kBytes);
+  reserve(buffers_.normed, rows * dim * kBytes);
 }
 
 void Vit::forward(std::span<const float> images, std::int64_t batch, std::span<float> logits) {
   plan(batch);
   const std::int64_t dim = config().stages.front().dim;
   const Tensor tokens(buffers_.tokens.data(), {batch * tokens_, dim});
-  const Tensor normed(buffers_.normed.data(), {batch * tokens_, dim});
   const AttentionShape pictures{.groups = batch, .per_call = 1, .tokens = tokens_, .bias = {}, .mask = {}};
 
   embed(images, batch, tokens);
-  for (const Block& block : blocks_) {
-    block.norm1.run(tokens, normed);
-    block.attention.run(normed, tokens, Epilogue::kAccumulate, pictures, buffers_.attention);
-    block.norm2.run(tokens, normed);
-    block.mlp.run(normed, buffers_.hidden, tokens);
+  for (Block& block : blocks_) {
+    Tensor normed = normalised(block.norm1, tokens, block.attention.qkv(), buffers_.normed, calibrator());
+    block.attention.run(normed, tokens, Epilogue::kAccumulate, pictures, buffers_.attention, calibrator());
+    normed = normalised(block.norm2, tokens, block.mlp.fc1(), buffers_.normed, calibrator());
+    block.mlp.run(normed, buffers_.hidden, tokens, calibrator());
     show(block.name, tokens);
   }
+  const Tensor normed(buffers_.normed.data(), {batch * tokens_, dim});
   norm_.run(tokens, normed);
   show("norm", normed);
   classify(normed, batch, logits);
@@ -80,22 +77,28 @@ void Vit::embed(std::span<const float> images, std::int64_t batch, const Tensor&
   const std::int64_t dim = tokens.columns();
   const std::int64_t patches = config().grid() * config().grid();
   const std::int64_t pixels = std::ssize(images) / batch;
-  const Tensor cut(buffers_.patches.data(), {patches, config().patch_values()});
+  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()});
+  for (std::int64_t b = 0; b < batch; ++b) {
+    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch,
+                rows_of(cut, b * patches, patches));
+  }
+  const Tensor src = encoded(cut, patch_embed_, buffers_.codes, calibrator());
   for (std::int64_t b = 0; b < batch; ++b) {
     float* first = tokens.row(b * tokens_);
     std::ranges::copy(position_, first);
-    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch, cut);
-    patch_embed_.run(cut, Tensor(first + config().prefix_tokens() * dim, {patches, dim}), Epilogue::kAccumulate);
+    patch_embed_.linear.run(rows_of(src, b * patches, patches),
+                            Tensor(first + config().prefix_tokens() * dim, {patches, dim}), Epilogue::kAccumulate);
   }
 }
 
-void Vit::classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) const {
+void Vit::classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) {
   const std::int64_t dim = normed.columns();
   const Tensor result(logits.data(), {batch, config().classes});
   const auto token = [&](std::int64_t i) { return Tensor(normed.row(i), {batch, dim}, {tokens_ * dim, 1}); };
-  head_.run(token(0), result);
+  head_.linear.run(encoded(token(0), head_, buffers_.codes, calibrator()), result);
   if (!config().distilled) return;
-  head_dist_.front().run(token(1), result, Epilogue::kAccumulate);
+  Layer& second = head_dist_.front();
+  second.linear.run(encoded(token(1), second, buffers_.codes, calibrator()), result, Epilogue::kAccumulate);
   for (float& logit : logits) logit *= 0.5F;  // the mean of both heads
 }
 

@@ -16,30 +16,31 @@ class Vit final : public Model {
  private:
   struct Block {
     std::string name;
-    NormParameters norm1;
+    Norm norm1;
     Attention attention;
-    NormParameters norm2;
+    Norm norm2;
     Mlp mlp;
   };
   struct Buffers {
-    Buffer patches;  ///< [patches, channels * patch^2], of one picture
+    Buffer patches;  ///< [batch * patches, channels * patch^2], of all pictures
     Buffer tokens;   ///< [batch * tokens, dim], the residual stream
     Buffer normed;   ///< [batch * tokens, dim]
     Buffer hidden;   ///< [batch * tokens, hidden]
+    Buffer codes;    ///< patches, or class tokens, of a quantized layer
     AttentionBuffers attention;
   };
 
   void plan(std::int64_t batch);
   void embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens);
-  void classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) const;
+  void classify(const Tensor& normed, std::int64_t batch, std::span<float> logits);
 
   std::int64_t tokens_;          // per picture, class token included
   std::vector<float> position_;  // [tokens, dim], the class (and distillation) token added to its row
-  Linear patch_embed_;
+  Layer patch_embed_;
   std::vector<Block> blocks_;
-  NormParameters norm_;
-  Linear head_;
-  std::vector<Linear> head_dist_;  // one if distilled, none otherwise
+  Norm norm_;
+  Layer head_;
+  std::vector<Layer> head_dist_;  // one if distilled, none otherwise
   Buffers buffers_;
 };
 
