@@ -1,7 +1,11 @@
 #include "tests/reference_model.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
+
+#include "weights/artifact.h"
 
 namespace vitq::test {
 
@@ -10,7 +14,26 @@ namespace {
 using Row = std::vector<double>;
 using Rows = std::vector<Row>;  // [tokens][dim]
 
+double code_of(double x, double scale, double zero_point, double least, double most) {
+  return std::clamp(std::nearbyint(x / scale + zero_point), least, most);
+}
+
+Row integer_linear(const QuantizedLinear& layer, const Row& x) {
+  const double most = (1 << layer.input_bits) - 1;
+  Row y(layer.outputs);
+  for (std::int64_t o = 0; o < layer.outputs; ++o) {
+    std::int64_t sum = 0;
+    for (std::int64_t i = 0; i < layer.inputs; ++i) {
+      const double code = code_of(x[i], layer.input_scale, layer.input_zero_point, 0, most);
+      sum += layer.codes[o * layer.inputs + i] * (static_cast<std::int64_t>(code) - layer.input_zero_point);
+    }
+    y[o] = layer.bias[o] + double{layer.input_scale} * layer.scale[o] * static_cast<double>(sum);
+  }
+  return y;
+}
+
 Row linear(const Checkpoint& weights, const std::string& name, const Row& x) {
+  if (const auto layer = read_quantized_linear(weights, name)) return integer_linear(*layer, x);
   const auto w = weights.f32(name + ".weight");
   const std::size_t outputs = weights.shape(name + ".weight")[0];
   Row y(outputs, 0.0);
@@ -21,15 +44,23 @@ Row linear(const Checkpoint& weights, const std::string& name, const Row& x) {
   return y;
 }
 
-Row norm(const Checkpoint& weights, const std::string& name, const Row& x, double eps) {
+// The LayerNorm in front of layer `next`; one that is folded gives the values of the codes that `next` will read.
+Row norm(const Checkpoint& weights, const std::string& name, const Row& x, double eps, const std::string& next = "") {
   double mean = 0;
   double variance = 0;
   for (const double v : x) mean += v / static_cast<double>(x.size());
   for (const double v : x) variance += (v - mean) * (v - mean) / static_cast<double>(x.size());
-  const auto gamma = weights.f32(name + ".weight");
-  const auto beta = weights.f32(name + ".bias");
+  const bool folded = has_folded_norm(weights, name);
+  const auto gamma = weights.f32(name + (folded ? ".gain" : ".weight"));
+  const auto beta = weights.f32(name + (folded ? ".shift" : ".bias"));
   Row y(x.size());
   for (std::size_t c = 0; c < x.size(); ++c) y[c] = (x[c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
+  if (folded) {
+    const auto layer = read_quantized_linear(weights, next);
+    for (double& v : y) {
+      v = (code_of(v, 1, 0, 0, (1 << layer->input_bits) - 1) - layer->input_zero_point) * double{layer->input_scale};
+    }
+  }
   return y;
 }
 
@@ -37,24 +68,47 @@ void add(Row& x, const Row& y) {
   for (std::size_t c = 0; c < x.size(); ++c) x[c] += y[c];
 }
 
-// Attention among `tokens`; score(h, i, j) is added before the softmax.
+// What softmax makes of one row of scores, and what the mix of values is divided by: in floats e and its sum; on
+// integers the levels of e and theirs.
+double to_levels(Row& row, const std::optional<QuantizedAttention>& codes) {
+  const double most = *std::ranges::max_element(row);
+  double total = 0;
+  for (double& score : row) {
+    score = std::exp(score - most);
+    if (codes && codes->table.empty()) score = std::nearbyint(255 * score);
+    if (codes && !codes->table.empty()) score = codes->table[static_cast<std::size_t>(std::nearbyint(4095 * score))];
+    total += score;
+  }
+  return total;
+}
+
+// Attention among `tokens`; addition(h, i, j) is added to the scores before the softmax.
 template <class Addition>
 Rows attention(const Checkpoint& weights, const std::string& name, const Rows& tokens, std::int64_t heads,
                Addition addition) {
-  Rows qkv;
-  for (const Row& x : tokens) qkv.push_back(linear(weights, name + ".qkv", x));
+  const auto codes = read_quantized_attention(weights, name);
   const std::size_t dim = tokens.front().size();
   const std::size_t head_dim = dim / heads;
+  Rows qkv;
+  for (const Row& x : tokens) {
+    qkv.push_back(linear(weights, name + ".qkv", x));
+    if (!codes) continue;
+    const double most = (1 << (codes->bits - 1)) - 1;
+    for (std::size_t c = 0; c < 3 * dim; ++c) {
+      const double scale = codes->scales[c / dim];
+      qkv.back()[c] = scale * code_of(qkv.back()[c], scale, 0, -most, most);
+    }
+  }
   Rows mixed(tokens.size(), Row(dim, 0.0));
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       Row score(tokens.size());
-      double total = 0;
       for (std::size_t j = 0; j < tokens.size(); ++j) {
         double dot = 0;
         for (std::size_t d = 0; d < head_dim; ++d) dot += qkv[i][h * head_dim + d] * qkv[j][dim + h * head_dim + d];
-        total += score[j] = std::exp(dot / std::sqrt(static_cast<double>(head_dim)) + addition(h, i, j));
+        score[j] = dot / std::sqrt(static_cast<double>(head_dim)) + addition(h, i, j);
       }
+      const double total = to_levels(score, codes);
       for (std::size_t j = 0; j < tokens.size(); ++j) {
         for (std::size_t d = 0; d < head_dim; ++d) {
           mixed[i][h * head_dim + d] += score[j] / total * qkv[j][2 * dim + h * head_dim + d];
@@ -69,7 +123,7 @@ Rows attention(const Checkpoint& weights, const std::string& name, const Rows& t
 
 void mlp(const Checkpoint& weights, const std::string& block, Rows& tokens, double eps) {
   for (Row& x : tokens) {
-    Row hidden = linear(weights, block + ".mlp.fc1", norm(weights, block + ".norm2", x, eps));
+    Row hidden = linear(weights, block + ".mlp.fc1", norm(weights, block + ".norm2", x, eps, block + ".mlp.fc1"));
     for (double& v : hidden) v = 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
     add(x, linear(weights, block + ".mlp.fc2", hidden));
   }
@@ -107,7 +161,7 @@ std::vector<double> vit(const ModelConfig& config, const Checkpoint& weights, Ro
   for (std::int64_t i = 0; i < config.stages[0].depth; ++i) {
     const std::string block = "blocks." + std::to_string(i);
     Rows normed;
-    for (const Row& x : tokens) normed.push_back(norm(weights, block + ".norm1", x, config.eps));
+    for (const Row& x : tokens) normed.push_back(norm(weights, block + ".norm1", x, config.eps, block + ".attn.qkv"));
     const Rows mixed = attention(weights, block + ".attn", normed, config.stages[0].heads,
                                  [](std::size_t, std::size_t, std::size_t) { return 0.0; });
     for (std::size_t t = 0; t < tokens.size(); ++t) add(tokens[t], mixed[t]);
@@ -137,7 +191,8 @@ void swin_block(const Checkpoint& weights, const std::string& block, Rows& token
       region.push_back(2 * (y / grid) + x / grid);
     }
     Rows normed;
-    for (const std::int64_t i : index) normed.push_back(norm(weights, block + ".norm1", tokens[i], eps));
+    for (const std::int64_t i : index)
+      normed.push_back(norm(weights, block + ".norm1", tokens[i], eps, block + ".attn.qkv"));
     const Rows mixed =
         attention(weights, block + ".attn", normed, heads, [&](std::size_t h, std::size_t i, std::size_t j) {
           const auto dy = static_cast<std::int64_t>(i) / window - static_cast<std::int64_t>(j) / window;
@@ -165,8 +220,9 @@ std::vector<double> swin(const ModelConfig& config, const Checkpoint& weights, R
             const Row& one = tokens[(y + dy) * grid + x + dx];
             four.insert(four.end(), one.begin(), one.end());
           }
-          merged.push_back(linear(weights, layer + ".downsample.reduction",
-                                  norm(weights, layer + ".downsample.norm", four, config.eps)));
+          merged.push_back(
+              linear(weights, layer + ".downsample.reduction",
+                     norm(weights, layer + ".downsample.norm", four, config.eps, layer + ".downsample.reduction")));
         }
       }
       tokens = merged;

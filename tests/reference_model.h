@@ -1,6 +1,6 @@
 #pragma once
 // A ViT and a Swin written for reading: scalar loops in double, straight from the papers, sharing nothing with the
-// engine. Small models only.
+// engine. Quantized layers are read from the artifact and run on integers, one code at a time. Small models only.
 
 #include <cstdint>
 #include <span>

@@ -1,0 +1,303 @@
+#include "quant/calibrate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <sstream>
+
+#include "engine/error.h"
+#include "engine/threads.h"
+#include "models/attention.h"
+#include "models/layers.h"
+#include "models/model.h"
+#include "quant/bias.h"
+#include "quant/log_codes.h"
+#include "quant/observer.h"
+#include "quant/softmax_fit.h"
+#include "quant/weights.h"
+
+namespace vitq {
+
+namespace {
+
+const std::vector<std::string> kKinds = {"patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head"};
+
+// "blocks.3.mlp.fc2" -> "fc2": what --keep-float calls a site.
+std::string kind_of(const std::string& site) {
+  if (site == "patch_embed.proj") return "patch";
+  if (site.starts_with("head")) return "head";
+  if (site.ends_with(".attn")) return "attention";
+  return site.substr(site.rfind('.') + 1);
+}
+
+bool is_edge(const std::string& site) { return kind_of(site) == "patch" || kind_of(site) == "head"; }
+
+FloatRows rows_in(const Tensor& matrix) { return {matrix.f32(), matrix.rows(), matrix.columns(), matrix.strides[0]}; }
+
+// Codes of f32 rows, each column on a grid of its own.
+std::vector<std::uint8_t> encode_columns(const Tensor& src, const ChannelScales& grids, int bits) {
+  const std::int64_t columns = src.columns();
+  const auto most = static_cast<float>((1 << bits) - 1);
+  std::vector<float> inverse(columns);
+  for (std::int64_t c = 0; c < columns; ++c) inverse[c] = 1.0F / grids.scale[c];
+  std::vector<std::uint8_t> codes(src.rows() * columns);
+  parallel_for(src.rows(), 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float* x = src.row(r);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const float code = std::nearbyint(x[c] * inverse[c]) + static_cast<float>(grids.zero_point[c]);
+        codes[r * columns + c] = static_cast<std::uint8_t>(std::clamp(code, 0.0F, most));
+      }
+    }
+  });
+  return codes;
+}
+
+double decibels(double signal, double noise) { return 10.0 * std::log10(signal / std::max(noise, 1e-300)); }
+
+// Signal-to-noise ratio of what `actual` makes of codes against what `reference` makes of floats, on a part of the
+// rows.
+double output_sqnr(const Linear& reference, const Tensor& floats, const Linear& actual,
+                   std::vector<std::uint8_t>& codes) {
+  constexpr std::int64_t kMostRows = 512;
+  const std::int64_t rows = std::min(floats.rows(), kMostRows);
+  std::vector<float> expected(rows * reference.outputs());
+  std::vector<float> found(expected.size());
+  reference.run(rows_of(floats, 0, rows), Tensor(expected.data(), {rows, reference.outputs()}));
+  actual.run(Tensor(codes.data(), {rows, floats.columns()}, actual.source()),
+             Tensor(found.data(), {rows, reference.outputs()}));
+  double signal = 0;
+  double noise = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    signal += double{expected[i]} * expected[i];
+    noise += (double{found[i]} - expected[i]) * (double{found[i]} - expected[i]);
+  }
+  return decibels(signal, noise);
+}
+
+double spread(std::span<const float> scales) {
+  const auto [least, most] = std::ranges::minmax(scales);
+  return double{most} / least;
+}
+
+// Turns each site into integers as the pass reaches it, and writes down what it did.
+class SiteQuantizer final : public Calibrator {
+ public:
+  SiteQuantizer(MatmulContext& context, const Checkpoint& checkpoint, const QuantizeOptions& options, int total)
+      : context_(context), checkpoint_(checkpoint), options_(options), total_(total) {}
+
+  void norm(const std::string& norm_name, const std::string& layer_name, const Tensor& normed, Norm& norm,
+            Linear& layer) override {
+    if (keeps_float(layer_name)) return;
+    const int bits = options_.activation_bits;
+    const ChannelScales channels = fold_scales(observe_channels(rows_in(normed), bits));
+    const LayerScale whole = layer_scale(channels, options_.scale_factor);
+    const CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
+    const FoldedLinear folded = fold_linear(weight(layer_name), bias(layer_name), channels, whole);
+    auto codes = encode_columns(normed, channels, bits);
+    const Encoding source{.dtype = DType::kU8, .scale = whole.scale, .zero_point = whole.zero_point, .bits = bits};
+    replace(layer_name, normed, codes, source, options_.weight_bits, folded.weight, folded.bias, layer);
+    reports_.back().scale_spread = spread(channels.scale);
+    norm.gamma = folded_norm.gain;
+    norm.beta = folded_norm.shift;
+    norm.folded = true;
+    artifact_.add_norm(norm_name, norm.gamma, norm.beta);
+    done_.insert({norm_name + ".weight", norm_name + ".bias"});
+  }
+
+  void linear(const std::string& layer_name, const Tensor& src, Linear& layer) override {
+    if (keeps_float(layer_name)) return;
+    const bool edge = is_edge(layer_name);
+    const Observation range = observe_tensor(rows_in(src), edge ? options_.edge_bits : options_.activation_bits);
+    const ChannelScales grids{.scale = std::vector(src.columns(), range.grid.scale),
+                              .zero_point = std::vector(src.columns(), range.grid.zero_point)};
+    auto codes = encode_columns(src, grids, range.bits);
+    const Encoding source{
+        .dtype = DType::kU8, .scale = range.grid.scale, .zero_point = range.grid.zero_point, .bits = range.bits};
+    replace(layer_name, src, codes, source, edge ? options_.edge_bits : options_.weight_bits, weight(layer_name),
+            bias(layer_name), layer);
+  }
+
+  void attention(const std::string& name, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape,
+                 AttentionCodes& codes) override {
+    if (keeps_float(name)) return;
+    const int bits = options_.activation_bits;
+    const std::int64_t dim = qkv.columns() / 3;
+    QuantizedAttention stored;
+    for (std::int64_t part = 0; part < 3; ++part) {
+      const FloatRows values(qkv.f32() + part * dim, qkv.rows(), dim, qkv.strides[0]);
+      stored.scales[part] = observe_symmetric(values, bits).grid.scale;
+    }
+    const SoftmaxFit fit = fit_softmax(context_, qkv, heads, shape, stored.scales[2], bits, options_.softmax);
+    // Without a table the code is the uniform one, which TanQ is at 8 bits.
+    stored.method = static_cast<int>(fit.table.empty() ? SoftmaxMethod::kUniform : options_.softmax);
+    stored.bits = bits;
+    stored.a = static_cast<float>(fit.shape.steepness);
+    stored.c = static_cast<float>(fit.shape.centre);
+    stored.table = fit.table;
+    codes = attention_codes(stored);
+    artifact_.add_attention(name, stored);
+    report({.name = name,
+            .weight_bits = 0,
+            .input_bits = bits,
+            .sqnr_db = decibels(1.0, fit.error),
+            .scale_spread = spread(stored.scales),
+            .tanq_a = stored.a,
+            .tanq_c = stored.c});
+  }
+
+  // All tensors of the float model that no site has taken.
+  void keep_the_rest(const std::vector<TensorSpec>& expected) {
+    for (const TensorSpec& tensor : expected) {
+      if (!done_.contains(tensor.name)) artifact_.add_float(tensor.name, tensor.shape, checkpoint_.f32(tensor.name));
+    }
+  }
+
+  ArtifactBuilder& artifact() { return artifact_; }
+  std::vector<SiteReport>& reports() { return reports_; }
+
+ private:
+  bool keeps_float(const std::string& site) {
+    const bool kept = std::ranges::any_of(
+        options_.keep_float, [&](const std::string& entry) { return entry == site || entry == kind_of(site); });
+    if (kept) report({.name = site});
+    return kept;
+  }
+
+  void report(SiteReport site) {
+    reports_.push_back(std::move(site));
+    if (options_.progress) options_.progress(static_cast<int>(reports_.size()), total_, reports_.back().name);
+  }
+
+  [[nodiscard]] std::span<const float> weight(const std::string& layer) const {
+    return checkpoint_.f32(layer + ".weight");
+  }
+  [[nodiscard]] std::span<const float> bias(const std::string& layer) const {
+    return checkpoint_.contains(layer + ".bias") ? checkpoint_.f32(layer + ".bias") : std::span<const float>();
+  }
+
+  // Puts integer weights in the place of `layer`. src and its codes: the input, float and as it will be; weight, bias:
+  // what is rounded, folded where a LayerNorm is.
+  void replace(const std::string& name, const Tensor& src, std::vector<std::uint8_t>& codes, const Encoding& source,
+               int weight_bits, std::span<const float> folded_weight, std::span<const float> folded_bias,
+               Linear& layer) {
+    const RowCodes rows = quantize_rows(folded_weight, layer.outputs(), weight_bits);
+    std::vector<float> shift(folded_bias.begin(), folded_bias.end());
+    if (options_.bias_correction) {
+      const UniformGrid grid{.scale = source.scale, .zero_point = source.zero_point, .highest = source.most_code()};
+      shift = correct_bias(weight(name), bias(name), rows, column_means(rows_in(src)),
+                           column_means(codes, src.columns(), grid));
+    }
+    if (shift.empty()) shift.assign(layer.outputs(), 0.0F);
+    Linear integer(context_, IntegerWeights{.codes = rows.codes,
+                                            .scale = rows.scales,
+                                            .bias = shift,
+                                            .outputs = layer.outputs(),
+                                            .inputs = layer.inputs(),
+                                            .source = source});
+    SiteReport entry{.name = name, .weight_bits = weight_bits, .input_bits = source.bits};
+    entry.sqnr_db = output_sqnr(layer, src, integer, codes);
+    entry.scale_spread = spread(rows.scales);
+    layer = std::move(integer);
+    artifact_.add_linear(name, stored_layer(rows, shift, source));
+    done_.insert({name + ".weight", name + ".bias"});
+    report(std::move(entry));
+  }
+
+  static QuantizedLinear stored_layer(const RowCodes& rows, const std::vector<float>& shift, const Encoding& source) {
+    QuantizedLinear stored;
+    stored.outputs = rows.rows;
+    stored.inputs = rows.columns;
+    stored.weight_bits = rows.bits;
+    stored.input_bits = source.bits;
+    stored.input_scale = source.scale;
+    stored.input_zero_point = source.zero_point;
+    stored.codes = rows.codes;
+    if (rows.bits < 8) stored.zero_point.assign(rows.zero_points.begin(), rows.zero_points.end());
+    stored.scale = rows.scales;
+    stored.bias = shift;
+    return stored;
+  }
+
+  MatmulContext& context_;
+  const Checkpoint& checkpoint_;
+  const QuantizeOptions& options_;
+  int total_;
+  ArtifactBuilder artifact_;
+  std::vector<SiteReport> reports_;
+  std::set<std::string> done_;  // float tensors that the artifact holds in another form
+};
+
+// Linear layers and attentions.
+std::vector<std::string> sites_of(const std::vector<TensorSpec>& tensors) {
+  std::vector<std::string> sites;
+  for (const TensorSpec& tensor : tensors) {
+    constexpr std::string_view kWeight = ".weight";
+    if (tensor.shape.size() < 2 || !tensor.name.ends_with(kWeight)) continue;
+    sites.push_back(tensor.name.substr(0, tensor.name.size() - kWeight.size()));
+    constexpr std::string_view kQkv = ".qkv";
+    if (sites.back().ends_with(kQkv)) sites.push_back(sites.back().substr(0, sites.back().size() - kQkv.size()));
+  }
+  return sites;
+}
+
+void check_options(const QuantizeOptions& options, const std::vector<std::string>& sites) {
+  for (const int bits : {options.weight_bits, options.activation_bits, options.edge_bits}) {
+    check(bits >= 3 && bits <= 8, "bits are ", bits, ", expected 3 to 8");
+  }
+  for (const std::string& entry : options.keep_float) {
+    const bool known =
+        std::ranges::find(kKinds, entry) != kKinds.end() || std::ranges::find(sites, entry) != sites.end();
+    check(known, "keep-float: no site '", entry, "' in this model; expected patch, qkv, attention, proj, fc1, fc2, ",
+          "reduction, head or a layer's name");
+  }
+}
+
+std::string name_of(SoftmaxMethod method) {
+  constexpr std::array kNames = {"uniform", "tanq", "log2", "logsqrt2"};
+  return kNames[static_cast<std::size_t>(method)];
+}
+
+std::string name_of(ScaleFactor method) {
+  constexpr std::array kNames = {"median", "mean", "mad"};
+  return kNames[static_cast<std::size_t>(method)];
+}
+
+void describe_in(ArtifactBuilder& artifact, const ModelDescription& description, const QuantizeOptions& options) {
+  for (const auto& [key, value] : metadata_of(description)) artifact.set_metadata(key, value);
+  std::string kept;
+  for (const std::string& entry : options.keep_float) kept += (kept.empty() ? "" : ",") + entry;
+  artifact.set_metadata("precision",
+                        "w" + std::to_string(options.weight_bits) + "a" + std::to_string(options.activation_bits));
+  artifact.set_metadata("weight_bits", std::to_string(options.weight_bits));
+  artifact.set_metadata("activation_bits", std::to_string(options.activation_bits));
+  artifact.set_metadata("edge_bits", std::to_string(options.edge_bits));
+  artifact.set_metadata("softmax", name_of(options.softmax));
+  artifact.set_metadata("scale_factor", name_of(options.scale_factor));
+  artifact.set_metadata("bias_correction", options.bias_correction ? "1" : "0");
+  artifact.set_metadata("keep_float", kept);
+}
+
+}  // namespace
+
+QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescription& description,
+                              std::span<const float> images, std::int64_t count, const QuantizeOptions& options) {
+  check(count > 0, "quantize: no calibration pictures");
+  const auto tensors = expected_tensors(description.config);
+  const auto sites = sites_of(tensors);
+  check_options(options, sites);
+  const ThreadScope scope(options.threads > 0 ? options.threads : available_threads());
+  MatmulContext context;
+  const auto model = make_model(context, description.config, checkpoint);
+  SiteQuantizer quantizer(context, checkpoint, options, static_cast<int>(sites.size()));
+  model->set_calibrator(&quantizer);
+  std::vector<float> logits(count * description.config.classes);
+  model->forward(images, count, logits);
+  quantizer.keep_the_rest(tensors);
+  describe_in(quantizer.artifact(), description, options);
+  return {.artifact = std::move(quantizer.artifact()), .sites = std::move(quantizer.reports())};
+}
+
+}  // namespace vitq

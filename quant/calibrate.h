@@ -1,0 +1,59 @@
+#pragma once
+// Quantizing a model: one forward pass over the calibration pictures, in which each site is turned into integers just
+// before it runs, so that every site is fitted to already quantized inputs (design: quantization, sections 1 to 5).
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/classifier.h"
+#include "quant/fold.h"
+#include "weights/artifact.h"
+#include "weights/checkpoint.h"
+
+namespace vitq {
+
+/// How softmax values are encoded; the numbers are those of the artifact.
+enum class SoftmaxMethod : std::uint8_t { kUniform = 0, kTanq = 1, kLog2 = 2, kLogSqrt2 = 3 };
+
+struct QuantizeOptions {
+  int weight_bits = 8;      ///< 3 to 8
+  int activation_bits = 8;  ///< 3 to 8
+  int edge_bits = 8;        ///< both, of the patch embedding and the head
+  SoftmaxMethod softmax = SoftmaxMethod::kTanq;
+  ScaleFactor scale_factor = ScaleFactor::kMedian;
+  bool bias_correction = true;
+  /// Sites left in float: kinds ("patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head") or names
+  /// ("blocks.0.mlp.fc2").
+  std::vector<std::string> keep_float;
+  int threads = 0;  ///< 0: as many as CPUs this process may run on
+  /// Called after each site, on the calling thread.
+  std::function<void(int done, int total, const std::string& site)> progress;
+};
+
+/// What became of one site. Bits of 0 mean float.
+struct SiteReport {
+  std::string name;
+  int weight_bits = 0;
+  int input_bits = 0;
+  double sqnr_db = 0;       ///< of the site's output on (part of) the calibration set, against its float form
+  double scale_spread = 0;  ///< largest over smallest weight scale of a layer; of the channels, behind a LayerNorm
+  float tanq_a = 0;         ///< attention only
+  float tanq_c = 0;
+};
+
+struct QuantizedModel {
+  ArtifactBuilder
+      artifact;  ///< complete but for the metadata that only the caller knows (calibration pictures, source)
+  std::vector<SiteReport> sites;
+};
+
+/// images: [count, 3, size, size], normalised; `checkpoint` holds the float model that `description` describes.
+/// Memory: the activations of all pictures at once. Throws Error for bits outside 3..8, an unknown site in keep_float,
+/// or no pictures.
+QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescription& description,
+                              std::span<const float> images, std::int64_t count, const QuantizeOptions& options);
+
+}  // namespace vitq

@@ -1,0 +1,26 @@
+#pragma once
+// The code book of one layer's softmax values, fitted to a sample of the layer's own attention.
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/matmul.h"
+#include "models/calibrator.h"
+#include "quant/calibrate.h"
+#include "quant/tanq.h"
+
+namespace vitq {
+
+struct SoftmaxFit {
+  TanqShape shape;                  ///< of TanQ; a = 0 where nothing was searched
+  std::vector<std::uint8_t> table;  ///< for softmax_codes; empty: uniform at 8 bits
+  double error = 0;                 ///< ||O' - O||^2 / ||O||^2 of the attention output on the sample
+};
+
+/// qkv: f32 [groups tokens, 3 heads head_dim]; v_scale: the step v will be rounded to. The sample is up to four
+/// pictures, or 64 windows, evenly spread, and of their rows what AttentionProbe takes. At 8 bits TanQ is the uniform
+/// code: its levels run on a 255-step grid (engine/softmax.h), which 256 levels fill.
+SoftmaxFit fit_softmax(MatmulContext& context, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape,
+                       float v_scale, int bits, SoftmaxMethod method);
+
+}  // namespace vitq

@@ -1,0 +1,199 @@
+// Whole quantized models: against a scalar integer reference, against their own float form, and against themselves.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "engine/error.h"
+#include "models/classifier.h"
+#include "quant/calibrate.h"
+#include "tests/random.h"
+#include "tests/reference_model.h"
+#include "tests/small_models.h"
+#include "tests/temporary_folder.h"
+
+using namespace vitq;
+
+namespace {
+
+constexpr std::int64_t kPictures = 6;
+
+struct Small {
+  explicit Small(const ModelConfig& config_)
+      : config(config_),
+        checkpoint(Checkpoint::seeded(expected_tensors(config), 3)),
+        description(test::describe_config(config)),
+        images(test::random_floats(kPictures * 3 * config.image_size * config.image_size, 7, -2, 2)) {}
+
+  [[nodiscard]] QuantizedModel quantize(const QuantizeOptions& options) const {
+    return quantize_model(checkpoint, description, images, kPictures, options);
+  }
+  [[nodiscard]] std::vector<float> logits(const Checkpoint& of, int threads = 1, std::int64_t batch = kPictures) const {
+    Classifier classifier(of, description, {.threads = threads});
+    const std::int64_t size = classifier.picture_size();
+    std::vector<float> result(kPictures * config.classes);
+    for (std::int64_t first = 0; first < kPictures; first += batch) {
+      const std::int64_t count = std::min(batch, kPictures - first);
+      classifier.logits(std::span(images).subspan(first * size, count * size), count,
+                        std::span(result).subspan(first * config.classes, count * config.classes));
+    }
+    return result;
+  }
+
+  ModelConfig config;
+  Checkpoint checkpoint;
+  ModelDescription description;
+  std::vector<float> images;
+};
+
+template <class A, class B>
+double sqnr(const A& reference, const B& actual) {
+  double signal = 0;
+  double noise = 1e-30;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    signal += double{reference[i]} * reference[i];
+    noise += (double{actual[i]} - reference[i]) * (double{actual[i]} - reference[i]);
+  }
+  return 10 * std::log10(signal / noise);
+}
+
+std::vector<ModelConfig> architectures() {
+  return {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()};
+}
+
+QuantizeOptions bits(int weights, int activations) {
+  QuantizeOptions options;
+  options.weight_bits = weights;
+  options.activation_bits = activations;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("quantized: the integer forward equals a scalar integer reference for every architecture and width") {
+  for (const ModelConfig& config : architectures()) {
+    const Small model(config);
+    for (const auto& [weights, activations] : {std::pair{8, 8}, std::pair{6, 6}, std::pair{4, 8}, std::pair{4, 4}}) {
+      const QuantizedModel quantized = model.quantize(bits(weights, activations));
+      const Checkpoint artifact = quantized.artifact.checkpoint();
+      const auto actual = model.logits(artifact);
+      const std::span first(model.images.data(), 3 * config.image_size * config.image_size);
+      const auto expected = test::reference_logits(config, artifact, first);
+      // On CPUs without VNNI eight-bit operands run at seven bits: that is another model, and not compared here.
+      if (int8_saturates() && (weights == 8 || activations == 8)) continue;
+      // Measured: 134 dB and more, so every code is the same. One that float and double round to different sides would
+      // still leave about 50.
+      const double agreement = sqnr(expected, std::span(actual).first(config.classes));
+      std::printf("%s dim %d w%da%d: integer kernels against the scalar reference %.1f dB\n",
+                  std::string(name_of(config.architecture)).c_str(), static_cast<int>(config.stages[0].dim), weights,
+                  activations, agreement);
+      CHECK(agreement > 90);
+    }
+  }
+}
+
+TEST_CASE("quantized: eight bits keep what the float model says and fewer bits keep less") {
+  for (const ModelConfig& config : architectures()) {
+    const Small model(config);
+    const auto reference = model.logits(model.checkpoint);
+    const double eight = sqnr(reference, model.logits(model.quantize(bits(8, 8)).artifact.checkpoint()));
+    const double four = sqnr(reference, model.logits(model.quantize(bits(4, 4)).artifact.checkpoint()));
+    CAPTURE(config.stages[0].dim);
+    CHECK(eight > 20);
+    CHECK(four < eight);
+    CHECK(four > 0);
+  }
+}
+
+TEST_CASE("quantized: logits are the same bits for any number of threads and any batch split") {
+  for (const ModelConfig& config : architectures()) {
+    const Small model(config);
+    const Checkpoint artifact = model.quantize(bits(8, 8)).artifact.checkpoint();
+    const auto expected = model.logits(artifact, 1, kPictures);
+    CHECK(model.logits(artifact, 2, kPictures) == expected);
+    CHECK(model.logits(artifact, 1, 1) == expected);
+    CHECK(model.logits(artifact, 2, 4) == expected);
+  }
+}
+
+TEST_CASE("quantized: the artifact does not depend on the number of threads that made it") {
+  const Small model(test::small_vit(true));
+  QuantizeOptions options = bits(4, 6);
+  options.threads = 1;
+  const auto one = model.logits(model.quantize(options).artifact.checkpoint());
+  options.threads = 2;
+  CHECK(model.logits(model.quantize(options).artifact.checkpoint()) == one);
+}
+
+TEST_CASE("quantized: a file gives the logits of the model it was written from, and describes itself") {
+  const test::TemporaryFolder folder;
+  for (const ModelConfig& config : architectures()) {
+    for (const int weights : {8, 5, 4, 3}) {
+      const Small model(config);
+      const QuantizedModel quantized = model.quantize(bits(weights, 8));
+      const auto path = folder.path() / "model.safetensors";
+      quantized.artifact.write(path);
+      const Checkpoint file = Checkpoint::open(path);
+      const ModelDescription description = describe(file);
+      CHECK(description.config == config);
+      CHECK(description.preprocessing.mean == model.description.preprocessing.mean);
+      CHECK(description.preprocessing.resize == model.description.preprocessing.resize);
+      CHECK(description.class_names == model.description.class_names);
+      CHECK(model.logits(file) == model.logits(quantized.artifact.checkpoint()));
+    }
+  }
+}
+
+TEST_CASE("quantized: any site can stay in float, and with all of them the model is the float one, bit for bit") {
+  const std::vector<std::string> kinds = {"patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head"};
+  for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
+    const Small model(config);
+    const auto reference = model.logits(model.checkpoint);
+    for (const std::string& kind : kinds) {
+      QuantizeOptions options = bits(8, 8);
+      options.keep_float = {kind};
+      CAPTURE(kind);
+      CHECK(sqnr(reference, model.logits(model.quantize(options).artifact.checkpoint())) > 20);
+    }
+    QuantizeOptions options = bits(4, 4);
+    options.keep_float = kinds;
+    CHECK(model.logits(model.quantize(options).artifact.checkpoint()) == reference);
+  }
+}
+
+TEST_CASE("quantized: baselines run, and every site is reported once, in order") {
+  const Small model(test::small_vit(false));
+  const auto reference = model.logits(model.checkpoint);
+  for (const SoftmaxMethod method :
+       {SoftmaxMethod::kUniform, SoftmaxMethod::kTanq, SoftmaxMethod::kLog2, SoftmaxMethod::kLogSqrt2}) {
+    for (const ScaleFactor factor : {ScaleFactor::kMedian, ScaleFactor::kMean, ScaleFactor::kMad}) {
+      QuantizeOptions options = bits(6, 6);
+      options.softmax = method;
+      options.scale_factor = factor;
+      std::set<std::string> seen;
+      int last = 0;
+      options.progress = [&](int done, int total, const std::string& site) {
+        CHECK(done == last + 1);
+        CHECK(total == 12);  // patch, head, and five sites in each of two blocks
+        CHECK(seen.insert(site).second);
+        last = done;
+      };
+      const QuantizedModel quantized = model.quantize(options);
+      CHECK(last == 12);
+      CHECK(quantized.sites.size() == 12);
+      CHECK(sqnr(reference, model.logits(quantized.artifact.checkpoint())) > 8);
+    }
+  }
+}
+
+TEST_CASE("quantized: options that make no sense are refused by name") {
+  const Small model(test::small_vit(false));
+  CHECK_THROWS_WITH_AS((void)model.quantize(bits(2, 8)), "bits are 2, expected 3 to 8", Error);
+  CHECK_THROWS_WITH_AS((void)model.quantize(bits(8, 9)), "bits are 9, expected 3 to 8", Error);
+  QuantizeOptions options;
+  options.keep_float = {"qkw"};
+  CHECK_THROWS_WITH_AS((void)model.quantize(options), doctest::Contains("no site 'qkw'"), Error);
+  CHECK_THROWS_AS((void)quantize_model(model.checkpoint, model.description, {}, 0, {}), Error);
+}
