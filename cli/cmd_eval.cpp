@@ -1,4 +1,6 @@
 #include <chrono>
+#include <cmath>
+#include <optional>
 
 #include "cli/args.h"
 #include "cli/commands.h"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr int kMostBatch = 4096;
 constexpr int kDefaultBatch = 8;
+constexpr int kDigits = 4;
 
 struct EvalOptions {
   ModelOptions model;
@@ -27,6 +30,7 @@ struct EvalOptions {
   std::string labels;
   std::string logits;
   std::string reference;
+  std::string against;
   std::string format = "md";
   std::size_t limit = 0;  ///< 0: all
   int batch = kDefaultBatch;
@@ -42,16 +46,25 @@ bool parse(const Arguments& args, EvalOptions& options) {
   parser.option("--labels", "CSV", "header file,label, then NAME,CLASS-INDEX per line, without quotes",
                 text(options.labels));
   declare(parser, options.model);
+  declare_precision(parser, options.model);
   parser.option("--limit", "N", "only the first N pictures (of directories: taken from all classes in turn)",
                 whole_number<std::size_t>(options.limit, 1));
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
   parser.option("--format", "md|csv|json", "of the result; default md", choice(options.format, {"md", "csv", "json"}));
+  parser.option("--against", "fp32|FILE",
+                "run the same pictures through this model too and compare; fp32: the model that an\n"
+                "artifact was made from. Adds agreement, sqnr_db (of the logits; null: no difference),\n"
+                "kl (mean, in nats), max_difference, top1_reference",
+                text(options.against));
   parser.option("--reference", "FILE", "compare with these logits, safetensors `logits` F32 [pictures, classes]",
                 text(options.reference));
   parser.option("--logits", "FILE", "write the logits as such a file", text(options.logits));
   parser.flag("--force", options.force, "let --logits replace a file");
   if (!parser.parse(args)) return false;
   if (options.images.empty()) parser.fail("--images is missing, expected a directory");
+  if (!options.against.empty() && !options.reference.empty()) {
+    parser.fail("--against and --reference exclude each other; give one");
+  }
   return true;
 }
 
@@ -62,13 +75,40 @@ std::vector<LabelledPicture> labelled_pictures(const EvalOptions& options, const
                                 : read_labels(options.labels, options.images, model.config.classes);
 }
 
+/// The second model of --against.
+OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
+  const ModelConfig& config = model.classifier.config();
+  const bool wants_float = options.against == kFloatPrecision;
+  ModelOptions how = options.model;
+  how.model = options.against;
+  how.precision = wants_float ? kFloatPrecision : "";
+  if (wants_float) {
+    check(model.precision != kFloatPrecision, model.file.string(),
+          ": is the float32 model itself, expected an artifact (--against fp32); name another model: --against FILE");
+    const auto source = model.metadata.find("source");
+    how.model = find_float_model(model.file, source != model.metadata.end() ? source->second : "",
+                                 model.classifier.description().name)
+                    .string();
+  }
+  OpenModel reference = open_model(how);
+  const ModelConfig& other = reference.classifier.config();
+  check(other.classes == config.classes, reference.file.string(), ": has ", other.classes, " classes, ",
+        model.file.string(), " has ", config.classes, "; they cannot be compared");
+  check(!wants_float || (other.architecture == config.architecture && other.stages == config.stages &&
+                         other.image_size == config.image_size && other.patch == config.patch),
+        reference.file.string(), ": is not the model that ", model.file.string(),
+        " was made from, its shapes differ; name that: --against FILE");
+  return reference;
+}
+
 /// All that one evaluation adds up.
 struct Evaluation {
   Accuracy accuracy;
+  Comparison comparison;
   std::optional<Reference> reference;
   std::optional<LogitsWriter> logits;
   std::vector<double> model_ms;  ///< of each picture
-  double seconds = 0;
+  double seconds = 0;            ///< all of it but the reference's share
   std::size_t failures = 0;
 };
 
@@ -86,17 +126,24 @@ Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::s
   return evaluation;
 }
 
-void evaluate(Classifier& classifier, const std::vector<LabelledPicture>& pictures, int batch, Evaluation& evaluation) {
+/// `against` may be null.
+void evaluate(Classifier& classifier, Classifier* against, const std::vector<LabelledPicture>& pictures, int batch,
+              Evaluation& evaluation) {
   std::vector<std::filesystem::path> paths;
   paths.reserve(pictures.size());
   for (const LabelledPicture& picture : pictures) paths.push_back(picture.path);
   Progress progress("eval", pictures.size());
   const auto start = std::chrono::steady_clock::now();
-  infer(classifier, paths, batch,
+  double reference_ms = 0;
+  infer(classifier, against, paths, batch,
         {.on_result =
-             [&](std::size_t index, const PictureTimes& times, std::span<const float> logits) {
-               evaluation.accuracy.add(pictures[index].label, logits);
-               if (evaluation.reference) evaluation.reference->add(index, pictures[index].label, logits);
+             [&](std::size_t index, const PictureTimes& times, std::span<const float> logits,
+                 std::span<const float> other) {
+               const int label = pictures[index].label;
+               evaluation.accuracy.add(label, logits);
+               if (evaluation.reference) other = evaluation.reference->row(index);
+               if (!other.empty()) evaluation.comparison.add(label, logits, other);
+               reference_ms += times.reference_ms;
                if (evaluation.logits) evaluation.logits->add(index, logits);
                evaluation.model_ms.push_back(times.model_ms);
                progress.advance();
@@ -108,25 +155,36 @@ void evaluate(Classifier& classifier, const std::vector<LabelledPicture>& pictur
                progress.advance();
                ++evaluation.failures;
              }});
-  evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  constexpr double kMilliseconds = 1000;
+  evaluation.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() - reference_ms / kMilliseconds;
 }
 
-Record make_record(const EvalOptions& options, const OpenModel& model, const Evaluation& evaluation) {
-  constexpr int kDigits = 4;
+/// `against` may be null.
+void add_comparison(Record& record, const EvalOptions& options, const OpenModel* against,
+                    const Comparison& comparison) {
+  record["agreement"] = rounded(comparison.agreement(), kDigits);
+  const double sqnr_db = comparison.sqnr_db();
+  record["sqnr_db"] = std::isfinite(sqnr_db) ? Record(rounded(sqnr_db, 2)) : Record();
+  record["kl"] = rounded(comparison.kl(), 2 * kDigits);
+  record["max_difference"] = rounded(comparison.max_difference(), 2 * kDigits);
+  record["top1_reference"] = rounded(comparison.accuracy().top1(), kDigits);
+  record["precision_reference"] = against != nullptr ? Record(against->precision) : Record();
+  record["reference"] = against != nullptr ? against->file.string() : options.reference;
+}
+
+Record make_record(const EvalOptions& options, const OpenModel& model, const OpenModel* against,
+                   const Evaluation& evaluation) {
   constexpr double kMebibyte = 1 << 20;
   const auto n = static_cast<double>(evaluation.accuracy.count());
   const Summary ms = summarize(evaluation.model_ms);
   Record record{{"model", model.classifier.description().name},
-                {"precision", options.model.precision},
+                {"precision", model.precision},
                 {"n", evaluation.accuracy.count()},
                 {"top1", rounded(evaluation.accuracy.top1(), kDigits)},
                 {"top5", rounded(evaluation.accuracy.top5(), kDigits)},
                 {"images_per_s", rounded(n / evaluation.seconds, 2)}};
-  if (evaluation.reference) {
-    record["agreement"] = rounded(evaluation.reference->agreement(), kDigits);
-    record["max_difference"] = rounded(evaluation.reference->max_difference(), 2 * kDigits);
-    record["top1_reference"] = rounded(evaluation.reference->accuracy().top1(), kDigits);
-  }
+  if (against != nullptr || evaluation.reference) add_comparison(record, options, against, evaluation.comparison);
   const std::pair<const char*, double> times[] = {
       {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
       {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
@@ -147,6 +205,9 @@ int eval_command(const Arguments& args) {
   EvalOptions options;
   if (!parse(args, options)) return 0;
   OpenModel model = open_model(options.model);
+  std::optional<OpenModel> reference;
+  if (!options.against.empty()) reference.emplace(open_reference(options, model));
+  OpenModel* against = reference ? &*reference : nullptr;
   const ModelDescription& description = model.classifier.description();
   std::vector<LabelledPicture> pictures = labelled_pictures(options, description);
   const std::size_t listed = pictures.size();
@@ -154,13 +215,13 @@ int eval_command(const Arguments& args) {
   options.batch = static_cast<int>(std::min<std::size_t>(options.batch, pictures.size()));
 
   Evaluation evaluation = prepare(options, description.config, listed, pictures.size());
-  evaluate(model.classifier, pictures, options.batch, evaluation);
+  evaluate(model.classifier, against != nullptr ? &against->classifier : nullptr, pictures, options.batch, evaluation);
   check(evaluation.failures < pictures.size(), "none of the ", pictures.size(), " pictures could be read");
-  print(to_format(make_record(options, model, evaluation), options.format));
+  print(to_format(make_record(options, model, against, evaluation), options.format));
   if (evaluation.logits) {
     check(evaluation.failures == 0, options.logits, ": not written, because ", evaluation.failures,
           " pictures could not be read");
-    evaluation.logits->write(options.logits, {{"model", description.name}, {"precision", options.model.precision}});
+    evaluation.logits->write(options.logits, {{"model", description.name}, {"precision", model.precision}});
   }
   return evaluation.failures == 0 ? 0 : 1;
 }

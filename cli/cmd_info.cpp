@@ -1,17 +1,20 @@
 #include <iomanip>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/sites.h"
 #include "cli/version.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
 #include "engine/matmul.h"
 #include "engine/threads.h"
 #include "models/classifier.h"
+#include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/safetensors.h"
 
@@ -36,10 +39,9 @@ class Sheet {
 /// What the integer products will run on, as far as the instruction set tells.
 std::string int8_support(const std::string& isa) {
   const auto has = [&](const char* word) { return isa.find(word) != std::string::npos; };
-  if (has("AMX")) return "AMX tiles (int8 is not built in yet)";
-  // Of oneDNN's names, AVX512_CORE_BF16 stands above AVX512_CORE_VNNI and includes it.
-  if (has("VNNI") || has("BF16")) return "VNNI dot products (int8 is not built in yet)";
-  return "no dot product instruction: int8 will be emulated, with little or no gain (int8 is not built in yet)";
+  if (int8_saturates())
+    return "neither AMX nor VNNI: weights, k and v run at seven bits, with little or no gain in speed";
+  return has("AMX") ? "AMX tiles" : "VNNI dot products";
 }
 
 std::string machine() {
@@ -73,14 +75,15 @@ void add_contents(Sheet& sheet, const SafetensorsFile& file) {
   }
 }
 
-void add_model(Sheet& sheet, const Checkpoint& checkpoint) {
+/// The model, where it is one.
+std::optional<ModelDescription> add_model(Sheet& sheet, const Checkpoint& checkpoint) {
   constexpr double kBillion = 1e9;
   ModelDescription model;
   try {
     model = describe(checkpoint);
   } catch (const Error& error) {
     sheet.row("model", "none that vitq knows: ", one_line(error.what()));
-    return;
+    return std::nullopt;
   }
   sheet.row("model", printable(model.name));
   sheet.row("architecture", name_of(model.config.architecture), ", ", model.config.image_size, " x ",
@@ -91,20 +94,56 @@ void add_model(Sheet& sheet, const Checkpoint& checkpoint) {
   sheet.row("classes", model.config.classes, ": ", printable(model.class_names.front()), " ... ",
             printable(model.class_names.back()));
   sheet.row("preprocessing", to_string(model.preprocessing), " (", model.preprocessing_source, ")");
+  return model;
+}
+
+/// What an artifact says of its calibration.
+void add_calibration(Sheet& sheet, const SafetensorsFile& file, const ModelDescription& model) {
+  const auto text = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    return found != file.metadata().end() ? printable(found->second) : std::string("-");
+  };
+  constexpr double kFloatBytes = sizeof(float);
+  const auto parameters = static_cast<double>(parameter_count(model.config));
+  sheet.row("precision", text("precision"), ", edges ", text("edge_bits"), " bits, schema ", text("schema"));
+  sheet.row("method", "softmax ", text("softmax"), ", scale factor ", text("scale_factor"), ", bias correction ",
+            text("bias_correction"), ", kept in float: ", text("keep_float"));
+  sheet.row("calibration", text("calibration_count"), " pictures, seed ", text("calibration_seed"), ", sha256 ",
+            text("calibration_sha256"));
+  sheet.row("made from", text("source"), " by vitq ", text("vitq_version"));
+  sheet.row("size", std::fixed, std::setprecision(3),
+            static_cast<double>(file.file_size()) / (kFloatBytes * parameters), " of float32");
+}
+
+/// The per-layer table of an artifact, or why there is none.
+std::string report(const SafetensorsFile& file) {
+  const auto found = file.metadata().find("report");
+  if (found == file.metadata().end()) return "";
+  try {
+    return '\n' + site_table(parse_sites(found->second));
+  } catch (const Error& error) {
+    Sheet sheet;
+    sheet.row("report", "cannot be read: ", one_line(error.what()));
+    return sheet.text();
+  }
 }
 
 std::string contents(const std::filesystem::path& path, bool with_tensors) {
   Sheet sheet;
   const SafetensorsFile file(path);
+  const Checkpoint checkpoint = Checkpoint::open(path);
   add_contents(sheet, file);
-  add_model(sheet, Checkpoint::open(path));
-  for (const auto& [key, value] : file.metadata()) sheet.row("metadata", printable(key), " = ", printable(value));
+  const std::optional<ModelDescription> model = add_model(sheet, checkpoint);
+  if (model && is_artifact(checkpoint)) add_calibration(sheet, file, *model);
+  for (const auto& [key, value] : file.metadata()) {
+    if (key != "report") sheet.row("metadata", printable(key), " = ", printable(value));
+  }
   if (with_tensors) {
     for (const FileTensor& tensor : file.tensors()) {
       sheet.row("tensor", printable(tensor.name), ' ', dtype_name(tensor.dtype), ' ', to_string(tensor.shape));
     }
   }
-  return sheet.text();
+  return sheet.text() + report(file);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ bool parse(const Arguments& args, RunOptions& options) {
                         "Classifies pictures: JPEG, PNG, BMP, PGM, PPM, or all of them in a directory.");
   parser.list("--image", "FILE|DIR ...", "the pictures; the word --image may be left out", options.images);
   declare(parser, options.model);
+  declare_precision(parser, options.model);
   parser.option("--topk", "K", "classes to print, best first; default 5", whole_number(options.topk, 1, 1000000));
   parser.option("--batch", "N", "pictures to compute at once; default 1", whole_number(options.batch, 1, kMostBatch));
   parser.flag("--json", options.json,
@@ -47,7 +48,8 @@ bool parse(const Arguments& args, RunOptions& options) {
 /// Writes one picture's answer, as text or as JSON.
 class Printer {
  public:
-  Printer(const RunOptions& options, const Classifier& classifier) : options_(options), classifier_(classifier) {}
+  Printer(const RunOptions& options, const OpenModel& model)
+      : options_(options), classifier_(model.classifier), precision_(model.precision) {}
 
   void picture(const std::string& image, const PictureTimes& times, const std::vector<Prediction>& top) const {
     print(options_.json ? json(image, times, top) : text(image, times, top));
@@ -56,7 +58,7 @@ class Printer {
   /// What the figures above hold for. JSON says it in each line.
   void summary() const {
     if (options_.json) return;
-    print("model " + one_line(classifier_.description().name) + ", " + options_.model.precision + ", " +
+    print("model " + one_line(classifier_.description().name) + ", " + precision_ + ", " +
           std::to_string(classifier_.threads()) + (classifier_.threads() == 1 ? " thread, " : " threads, ") +
           effective_isa() + '\n');
   }
@@ -79,7 +81,7 @@ class Printer {
     constexpr int kDigits = 3;
     Record record{{"image", image},
                   {"model", classifier_.description().name},
-                  {"precision", options_.model.precision},
+                  {"precision", precision_},
                   {"threads", classifier_.threads()},
                   {"isa", effective_isa()},
                   {"decode_ms", rounded(times.decode_ms, kDigits)},
@@ -97,6 +99,7 @@ class Printer {
 
   const RunOptions& options_;
   const Classifier& classifier_;
+  const std::string& precision_;
 };
 
 }  // namespace
@@ -106,13 +109,13 @@ int run_command(const Arguments& args) {
   if (!parse(args, options)) return 0;
   const std::vector<std::filesystem::path> pictures = list_pictures(options.images);
   OpenModel model = open_model(options.model);
-  const Printer printer(options, model.classifier);
+  const Printer printer(options, model);
   // On a terminal the results themselves show how far it is.
   Progress progress("run", pictures.size(), ::isatty(STDOUT_FILENO) == 0);
   std::size_t failures = 0;
-  infer(model.classifier, pictures, options.batch,
+  infer(model.classifier, nullptr, pictures, options.batch,
         {.on_result =
-             [&](std::size_t index, const PictureTimes& times, std::span<const float> logits) {
+             [&](std::size_t index, const PictureTimes& times, std::span<const float> logits, std::span<const float>) {
                printer.picture(pictures[index].string(), times, model.classifier.top_k(logits, options.topk));
                progress.advance();
              },

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "engine/error.h"
@@ -25,19 +26,48 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-/// One batch: pictures are added until it is full, then all go through the model at once.
-class Batch {
+/// One model with a batch of pictures as it wants them, and its answers.
+class Lane {
  public:
-  Batch(Classifier& classifier, std::span<const std::filesystem::path> pictures, std::size_t size,
-        const InferenceEvents& events)
+  Lane(Classifier& classifier, std::size_t batch)
       : classifier_(classifier),
-        pictures_(pictures),
-        events_(events),
-        size_(size),
         picture_size_(classifier.picture_size()),
         classes_(classifier.config().classes),
-        images_(size * picture_size_),
-        logits_(size * classes_) {
+        images_(batch * picture_size_),
+        logits_(batch * classes_) {}
+
+  void put(const Image& image, std::size_t slot) {
+    preprocess(image, classifier_.preprocessing(), std::span(images_).subspan(slot * picture_size_, picture_size_));
+  }
+
+  void run(std::size_t count) {
+    classifier_.logits(std::span(images_).first(count * picture_size_), static_cast<std::int64_t>(count),
+                       std::span(logits_).first(count * classes_));
+  }
+
+  /// The answer to the picture in `slot`, called `picture` in the error where that is not finite.
+  [[nodiscard]] std::span<const float> answer(std::size_t slot, const std::filesystem::path& picture) const {
+    const std::span<const float> row = std::span(logits_).subspan(slot * classes_, classes_);
+    check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), picture.string(),
+          ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
+    return row;
+  }
+
+ private:
+  Classifier& classifier_;
+  std::size_t picture_size_;  // floats
+  std::size_t classes_;
+  std::vector<float> images_;
+  std::vector<float> logits_;
+};
+
+/// One batch: pictures are added until it is full, then all go through the models at once.
+class Batch {
+ public:
+  Batch(Classifier& classifier, Classifier* reference, std::span<const std::filesystem::path> pictures,
+        std::size_t size, const InferenceEvents& events)
+      : model_(classifier, size), pictures_(pictures), events_(events), size_(size) {
+    if (reference != nullptr) reference_.emplace(*reference, size);
     waiting_.reserve(size);
   }
 
@@ -47,12 +77,13 @@ class Batch {
     const Image image = load_image(pictures_[index]);
     times.decode_ms = watch.lap_ms();
     try {
-      preprocess(image, classifier_.preprocessing(),
-                 std::span(images_).subspan(waiting_.size() * picture_size_, picture_size_));
+      model_.put(image, waiting_.size());
+      times.preprocess_ms = watch.lap_ms();
+      if (reference_) reference_->put(image, waiting_.size());
     } catch (const Error& error) {
       fail(pictures_[index].string(), ": ", error.what());
     }
-    times.preprocess_ms = watch.lap_ms();
+    times.reference_ms = watch.lap_ms();
     waiting_.push_back({index, times});
   }
 
@@ -62,17 +93,17 @@ class Batch {
     const std::size_t count = waiting_.size();
     if (count == 0) return;
     Stopwatch watch;
-    classifier_.logits(std::span(images_).first(count * picture_size_), static_cast<std::int64_t>(count),
-                       std::span(logits_).first(count * classes_));
+    model_.run(count);
     const double model_ms = watch.lap_ms() / static_cast<double>(count);
+    if (reference_) reference_->run(count);
+    const double reference_ms = watch.lap_ms() / static_cast<double>(count);
     for (std::size_t i = 0; i < count; ++i) {
       Waiting& picture = waiting_[i];
-      const std::span<const float> row = std::span(logits_).subspan(i * classes_, classes_);
-      check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }),
-            pictures_[picture.index].string(),
-            ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
+      const std::filesystem::path& path = pictures_[picture.index];
       picture.times.model_ms = model_ms;
-      events_.on_result(picture.index, picture.times, row);
+      picture.times.reference_ms += reference_ms;
+      events_.on_result(picture.index, picture.times, model_.answer(i, path),
+                        reference_ ? reference_->answer(i, path) : std::span<const float>());
     }
     waiting_.clear();
   }
@@ -83,23 +114,20 @@ class Batch {
     PictureTimes times;
   };
 
-  Classifier& classifier_;
+  Lane model_;
+  std::optional<Lane> reference_;
   std::span<const std::filesystem::path> pictures_;
   const InferenceEvents& events_;
   std::size_t size_;
-  std::size_t picture_size_;  // floats
-  std::size_t classes_;
-  std::vector<float> images_;
-  std::vector<float> logits_;
   std::vector<Waiting> waiting_;
 };
 
 }  // namespace
 
-void infer(Classifier& classifier, std::span<const std::filesystem::path> pictures, int batch,
+void infer(Classifier& classifier, Classifier* reference, std::span<const std::filesystem::path> pictures, int batch,
            const InferenceEvents& events) {
   if (pictures.empty()) return;
-  Batch waiting(classifier, pictures, std::min(static_cast<std::size_t>(batch), pictures.size()), events);
+  Batch waiting(classifier, reference, pictures, std::min(static_cast<std::size_t>(batch), pictures.size()), events);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     try {
       waiting.add(i);

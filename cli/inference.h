@@ -15,19 +15,24 @@ namespace vitq {
 struct PictureTimes {
   double decode_ms = 0;
   double preprocess_ms = 0;
-  double model_ms = 0;  ///< this picture's share of its batch
+  double model_ms = 0;      ///< this picture's share of its batch
+  double reference_ms = 0;  ///< the same of the reference, preprocessing of its own included
 };
 
 struct InferenceEvents {
-  /// Picture `index` of the list has its logits [classes], valid during the call. Called in the order of the list.
-  std::function<void(std::size_t index, const PictureTimes& times, std::span<const float> logits)> on_result;
+  /// Picture `index` of the list has its logits [classes], and those of the reference (empty where there is none),
+  /// valid during the call. Called in the order of the list.
+  std::function<void(std::size_t index, const PictureTimes& times, std::span<const float> logits,
+                     std::span<const float> reference)>
+      on_result;
   /// Picture `index` cannot be read or does not suit the preprocessing; the others go on.
   std::function<void(std::size_t index, const std::string& message)> on_failure;
 };
 
-/// Runs all `pictures`, `batch` at a time. Throws Error where the model fails, and where its answer holds NaN or
+/// Runs all `pictures`, `batch` at a time, through the classifier and, where it is not null, through a second one with
+/// as many classes; a picture is decoded once. Throws Error where a model fails, and where its answer holds NaN or
 /// infinity: no ranking of that would mean anything.
-void infer(Classifier& classifier, std::span<const std::filesystem::path> pictures, int batch,
+void infer(Classifier& classifier, Classifier* reference, std::span<const std::filesystem::path> pictures, int batch,
            const InferenceEvents& events);
 
 }  // namespace vitq

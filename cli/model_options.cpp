@@ -1,17 +1,19 @@
 #include "cli/model_options.h"
 
 #include <sstream>
-#include <vector>
 
-#include "cli/spelling.h"
+#include "cli/output.h"
 #include "engine/error.h"
+#include "engine/matmul.h"
 #include "models/zoo.h"
+#include "weights/artifact.h"
 #include "weights/printable.h"
 
 namespace vitq {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr const char* kIntegerPrecision = "int8";
 
 /// Reads "r,g,b", three numbers from `least` to `most`.
 Reader colours(std::optional<std::array<float, 3>>& target, double least, double most) {
@@ -50,18 +52,9 @@ Reader resize_reader(std::optional<int>& target) {
 
 Reader precision_reader(std::string& target) {
   return [&target](const std::string& text) -> std::string {
-    if (text == "bf16" || text == "int8") {
-      throw UsageError("--precision: " + text + " is not built into this version, expected fp32");
-    }
-    return choice(target, {"fp32"})(text);
+    if (text == "bf16") throw UsageError("--precision: bf16 is not built into this version, expected fp32 or int8");
+    return choice(target, {kFloatPrecision, kIntegerPrecision})(text);
   };
-}
-
-/// The model of a program that was given none. Its weights are not part of the project yet.
-Classifier built_in_model(const ClassifierOptions&) {
-  throw UsageError(
-      "--model is needed, a name or a safetensors file: there is no built-in model yet; put NAME.safetensors into " +
-      model_home().string() + " (or $VITQ_HOME), or make untrained weights with `vitq seed --model deit_t --out FILE`");
 }
 
 void set_preprocessing(const ModelOptions& options, Preprocessing& preprocessing) {
@@ -84,7 +77,6 @@ void declare(ArgumentParser& parser, ModelOptions& options) {
   parser.option("--model", "NAME|FILE", "a name of `vitq models`, or a safetensors file", text(options.model));
   parser.option("--threads", "N", "threads to compute with; default: all CPUs",
                 whole_number(options.threads, 1, kMostThreads));
-  parser.option("--precision", "fp32", "arithmetic of the model", precision_reader(options.precision));
   parser.option("--resize", "N|none", "short side of a picture before the centre crop; none: crop it as it is",
                 resize_reader(options.resize));
   parser.option("--crop-pct", "P", "the same as a fraction: resize to (model's size) / P",
@@ -94,35 +86,53 @@ void declare(ArgumentParser& parser, ModelOptions& options) {
   parser.option("--std", "R,G,B", "then divided by", colours(options.std, kLeastStd, kMostColour));
 }
 
-void check_zoo_name(const std::string& name) {
-  if (find_in_zoo(name) != nullptr) return;
-  std::vector<std::string> names;
-  for (const ZooEntry& entry : zoo()) names.emplace_back(entry.name);
-  throw UsageError("no model named " + printable(name) + suggestion(name, names) + " (`vitq models` lists them)");
+void declare_precision(ArgumentParser& parser, ModelOptions& options) {
+  parser.option("--precision", "fp32|int8",
+                "int8: an artifact of `vitq quantize`, of a name NAME.w8a8.safetensors; default: what the file is",
+                precision_reader(options.precision));
 }
 
-std::filesystem::path find_model_file(const std::string& model) {
-  std::error_code ignored;
-  const bool exists = std::filesystem::exists(model, ignored);
-  if (find_in_zoo(model) == nullptr && !exists) {
-    check(model.find_first_of("/.") == std::string::npos, model, ": there is no such file; expected a model");
-    check_zoo_name(model);
-  }
-  return locate_model(model);
+std::string precision_of(const Checkpoint& checkpoint) {
+  if (!is_artifact(checkpoint)) return kFloatPrecision;
+  const auto stated = checkpoint.metadata().find("precision");
+  std::string precision = stated == checkpoint.metadata().end() ? "" : stated->second;
+  const auto is_bits = [](char c) { return '3' <= c && c <= '8'; };
+  check(precision.size() == 4 && precision[0] == 'w' && is_bits(precision[1]) && precision[2] == 'a' &&
+            is_bits(precision[3]),
+        checkpoint.source(), ": metadata 'precision' is ", printable(precision), ", expected one like w8a8");
+  return precision;
+}
+
+OpenFile open_model_file(const ModelOptions& options) {
+  if (options.resize && options.crop_pct) throw UsageError("--resize and --crop-pct exclude each other; give one");
+  const bool wants_integer = options.precision == kIntegerPrecision;
+  const std::filesystem::path file =
+      options.model.empty() ? find_built_in_model(options.precision) : find_model_file(options.model, wants_integer);
+  Checkpoint checkpoint = Checkpoint::open(file);
+  const std::string precision = precision_of(checkpoint);
+  const bool is_float = precision == kFloatPrecision;
+  check(!wants_integer || !is_float, file.string(), ": is a float32 model, expected an artifact (--precision int8); ",
+        "make one with `vitq quantize --model ", file.string(), " --images DIR --out FILE`");
+  check(options.precision != kFloatPrecision || is_float, file.string(), ": is a ", precision,
+        " artifact, expected a float32 model (--precision fp32); name the model it was made from");
+  const bool is_name = find_in_zoo(options.model) != nullptr;
+  ModelDescription description = describe(checkpoint, is_name ? std::optional(options.model) : std::nullopt);
+  const int own_resize = description.preprocessing.resize;
+  set_preprocessing(options, description.preprocessing);
+  const bool is_changed = options.resize || options.crop_pct || options.mean || options.std;
+  const std::string preprocessing = to_string(description.preprocessing) + " (" + description.preprocessing_source +
+                                    (is_changed ? ", changed by the command line)" : ")");
+  return {file, std::move(checkpoint), std::move(description), precision, preprocessing, own_resize};
 }
 
 OpenModel open_model(const ModelOptions& options) {
-  if (options.resize && options.crop_pct) throw UsageError("--resize and --crop-pct exclude each other; give one");
-  const ClassifierOptions how{.threads = options.threads};
-  if (options.model.empty()) return {built_in_model(how), "", ""};
-  const std::filesystem::path file = find_model_file(options.model);
-  OpenModel opened{Classifier::open(options.model, how), file, ""};
-  set_preprocessing(options, opened.classifier.preprocessing());
-  const bool is_changed = options.resize || options.crop_pct || options.mean || options.std;
-  opened.preprocessing = to_string(opened.classifier.preprocessing()) + " (" +
-                         opened.classifier.description().preprocessing_source +
-                         (is_changed ? ", changed by the command line)" : ")");
-  return opened;
+  OpenFile opened = open_model_file(options);
+  if (opened.precision != kFloatPrecision && int8_saturates()) {
+    log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
+  }
+  auto metadata = opened.checkpoint.metadata();
+  return {opened.file, opened.precision, opened.preprocessing, std::move(metadata),
+          Classifier(opened.checkpoint, std::move(opened.description), {.threads = options.threads})};
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

@@ -7,6 +7,16 @@
 #include "engine/error.h"
 
 namespace vitq {
+namespace {
+
+double log_sum_exp(std::span<const float> logits) {
+  const double most = *std::ranges::max_element(logits);
+  double total = 0;
+  for (const float logit : logits) total += std::exp(logit - most);
+  return most + std::log(total);
+}
+
+}  // namespace
 
 int argmax(std::span<const float> logits) {
   return static_cast<int>(std::ranges::max_element(logits) - logits.begin());
@@ -28,6 +38,31 @@ double Accuracy::share(std::int64_t hits) const {
   return count_ == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(count_);
 }
 
+void Comparison::add(int label, std::span<const float> logits, std::span<const float> reference) {
+  accuracy_.add(label, reference);
+  if (argmax(reference) == argmax(logits)) ++agreeing_;
+  const double log_total = log_sum_exp(logits);
+  const double reference_log_total = log_sum_exp(reference);
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    const double difference = double{reference[i]} - logits[i];
+    max_difference_ = std::max(max_difference_, std::abs(difference));
+    signal_ += double{reference[i]} * reference[i];
+    noise_ += difference * difference;
+    const double log_probability = reference[i] - reference_log_total;
+    kl_ += std::exp(log_probability) * (log_probability - (logits[i] - log_total));
+  }
+}
+
+double Comparison::agreement() const { return mean(static_cast<double>(agreeing_)); }
+
+double Comparison::sqnr_db() const { return 10 * std::log10(signal_ / noise_); }
+
+double Comparison::kl() const { return std::max(mean(kl_), 0.0); }  // rounding may leave -1e-17
+
+double Comparison::mean(double sum) const {
+  return accuracy_.count() == 0 ? 0 : sum / static_cast<double>(accuracy_.count());
+}
+
 Reference::Reference(const std::filesystem::path& path, std::int64_t classes)
     : source_(path.string()), classes_(classes) {
   std::error_code ignored;
@@ -44,19 +79,11 @@ Reference::Reference(const std::filesystem::path& path, std::int64_t classes)
   if (!logits_.empty()) std::memcpy(logits_.data(), tensor->bytes.data(), tensor->bytes.size());
 }
 
-void Reference::add(std::size_t index, int label, std::span<const float> logits) {
+std::span<const float> Reference::row(std::size_t index) const {
   const std::span<const float> row = std::span(logits_).subspan(index * classes_, classes_);
   check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), source_, ": row ", index,
         " of logits is not finite");
-  accuracy_.add(label, row);
-  if (argmax(row) == argmax(logits)) ++agreeing_;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    max_difference_ = std::max(max_difference_, std::abs(double{row[i]} - logits[i]));
-  }
-}
-
-double Reference::agreement() const {
-  return accuracy_.count() == 0 ? 0 : static_cast<double>(agreeing_) / static_cast<double>(accuracy_.count());
+  return row;
 }
 
 LogitsWriter::LogitsWriter(std::size_t pictures, std::int64_t classes)

@@ -33,6 +33,34 @@ class Accuracy {
   std::int64_t top5_ = 0;
 };
 
+/// How near the logits of a model are to a reference's, on the same pictures.
+class Comparison {
+ public:
+  void add(int label, std::span<const float> logits, std::span<const float> reference);
+
+  /// Fraction of pictures with the same best class.
+  [[nodiscard]] double agreement() const;
+  /// 10 log10(sum reference^2 / sum (reference - logits)^2) over all logits; infinite where they are the same.
+  [[nodiscard]] double sqnr_db() const;
+  /// Mean over the pictures of KL(softmax(reference) || softmax(logits)), in nats.
+  [[nodiscard]] double kl() const;
+  /// Largest absolute difference of two logits.
+  [[nodiscard]] double max_difference() const { return max_difference_; }
+  /// The reference's own accuracy.
+  [[nodiscard]] const Accuracy& accuracy() const { return accuracy_; }
+
+ private:
+  /// `sum` over the number of pictures.
+  [[nodiscard]] double mean(double sum) const;
+
+  Accuracy accuracy_;
+  std::int64_t agreeing_ = 0;
+  double max_difference_ = 0;
+  double signal_ = 0;
+  double noise_ = 0;
+  double kl_ = 0;
+};
+
 /// Logits of the same pictures from elsewhere: a safetensors file with `logits`, F32 [pictures, classes].
 class Reference {
  public:
@@ -40,23 +68,13 @@ class Reference {
   Reference(const std::filesystem::path& path, std::int64_t classes);
 
   [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(logits_.size()) / classes_; }
-  /// Compares with row `index`, which must be there. Throws Error where that is not finite.
-  void add(std::size_t index, int label, std::span<const float> logits);
-
-  /// Fraction of pictures with the same best class.
-  [[nodiscard]] double agreement() const;
-  /// Largest absolute difference of two logits.
-  [[nodiscard]] double max_difference() const { return max_difference_; }
-  /// The reference's own accuracy on the same pictures.
-  [[nodiscard]] const Accuracy& accuracy() const { return accuracy_; }
+  /// Row `index`, which must be there. Throws Error where that is not finite.
+  [[nodiscard]] std::span<const float> row(std::size_t index) const;
 
  private:
   std::string source_;
   std::int64_t classes_;
   std::vector<float> logits_;
-  Accuracy accuracy_;
-  std::int64_t agreeing_ = 0;
-  double max_difference_ = 0;
 };
 
 /// Collects the logits of all pictures and writes them as such a file.

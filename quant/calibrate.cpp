@@ -92,7 +92,9 @@ class SiteQuantizer final : public Calibrator {
             Linear& layer) override {
     if (keeps_float(layer_name)) return;
     const int bits = options_.activation_bits;
-    const ChannelScales channels = fold_scales(observe_channels(rows_in(normed), bits));
+    const double strength =
+        options_.fold_strength.value_or(default_fold_strength(options_.weight_bits, options_.activation_bits));
+    const ChannelScales channels = fold_scales(observe_channels(rows_in(normed), bits), strength);
     const LayerScale whole = layer_scale(channels, options_.scale_factor);
     const CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
     const FoldedLinear folded = fold_linear(weight(layer_name), bias(layer_name), channels, whole);
@@ -281,6 +283,11 @@ void describe_in(ArtifactBuilder& artifact, const ModelDescription& description,
 }
 
 }  // namespace
+
+double default_fold_strength(int weight_bits, int activation_bits) {
+  if (activation_bits < 8) return 1.0;
+  return weight_bits < 8 ? 0.5 : 0.75;
+}
 
 QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescription& description,
                               std::span<const float> images, std::int64_t count, const QuantizeOptions& options) {

@@ -14,7 +14,7 @@ namespace vitq {
 
 namespace {
 
-constexpr std::array kPercentiles = {0.999, 0.9999, 0.99999};
+constexpr std::array kPercentiles = {0.999, 0.9999, 0.99999, 1.0};
 constexpr int kCandidates = kPercentiles.size();
 constexpr double kLeastRange = 1e-8;
 constexpr double kLeastRelativeRange = 1e-4;

@@ -47,7 +47,7 @@ void check_against_reference(const std::vector<float>& values, const Observation
   const int steps = (1 << found.bits) - 1;
   double best = std::numeric_limits<double>::infinity();
   std::vector<double> scales;
-  for (const double p : {0.999, 0.9999, 0.99999}) {
+  for (const double p : {0.999, 0.9999, 0.99999, 1.0}) {
     const double lo = sorted_quantile(doubles, 1 - p);
     const double hi = sorted_quantile(doubles, p);
     const double scale = std::max(hi - lo, least) / steps;
@@ -175,7 +175,7 @@ TEST_CASE("symmetric search: percentile of |x|, zero point 0") {
     CHECK(found.grid.lowest == -highest);
     CHECK(found.grid.highest == highest);
     double best = std::numeric_limits<double>::infinity();
-    for (const double p : {0.999, 0.9999, 0.99999}) {
+    for (const double p : {0.999, 0.9999, 0.99999, 1.0}) {
       best = std::min(best, mse_of(values, sorted_quantile(magnitudes, p) / highest, 0, -highest, highest));
     }
     CHECK(found.mse == doctest::Approx(best).epsilon(1e-3));

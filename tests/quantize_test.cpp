@@ -21,8 +21,8 @@ namespace {
 constexpr std::int64_t kPictures = 6;
 
 struct Small {
-  explicit Small(const ModelConfig& config_)
-      : config(config_),
+  explicit Small(const ModelConfig& which)
+      : config(which),
         checkpoint(Checkpoint::seeded(expected_tensors(config), 3)),
         description(test::describe_config(config)),
         images(test::random_floats(kPictures * 3 * config.image_size * config.image_size, 7, -2, 2)) {}

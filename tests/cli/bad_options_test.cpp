@@ -68,11 +68,36 @@ TEST_CASE("values that are missing or make no sense are refused with what was ex
                       {{"run", "--std", "0.2,0,0.2"}, {"--std", "from 0.001"}},
                       {{"run", "--std", "inf,1,1"}, {"--std", "three numbers"}},
                       {{"run", "--precision", "bf16"}, {"--precision", "bf16 is not built into this version", "fp32"}},
-                      {{"run", "--precision", "int8"}, {"--precision", "int8 is not built into this version"}},
-                      {{"run", "--precision", "fp33"}, {"--precision", "expected fp32"}},
+                      {{"run", "--precision", "w8a8"}, {"--precision", "expected fp32 or int8"}},
+                      {{"run", "--precision", "fp33"}, {"--precision", "expected fp32 or int8"}},
                       {{"eval", "--format", "xml"}, {"--format", "md or csv or json"}},
                       {{"eval", "--limit", "0"}, {"--limit", "a whole number from 1"}},
                       {{"seed", "--seed", "-1"}, {"--seed", "a whole number from 0"}},
+                  });
+}
+
+TEST_CASE("quantize refuses what makes no sense") {
+  const Workplace here;
+  const auto with = [](const std::string& option, const std::string& value) {
+    return std::vector<std::string>{"quantize", option, value};
+  };
+  check_all(here, {
+                      {with("--weight-bits", "2"), {"--weight-bits", "from 3 to 8", "found 2"}},
+                      {with("--weight-bits", "9"), {"--weight-bits", "from 3 to 8"}},
+                      {with("--activation-bits", "0"), {"--activation-bits", "from 3 to 8"}},
+                      {with("--edge-bits", "16"), {"--edge-bits", "from 3 to 8"}},
+                      {with("--preset", "w2a2"), {"--preset", "w8a8 or w6a6 or w4a8 or w4a4 or w3a3"}},
+                      {with("--softmax", "tan"), {"--softmax", "tanq or uniform or log2 or logsqrt2", "found tan"}},
+                      {with("--scale-factor", "mode"), {"--scale-factor", "median or mean or mad"}},
+                      {with("--count", "0"), {"--count", "from 1 to 1024"}},
+                      {with("--count", "1025"), {"--count", "from 1 to 1024"}},
+                      {with("--seed", "-1"), {"--seed", "a whole number from 0"}},
+                      {with("--precision", "int8"), {"unknown option --precision"}},
+                      {with("--keep-flaot", "head"), {"did you mean --keep-float?"}},
+                      {with("--out", "x"), {"--images is missing"}},
+                      {with("--images", "x"), {"--out is missing"}},
+                      {{"quantize", "x"}, {"unexpected argument x"}},
+                      {{"quantize", "--model", "deti_s", "--images", "x", "--out", here("x")}, {"deit_s?"}},
                   });
 }
 
@@ -81,7 +106,6 @@ TEST_CASE("options that are needed or exclude each other are named") {
   const std::string& model = here.model();
   check_all(here, {
                       {{"run"}, {"--image is missing"}},
-                      {{"run", here.picture()}, {"--model is needed", "vitq seed", "VITQ_HOME"}},
                       {{"run", here.picture(), "--model", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
                       {{"run", here.picture(), "--model", ""}, {"--model", "expected some text"}},
                       {{"run", here.picture(), "--model", model, "--resize", "40", "--crop-pct", "0.9"},
@@ -89,6 +113,8 @@ TEST_CASE("options that are needed or exclude each other are named") {
                       {{"run", here.picture(), "--model", model, "--resize", "31"},
                        {"--resize", "at least the 32 pixels", "found 31"}},
                       {{"eval", "--model", model}, {"--images is missing"}},
+                      {{"eval", "--images", "x", "--against", "fp32", "--reference", "y"},
+                       {"--against and --reference exclude each other"}},
                       {{"seed", "--out", here("x")}, {"--model is missing"}},
                       {{"seed", "--model", "deit_t"}, {"--out is missing"}},
                       {{"seed", "--model", "deit-t", "--out", here("x")}, {"no model named", "did you mean deit_t?"}},

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -9,6 +11,7 @@
 
 #include "tests/cli/fixture.h"
 #include "tests/shared_folder.h"
+#include "tests/small_models.h"
 #include "weights/safetensors.h"
 
 namespace vitq::test {
@@ -99,6 +102,8 @@ TEST_CASE("eval against a reference") {
   const json same = here.eval({"--reference", here("own.safetensors")});
   CHECK(same["agreement"] == 1.0);
   CHECK(same["max_difference"] == 0.0);
+  CHECK(same["kl"] == 0.0);
+  CHECK(same["sqnr_db"].is_null());
   CHECK(same["top1_reference"] == same["top1"]);
   here.eval({"--resize", "none", "--logits", here("other.safetensors")});
   const json other = here.eval({"--reference", here("other.safetensors")});
@@ -112,6 +117,96 @@ TEST_CASE("eval against a reference") {
   CHECK(here.eval({"--reference", here("own.safetensors"), "--limit", "3"})["agreement"] == 1.0);
   here.eval({"--limit", "3", "--logits", here("three.safetensors")});
   here.refuses(here.args({"--reference", here("three.safetensors")}), 1, {"has logits of 3 pictures", "expected 12"});
+}
+
+/// agreement, sqnr_db and kl of logits `a` against a reference `b`, counted plainly.
+std::array<double, 3> compare(const std::vector<float>& a, const std::vector<float>& b) {
+  double same = 0;
+  double signal = 0;
+  double noise = 0;
+  double kl = 0;
+  const auto probability = [](const std::vector<float>& logits, std::size_t row, int c) {
+    long double total = 0;
+    for (int k = 0; k < kClasses; ++k) total += std::exp(static_cast<long double>(logits[row * kClasses + k]));
+    return static_cast<double>(std::exp(static_cast<long double>(logits[row * kClasses + c])) / total);
+  };
+  const std::size_t rows = a.size() / kClasses;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto best = [&](const std::vector<float>& logits) {
+      const auto first = logits.begin() + static_cast<std::ptrdiff_t>(row) * kClasses;
+      return std::max_element(first, first + kClasses) - first;
+    };
+    same += best(a) == best(b) ? 1 : 0;
+    for (int c = 0; c < kClasses; ++c) {
+      const double p = probability(b, row, c);
+      kl += p * std::log(p / probability(a, row, c));
+      signal += std::pow(double{b[row * kClasses + c]}, 2);
+      noise += std::pow(double{b[row * kClasses + c]} - a[row * kClasses + c], 2);
+    }
+  }
+  const auto n = static_cast<double>(rows);
+  return {same / n, 10 * std::log10(signal / noise), kl / n};
+}
+
+TEST_CASE("eval of an artifact against the float model it was made from") {
+  const LabelledWorkplace here;
+  const std::string artifact = here.quantized("small.w8a8.safetensors");
+  const json fp32 = here.eval({"--logits", here("fp32.safetensors")});
+  const json w8a8 =
+      here.eval({"--model", artifact, "--against", "fp32", "--batch", "5", "--logits", here("w8a8.safetensors")});
+  CHECK(fp32["precision"] == "fp32");
+  CHECK(w8a8["precision"] == "w8a8");
+  CHECK(w8a8["precision_reference"] == "fp32");
+  CHECK(w8a8["reference"] == here.model());
+  const auto [agreement, sqnr_db, kl] =
+      compare(logits_in(here("w8a8.safetensors")), logits_in(here("fp32.safetensors")));
+  MESSAGE("agreement " << agreement << ", SQNR " << sqnr_db << " dB, KL " << kl);
+  CHECK(w8a8["agreement"].get<double>() == doctest::Approx(agreement).epsilon(1e-3));
+  CHECK(w8a8["sqnr_db"].get<double>() == doctest::Approx(sqnr_db).epsilon(1e-3));
+  CHECK(std::abs(w8a8["kl"].get<double>() - kl) < 1e-7);
+  CHECK(w8a8["top1_reference"] == fp32["top1"]);
+  CHECK(sqnr_db > 15);
+  CHECK(sqnr_db < 60);  // or nothing was quantized
+
+  // The same against the file by name, against itself, and against a copy that is preprocessed in its own way.
+  const json named = here.eval({"--model", artifact, "--against", here.model()});
+  for (const char* key : {"agreement", "sqnr_db", "kl", "top1_reference"}) CHECK(named[key] == w8a8[key]);
+  CHECK(here.eval({"--model", artifact, "--against", artifact})["sqnr_db"].is_null());
+  here.eval({"--resize", "none", "--logits", here("cropped.safetensors")});
+  save_checkpoint(here("own.safetensors"), Checkpoint::open(here.model()),
+                  {{"heads", "2"}, {"image_size", "32"}, {"resize", "0"}});
+  const json other = here.eval({"--against", here("own.safetensors")});
+  const json expected = here.eval({"--reference", here("cropped.safetensors")});
+  for (const char* key : {"agreement", "sqnr_db", "kl", "max_difference", "top1_reference"}) {
+    CAPTURE(key);
+    CHECK(other[key] == expected[key]);
+  }
+}
+
+TEST_CASE("the float model of an artifact is found or asked for") {
+  const LabelledWorkplace here;
+  const std::string artifact = here.quantized("small.w4a8.safetensors", {"--preset", "w4a8"});
+  const auto against = [&](const std::string& what) { return here.args({"--model", artifact, "--against", what}); };
+  here.refuses(here.args({"--against", "fp32"}), 1, {"small.safetensors", "is the float32 model itself"});
+  here.refuses(against(here("missing.safetensors")), 1, {"missing.safetensors", "no such file"});
+  fs::create_directory(here.path("home"));
+  fs::rename(here.model(), here.path("home/small.safetensors"));
+  const json record = json::parse(here.accepts(against("fp32")));
+  CHECK(record["reference"] == here("home/small.safetensors"));
+  CHECK(record["precision"] == "w4a8");
+  fs::rename(here.path("home/small.safetensors"), here.path("elsewhere.safetensors"));
+  here.refuses(against("fp32"), 1, {"small.w4a8.safetensors", "not here", "home/small.safetensors", "--against FILE"});
+  here.accepts(against(here("elsewhere.safetensors")));
+  // In its place lies another model: of another width, or itself an artifact.
+  ModelConfig config = small_vit(false);
+  config.stages[0].hidden = 64;
+  save_checkpoint(here.model(), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}});
+  here.refuses(against("fp32"), 1, {"small.safetensors", "is not the model that", "its shapes differ"});
+  config.classes = 11;
+  save_checkpoint(here("eleven.safetensors"), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}});
+  here.refuses(against(here("eleven.safetensors")), 1, {"has 11 classes", "has 10"});
+  fs::copy_file(artifact, here.model(), fs::copy_options::overwrite_existing);
+  here.refuses(against("fp32"), 1, {"small.safetensors", "is a w4a8 artifact"});
 }
 
 TEST_CASE("eval of an unreadable picture counts the rest and fails at the end") {

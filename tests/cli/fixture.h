@@ -27,6 +27,11 @@ class Workplace {
   [[nodiscard]] std::string picture() const { return (*this)("cat.ppm"); }
   /// The bytes of small.safetensors.
   [[nodiscard]] std::string model_bytes() const;
+  /// The folder `calib` with eight pictures, made on first use.
+  [[nodiscard]] std::string calibration_pictures() const;
+  /// The file `name` of the folder, an artifact of the model made of all of those; `more` options go to `vitq
+  /// quantize`.
+  std::string quantized(const std::string& name, const std::vector<std::string>& more = {}) const;
   /// `text` with the folder's path taken out, for people.
   [[nodiscard]] std::string shortened(std::string text) const;
 
@@ -39,7 +44,8 @@ class Workplace {
   /// environment a row of a Markdown table is printed.
   void refuses(const std::vector<std::string>& args, int exit_code, const std::vector<std::string>& words,
                const Setting& setting = {}) const;
-  /// Runs `args` and checks exit code 0 and an empty standard error. Returns standard output.
+  /// Runs `args` and checks exit code 0 and an empty standard error (but for the warning that integers run at seven
+  /// bits on a CPU without VNNI). Returns standard output.
   std::string accepts(const std::vector<std::string>& args, const Setting& setting = {}) const;
 
  private:

@@ -2,15 +2,20 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "cli/args.h"
 #include "cli/output.h"
+#include "cli/sample.h"
 #include "cli/scores.h"
 #include "cli/sha256.h"
+#include "cli/sites.h"
 #include "cli/spelling.h"
 #include "cli/statistics.h"
+#include "engine/error.h"
 
 namespace vitq::test {
 namespace {
@@ -78,6 +83,100 @@ TEST_CASE("accuracy breaks ties by index") {
   CHECK(accuracy.count() == 3);
   CHECK(accuracy.top5() == doctest::Approx(2.0 / 3));
   CHECK(argmax(equal) == 0);
+}
+
+TEST_CASE("a comparison of logits known by hand") {
+  Comparison comparison;
+  const std::array<float, 2> even{0, 0};
+  const std::array<float, 2> odd{std::log(3.0F), 0};  // probabilities 3/4 and 1/4
+  comparison.add(0, even, odd);
+  comparison.add(1, even, even);
+  CHECK(comparison.agreement() == 1);
+  // (3/4 log(3/4 / 1/2) + 1/4 log(1/4 / 1/2)) / 2
+  CHECK(comparison.kl() == doctest::Approx((0.75 * std::log(1.5) + 0.25 * std::log(0.5)) / 2));
+  CHECK(comparison.sqnr_db() == doctest::Approx(0));  // the difference is as large as the reference
+  CHECK(comparison.max_difference() == doctest::Approx(std::log(3.0)));
+  CHECK(comparison.accuracy().top1() == 0.5);
+  const std::array<float, 2> large{3e38F, -3e38F};  // softmax must not overflow
+  comparison.add(1, large, large);
+  CHECK(std::isfinite(comparison.kl()));
+  Comparison same;
+  same.add(0, odd, odd);
+  CHECK(same.sqnr_db() == std::numeric_limits<double>::infinity());
+  CHECK(same.kl() == 0);
+}
+
+TEST_CASE("a seed chooses the same pictures everywhere") {
+  using Indices = std::vector<std::size_t>;
+  // Computed by the description in the header, in another language.
+  CHECK(sample_indices(64, 8, 0) == Indices{8, 11, 30, 31, 35, 37, 47, 53});
+  CHECK(sample_indices(64, 8, 1) == Indices{1, 6, 7, 8, 25, 29, 37, 52});
+  CHECK(sample_indices(5, 5, 7) == Indices{0, 1, 2, 3, 4});
+  CHECK(sample_indices(1000, 3, std::numeric_limits<std::uint64_t>::max()) == Indices{304, 381, 936});
+  CHECK_THROWS_WITH_AS(sample_indices(7, 8, 0), "found 7 pictures, expected at least 8 (--count)", Error);
+
+  const std::vector<std::filesystem::path> pictures{"x/b.jpg", "y/a.jpg", "z/c.jpg", "a/d.jpg", "x/b.jpg"};
+  const auto all = sample_pictures(pictures, 4, 0);
+  CHECK(all == std::vector<std::filesystem::path>{"y/a.jpg", "x/b.jpg", "z/c.jpg", "a/d.jpg"});
+  CHECK_THROWS_AS(sample_pictures(pictures, 5, 0), Error);
+}
+
+TEST_CASE("a report of sites survives the way through a file and a strange one is refused") {
+  const std::vector<SiteReport> sites{
+      {.name = "a", .weight_bits = 4, .input_bits = 8, .sqnr_db = 31.25, .scale_spread = 2.5},
+      {.name = "b",
+       .input_bits = 4,
+       .sqnr_db = std::numeric_limits<double>::infinity(),
+       .tanq_a = 0.5F,
+       .tanq_c = 0.25F}};
+  const auto back = parse_sites(to_record(sites).dump());
+  REQUIRE(back.size() == 2);
+  CHECK(back[0].name == "a");
+  CHECK(back[0].weight_bits == 4);
+  CHECK(back[0].input_bits == 8);
+  CHECK(back[0].sqnr_db == 31.25);
+  CHECK(back[0].scale_spread == 2.5);
+  CHECK(std::isnan(back[1].sqnr_db));
+  CHECK(back[1].tanq_a == 0.5F);
+  CHECK(back[1].tanq_c == 0.25F);
+  CHECK(site_table(back).find("inf") == std::string::npos);
+
+  const std::string good = to_record(sites).dump();
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  for (const std::string& text : {std::string(),
+                                  std::string("{}"),
+                                  std::string("[1]"),
+                                  std::string("[[]]"),
+                                  std::string("[{}]"),
+                                  good.substr(0, good.size() - 1),
+                                  good + "x",
+                                  changed("\"a\"", "7"),
+                                  changed("\"name\"", "\"nome\""),
+                                  changed("\"weight_bits\":4", "\"weight_bits\":99"),
+                                  changed("\"weight_bits\":4", "\"weight_bits\":4.5"),
+                                  changed("\"weight_bits\":4", "\"weight_bits\":-1"),
+                                  changed("\"weight_bits\":4", "\"weight_bits\":null"),
+                                  changed("\"weight_bits\":4", "\"weight_bits\":18446744073709551615"),
+                                  changed("31.25", "1e300"),
+                                  changed("31.25", "1e999"),
+                                  changed("31.25", "\"31\""),
+                                  changed("31.25", "[[[31]]]"),
+                                  std::string(100000, '['),
+                                  "[" + std::string(500000, '{'),
+                                  std::string((1 << 20) + 1, ' '),
+                                  '[' + changed("[", "").insert(0, "{\"name\":{\"x\":{}}},")}) {
+    CAPTURE(text.substr(0, 100));
+    CHECK_THROWS_AS(parse_sites(text), Error);
+  }
+  std::string many = "[";
+  const std::string one = to_record({sites[0]}).dump();
+  for (int i = 0; i < 4097; ++i) many += (i == 0 ? "" : ",") + one.substr(1, one.size() - 2);
+  CHECK_THROWS_AS(parse_sites(many + "]"), Error);
+  CHECK(site_table(parse_sites(changed("\"a\"", "\"\\u001b[31m\""))).find('\x1b') == std::string::npos);
+  CHECK(site_table(parse_sites("[]")).starts_with("site"));
 }
 
 TEST_CASE("numbers are read whole and in range") {

@@ -50,10 +50,14 @@ void drop_privilege() {
   if (!is_dropped) ::_exit(kNotStarted);
 }
 
+}  // namespace
+
 std::string program() {
   const char* chosen = std::getenv("VITQ_PROGRAM");
   return chosen != nullptr && *chosen != '\0' ? chosen : VITQ_PROGRAM;
 }
+
+namespace {
 
 [[noreturn]] void become_vitq(std::vector<std::string> words, const Setting& setting, int out, int err) {
   for (const auto& [name, value] : setting.environment) ::setenv(name.c_str(), value.c_str(), 1);
@@ -111,14 +115,14 @@ bool can_drop_privilege() {
 }
 
 Outcome run_vitq(const std::vector<std::string>& args, const Setting& setting) {
-  std::vector<std::string> words{program()};
+  std::vector<std::string> words{setting.program.empty() ? program() : setting.program};
   words.insert(words.end(), args.begin(), args.end());
   const Channel out = make_pipe();
   const Channel err = setting.err_is_terminal ? make_terminal() : make_pipe();
   if (setting.out == Stdout::kBroken) ::close(out.read);
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("cannot start a process");
-  if (child == 0) become_vitq(std::move(words), setting, out.write, err.write);
+  if (child == 0) become_vitq(words, setting, out.write, err.write);
   ::close(out.write);
   ::close(err.write);
 
@@ -132,7 +136,7 @@ Outcome run_vitq(const std::vector<std::string>& args, const Setting& setting) {
   ::close(err.read);
   if (WIFSIGNALED(status)) outcome.signal = WTERMSIG(status);
   if (WIFEXITED(status)) outcome.exit_code = WEXITSTATUS(status);
-  if (outcome.exit_code == kNotStarted) throw std::runtime_error("cannot start " + program());
+  if (outcome.exit_code == kNotStarted) throw std::runtime_error("cannot start " + words.front());
   return outcome;
 }
 

@@ -19,6 +19,7 @@ struct Setting {
   std::map<std::string, std::string> environment{};  ///< on top of the test's own
   Stdout out = Stdout::kCaptured;
   bool err_is_terminal = false;
+  std::string program{};           ///< another than run_vitq's usual one
   bool without_privilege = false;  ///< where the test runs as root, file modes hold for the program all the same
 };
 
@@ -33,8 +34,10 @@ struct Outcome {
 /// Whether `without_privilege` can be had here.
 bool can_drop_privilege();
 
-/// Runs vitq ($VITQ_PROGRAM, else the one of this build) with `args`. Throws std::runtime_error where it cannot be
-/// started.
+/// The program under test: $VITQ_PROGRAM, else the one of this build.
+std::string program();
+
+/// Runs it, or setting.program, with `args`. Throws std::runtime_error where it cannot be started.
 Outcome run_vitq(const std::vector<std::string>& args, const Setting& setting = {});
 
 }  // namespace vitq::test

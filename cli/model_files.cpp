@@ -1,0 +1,92 @@
+#include "cli/model_files.h"
+
+#include "cli/args.h"
+#include "cli/spelling.h"
+#include "engine/error.h"
+#include "models/classifier.h"
+#include "models/zoo.h"
+#include "weights/printable.h"
+
+namespace vitq {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kBuiltInArtifact = "vit_cifar10.w8a8.safetensors";
+constexpr const char* kBuiltInFloat = "vit_cifar10.safetensors";
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// "a, b, c".
+std::string listed(const std::vector<fs::path>& paths) {
+  std::string text;
+  for (const fs::path& path : paths) text += (text.empty() ? "" : ", ") + path.string();
+  return text;
+}
+
+}  // namespace
+
+void check_zoo_name(const std::string& name) {
+  if (find_in_zoo(name) != nullptr) return;
+  std::vector<std::string> names;
+  for (const ZooEntry& entry : zoo()) names.emplace_back(entry.name);
+  throw UsageError("no model named " + printable(name) + suggestion(name, names) + " (`vitq models` lists them)");
+}
+
+fs::path find_model_file(const std::string& model, bool is_integer) {
+  const bool is_name = find_in_zoo(model) != nullptr;
+  if (!is_name && !is_there(model)) {
+    check(model.find_first_of("/.") == std::string::npos, model, ": there is no such file; expected a model");
+    check_zoo_name(model);
+  }
+  if (!is_name || !is_integer) return locate_model(model);
+  fs::path artifact = model_home() / (model + ".w8a8.safetensors");
+  check(is_there(artifact), "no int8 model of ", model, ": looked for ", artifact.string(),
+        "; make it with `vitq quantize --model ", model, " --images DIR --out ", artifact.string(), "`");
+  return artifact;
+}
+
+std::vector<fs::path> built_in_folders() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const fs::path folder = program.parent_path();
+  return {(folder / VITQ_DATA_FROM_PROGRAM).lexically_normal(), folder / "builtin"};
+}
+
+fs::path find_built_in_model(const std::string& precision) {
+  std::vector<std::string> names;
+  if (precision != kFloatPrecision) names.emplace_back(kBuiltInArtifact);
+  if (precision.empty() || precision == kFloatPrecision) names.emplace_back(kBuiltInFloat);
+  std::vector<fs::path> tried;
+  for (const std::string& name : names) {
+    for (const fs::path& folder : built_in_folders()) {
+      tried.push_back(folder / name);
+      if (is_there(tried.back())) return tried.back();
+    }
+  }
+  throw UsageError("--model is needed, a name or a safetensors file: the built-in model is not here, looked for " +
+                   listed(tried) + "; for a name put NAME.safetensors into " + model_home().string() +
+                   " (or $VITQ_HOME), or make untrained weights with `vitq seed --model deit_t --out FILE`");
+}
+
+fs::path find_float_model(const fs::path& file, const std::string& source, const std::string& name) {
+  std::vector<fs::path> tried;
+  // The file name alone: metadata is anybody's text, and must not lead elsewhere.
+  const fs::path source_name = fs::path(source).filename();
+  if (!source_name.empty()) {
+    tried.push_back(file.parent_path() / source_name);
+    tried.push_back(model_home() / source_name);
+    for (const fs::path& folder : built_in_folders()) tried.push_back(folder / source_name);
+  }
+  if (find_in_zoo(name) != nullptr) tried.push_back(model_home() / (name + ".safetensors"));
+  for (const fs::path& candidate : tried) {
+    if (is_there(candidate)) return candidate;
+  }
+  fail(file.string(), ": the float model it was made from is not here, looked for ",
+       tried.empty() ? "nothing (its metadata names none)" : listed(tried), "; name it: --against FILE");
+}
+
+}  // namespace vitq

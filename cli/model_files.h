@@ -1,0 +1,37 @@
+#pragma once
+// Where the file of a model lies: named by the user, in the folder of models, beside the program (the built-in model),
+// or, for the float model that an artifact was made from, beside the artifact.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace vitq {
+
+/// The precision of a float model. An artifact has its own word: "w8a8".
+inline constexpr const char* kFloatPrecision = "fp32";
+
+/// The file of `model`, a zoo name or a path; of a name, the artifact NAME.w8a8.safetensors where `is_integer`, else
+/// NAME.safetensors. Throws UsageError with the nearest name where there is none, and Error, saying what to do, where
+/// the file is not there.
+std::filesystem::path find_model_file(const std::string& model, bool is_integer = false);
+
+/// Throws UsageError with the nearest zoo name unless `name` is one.
+void check_zoo_name(const std::string& name);
+
+/// The built-in model: vit_cifar10.w8a8.safetensors, the float one where `precision` asks for "fp32"; where it asks for
+/// nothing (empty) the float one also takes the place of an artifact that is not there. Looked for in
+/// built_in_folders(). Throws UsageError, saying where it was looked for and what to do.
+std::filesystem::path find_built_in_model(const std::string& precision);
+
+/// Where the built-in model may be, seen from the running program: ../share/vitq as installed, or the link `builtin`
+/// that the build leaves beside it, to the source's weights/builtin. Both move with the program.
+std::vector<std::filesystem::path> built_in_folders();
+
+/// The float model that the artifact `file` was made from: `source`, its metadata's file name (empty: not told), in the
+/// same folder, else the model home's or the built-in of that file name, else the zoo model `name` in the model home.
+/// Throws Error that tells where it was looked for.
+std::filesystem::path find_float_model(const std::filesystem::path& file, const std::string& source,
+                                       const std::string& name);
+
+}  // namespace vitq
