@@ -74,7 +74,7 @@ build() {
 run() {
   build release vitq
   local picture=examples/airplane.png
-  if [[ -d weights/builtin ]]; then
+  if compgen -G 'weights/builtin/*.safetensors' >/dev/null; then
     exec "$PROGRAM" run --image "$picture" "$@"
   fi
   local cache=${VITQ_HOME:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vitq}

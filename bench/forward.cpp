@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <filesystem>
 #include <string>
 
 #include "bench/bare_matmuls.h"
@@ -27,6 +28,14 @@ void forward(benchmark::State& state, const std::string& model) {
   for (auto _ : state) classifier.logits(images, batch, logits);
   state.counters["images/s"] =
       benchmark::Counter(static_cast<double>(state.iterations() * batch), benchmark::Counter::kIsRate);
+}
+
+// From a file to a model that is ready to run: map, check, pack.
+void load(benchmark::State& state, const std::string& model) {
+  const auto path = std::filesystem::temp_directory_path() / ("vitq_bench_" + model + ".safetensors");
+  save_checkpoint(path, seeded_checkpoint(model), zoo_metadata(model));
+  for (auto _ : state) benchmark::DoNotOptimize(Classifier::open(path.string()));
+  std::filesystem::remove(path);
 }
 
 void bare_matmuls(benchmark::State& state, const std::string& model) {
@@ -59,6 +68,7 @@ BENCHMARK_CAPTURE(forward, swin_t, std::string("swin_t"))
     ->ArgNames({"threads", "batch"})
     ->ArgsProduct({{1, 2}, {1}})
     ->Apply(configure);
+BENCHMARK_CAPTURE(load, deit_s, std::string("deit_s"))->Apply(configure);
 BENCHMARK_CAPTURE(bare_matmuls, deit_s, std::string("deit_s"))->ArgName("threads")->Arg(1)->Arg(2)->Apply(configure);
 
 }  // namespace vitq::bench

@@ -9,6 +9,7 @@
 #include "models/metadata.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
+#include "weights/printable.h"
 
 namespace vitq {
 
@@ -85,6 +86,10 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
                                         : stated.value_or(std::string(name_of(description.config.architecture)));
   }
   if (entry != nullptr) description.name = entry->name;
+  const std::string architecture(name_of(description.config.architecture));
+  const std::string stated_architecture = metadata_text(checkpoint, "architecture").value_or(architecture);
+  check(stated_architecture == architecture, checkpoint.source(), ": metadata says architecture '",
+        printable(stated_architecture), "', the tensors are of a ", architecture);
   const std::string suggestion = insist ? hint(checkpoint) : "";
   if (is_artifact(checkpoint)) {
     require_artifact(checkpoint, expected_tensors(description.config), suggestion);

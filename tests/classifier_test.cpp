@@ -66,6 +66,9 @@ TEST_CASE("metadata that makes no sense is refused by name") {
   refused("std", "0,0,0");
   refused("crop_pct", "7");
   refused("classes", "cat,dog");
+  refused("architecture", "swin");
+  refused("resize", "7");
+  refused("patch_size", "0");
 }
 
 TEST_CASE("a model by name must be that model, and the error says which one it looks like") {
