@@ -290,8 +290,8 @@ Linear::Linear(MatmulContext& context, const IntegerWeights& weights)
     packed_->offset.push_back(static_cast<float>(bias - multiplier * source_.zero_point * static_cast<double>(sum)));
   }
   translated("packing weights", [&] {
-    using type = memory::data_type;
-    packed_->weights = pack(context.impl(), codes.data(), type::s8, type::u8, type::s32, nullptr, outputs_, inputs_);
+    using Type = memory::data_type;
+    packed_->weights = pack(context.impl(), codes.data(), Type::s8, Type::u8, Type::s32, nullptr, outputs_, inputs_);
   });
 }
 

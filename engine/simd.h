@@ -55,9 +55,8 @@ using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
 /// The lanes `kBy` further on, around the end.
 template <int kBy, class Lanes>
 [[gnu::always_inline]] inline void rotated(const Lanes& from, Lanes& to) {
-  constexpr Ints kIndex =
-      Ints{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + kBy;  // modulo 16, as __builtin_shuffle does
-  to = __builtin_shuffle(from, kIndex);
+  to = __builtin_shufflevector(from, from, kBy, 1 + kBy, 2 + kBy, 3 + kBy, 4 + kBy, 5 + kBy, 6 + kBy, 7 + kBy, 8 + kBy,
+                               9 + kBy, 10 + kBy, 11 + kBy, 12 + kBy, 13 + kBy, 14 + kBy, 15 + kBy);
 }
 
 /// Sum of the lanes, halves first: ((0+8)+(4+12)) + ... in a fixed order.

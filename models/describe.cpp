@@ -143,7 +143,7 @@ std::filesystem::path model_home() {
     const char* value = std::getenv(name);
     return value != nullptr ? value : "";
   };
-  if (const auto home = variable("VITQ_HOME"); !home.empty()) return home;
+  if (auto home = variable("VITQ_HOME"); !home.empty()) return home;
   if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "vitq";
   return variable("HOME") / ".cache" / "vitq";
 }
@@ -154,7 +154,7 @@ std::filesystem::path locate_model(const std::string& model) {
     check(looks_like_path, "no model named ", model, "; see `vitq models`, or give a safetensors file");
     return model;
   }
-  const auto path = model_home() / (model + ".safetensors");
+  auto path = model_home() / (model + ".safetensors");
   check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(),
         "; put a safetensors checkpoint there, or make untrained ones with `vitq seed --model ", model, " --out ",
         path.string(), "`");

@@ -16,9 +16,9 @@ namespace vitq {
 
 /// A fully connected layer and its name in checkpoints.
 struct Layer {
-  /// Reads `name`.weight [outputs, inputs] (any shape of that many elements) and `name`.bias, if there is one, or the
+  /// Reads `scope`.weight [outputs, inputs] (any shape of that many elements) and `scope`.bias, if there is one, or the
   /// layer's quantized form (weights/artifact.h).
-  Layer(MatmulContext& context, const Checkpoint& checkpoint, std::string name, std::int64_t outputs,
+  Layer(MatmulContext& context, const Checkpoint& checkpoint, std::string scope, std::int64_t outputs,
         std::int64_t inputs);
 
   std::string name;
@@ -27,7 +27,7 @@ struct Layer {
 
 /// LayerNorm: float parameters, or those that emit the codes of the layer behind it.
 struct Norm {
-  Norm(const Checkpoint& checkpoint, std::string name, float epsilon);
+  Norm(const Checkpoint& checkpoint, std::string scope, float epsilon);
 
   /// src -> dst in the encoding of dst, rows gathered by `from` (engine/layer_norm.h).
   void run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from = {}) const;

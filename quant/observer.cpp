@@ -179,7 +179,7 @@ Observation observe_tensor(const FloatRows& rows, int bits) {
   check_finite(values, "calibration values");
   const auto upper = std::make_unique_for_overwrite<float[]>(values.size());
   const auto lower = std::make_unique_for_overwrite<float[]>(values.size());
-  Ranges ranges;
+  Ranges ranges{};
   parallel_for(2, 1, [&](std::int64_t begin, std::int64_t end) {
     if (begin == 0) ranges.hi = upper_quantiles(values, upper.get());
     if (end == 2) ranges.lo = lower_quantiles(values, lower.get());
@@ -206,7 +206,7 @@ std::vector<Observation> observe_channels(const FloatRows& values, int bits) {
   parallel_for(values.columns, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
       const Grids grids = grids_of(ranges[c], bits, least);
-      std::array<double, kCandidates> errors;
+      std::array<double, kCandidates> errors{};
       for (int i = 0; i < kCandidates; ++i) errors[i] = squared_error(column(c), grids[i]);
       result[c] = least_error(grids, errors, values.rows, bits);
     }

@@ -41,7 +41,7 @@ struct Observation {
 /// The result does not depend on the number of threads. Memory: a copy where stride != columns, and what lies beyond
 /// the quantiles (the address space of a copy is reserved; no more of it is touched than those).
 /// Throws Error unless 3 <= bits <= 8, there is a value, and all are finite.
-Observation observe_tensor(const FloatRows& values, int bits);
+Observation observe_tensor(const FloatRows& rows, int bits);
 
 /// observe_tensor for each column. The ranges are also widened to 1 % of the median range across columns.
 /// Memory: one transposed copy.
@@ -52,6 +52,6 @@ std::vector<Observation> observe_heads(const FloatRows& values, std::int64_t hea
 
 /// Signed codes with zero point 0, for s8 operands: scale = quantile(p) of |x| / (2^(bits-1) - 1), codes
 /// -(2^(bits-1) - 1) .. 2^(bits-1) - 1, p and the rest as for observe_tensor.
-Observation observe_symmetric(const FloatRows& values, int bits);
+Observation observe_symmetric(const FloatRows& rows, int bits);
 
 }  // namespace vitq

@@ -114,7 +114,7 @@ AttentionProbe::AttentionProbe(const AttentionSample& sample, std::int64_t budge
 }
 
 double AttentionProbe::error(const SoftmaxTable& table) const {
-  std::array<float, kTableEntries> weight;
+  std::array<float, kTableEntries> weight{};
   std::ranges::copy(table, weight.begin());
   check(table.back() > 0, "TanQ search: the table gives 0 for e = 1, expected its largest level");
   double total = 0;

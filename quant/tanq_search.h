@@ -44,7 +44,7 @@ class AttentionProbe {
 
 struct TanqFit {
   TanqShape shape;
-  SoftmaxTable table;
+  SoftmaxTable table{};
   double error = 0;  // as AttentionProbe::error
 };
 
