@@ -36,8 +36,8 @@ constexpr std::array<std::pair<const char*, ScaleFactor>, 3> kScaleFactors{
     {{"median", ScaleFactor::kMedian}, {"mean", ScaleFactor::kMean}, {"mad", ScaleFactor::kMad}}};
 
 /// Reads one of the names of `choices`; `name` keeps what was read.
-template <class Value, std::size_t Size>
-Reader named(Value& target, std::string& name, const std::array<std::pair<const char*, Value>, Size>& choices) {
+template <class Value, std::size_t kSize>
+Reader named(Value& target, std::string& name, const std::array<std::pair<const char*, Value>, kSize>& choices) {
   return [&target, &name, &choices](const std::string& text) -> std::string {
     std::vector<std::string> names;
     for (const auto& [choice, value] : choices) {

@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::int64_t kRegisters = 4;
 
-// to[0, N * 16) = sum over j of weight[indices[j]] * v[j, 0..N * 16).
-template <int N>
+// to[0, kVectors * 16) = sum over j of weight[indices[j]] * v[j, 0..kVectors * 16).
+template <int kVectors>
 [[gnu::always_inline]] inline void weighted_sum(const float* weight, const std::uint16_t* indices, std::int64_t tokens,
                                                 const float* v, std::int64_t stride, simd::Floats* sums) {
-  for (int n = 0; n < N; ++n) sums[n] = simd::Floats{};
+  for (int n = 0; n < kVectors; ++n) sums[n] = simd::Floats{};
   for (std::int64_t j = 0; j < tokens; ++j) {
     const float w = weight[indices[j]];
-    for (int n = 0; n < N; ++n) {
+    for (int n = 0; n < kVectors; ++n) {
       simd::Floats values;
       simd::load(v + j * stride + n * simd::kLanes, values);
       sums[n] += values * w;
