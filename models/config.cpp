@@ -1,6 +1,5 @@
 #include "models/config.h"
 
-#include <charconv>
 #include <cmath>
 #include <string>
 

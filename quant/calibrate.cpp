@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 #include <set>
-#include <sstream>
 
 #include "engine/error.h"
 #include "engine/threads.h"
@@ -13,7 +11,6 @@
 #include "models/layers.h"
 #include "models/model.h"
 #include "quant/bias.h"
-#include "quant/log_codes.h"
 #include "quant/observer.h"
 #include "quant/softmax_fit.h"
 #include "quant/weights.h"
