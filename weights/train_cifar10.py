@@ -5,7 +5,8 @@
     weights/train_cifar10.py --evaluate model.safetensors [--logits-out logits.safetensors]
 
 Needs PyTorch (1.13 or later) and Pillow. The run is resumable: start the same command again and it goes on from the
-last checkpoint in --work-dir. With --epochs the schedule counts steps; with --finish-at HH:MM (UTC) it takes as many
+last checkpoint in --work-dir. A finished run is lengthened by a second one that starts from its weights (--start-from,
+with a work directory of its own); the file counts the epochs of both. With --epochs the schedule counts steps; with --finish-at HH:MM (UTC) it takes as many
 steps as fit. Either way the process may be paused (SIGSTOP, SIGCONT).
 
 The last 500 pictures of each training class are held out; everything that is chosen is chosen on them, and the test
@@ -149,7 +150,7 @@ def finish(run, data, hold_out, args):
     model = run["ema"].model
     held = accuracy(compute_logits(model, hold_out[0]), hold_out[1])
     tensors = {name: value.numpy() for name, value in model.state_dict().items()}
-    epochs = run["step"] / run["steps_per_epoch"]
+    epochs = run["epochs_before"] + run["step"] / run["steps_per_epoch"]
     write_safetensors(args.out, tensors, metadata(model, 0.0, held, args, epochs))
     top1 = evaluate_file(args.out, data, args.logits_out)
     write_safetensors(args.out, tensors, metadata(model, top1, held, args, epochs))
@@ -173,13 +174,22 @@ def train_step(model, optimizers, images, targets, patches):
     return loss.item()
 
 
+def first_model(args):
+    """The model before the first step, and the epochs that it has behind it: a new one, or the one of --start-from."""
+    if args.start_from:
+        return model_from_file(args.start_from), float(read_safetensors(args.start_from)[1]["epochs"])
+    model = Vit(args.dim, args.depth, args.heads)
+    model.init_local()
+    return model, 0.0
+
+
 def start_run(args, train_size):
     """A fresh run, or the one that the checkpoint in the work directory describes."""
     torch.manual_seed(args.seed)
-    model = Vit(args.dim, args.depth, args.heads)
-    model.init_local()
+    model, epochs_before = first_model(args)
     run = {
         "model": model,
+        "epochs_before": epochs_before,
         "ema": Ema(model, args.ema),
         "optimizers": build_optimizers(model, args),
         "generator": torch.Generator().manual_seed(args.seed),
@@ -339,6 +349,7 @@ def parse_args():
     p.add_argument("--out", type=Path, default=None, help="default: WORK_DIR/vit_cifar10.safetensors")
     p.add_argument("--logits-out", type=Path, default=None)
     p.add_argument("--evaluate", type=Path, default=None, metavar="FILE", help="measure FILE and stop")
+    p.add_argument("--start-from", type=Path, default=None, metavar="FILE", help="weights of an earlier run")
     p.add_argument("--dim", type=int, default=128)
     p.add_argument("--depth", type=int, default=6)
     p.add_argument("--heads", type=int, default=4)
