@@ -29,4 +29,18 @@ Summary summarize(std::vector<double> samples) {
   return summary;
 }
 
+double mcnemar_p(std::int64_t first, std::int64_t second) {
+  const auto n = static_cast<double>(first + second);
+  const std::int64_t fewer = std::min(first, second);
+  // ln(C(n, i) / 2^n), from one i to the next: the binomial itself leaves the range of a double at n = 1030.
+  double log_chance = -n * std::log(2.0);
+  double tail = std::exp(log_chance);
+  for (std::int64_t i = 1; i <= fewer; ++i) {
+    const auto k = static_cast<double>(i);
+    log_chance += std::log((n - k + 1) / k);
+    tail += std::exp(log_chance);
+  }
+  return std::min(1.0, 2 * tail);  // both tails hold the middle where the counts are even
+}
+
 }  // namespace vitq

@@ -1,6 +1,7 @@
 #pragma once
-// What is reported of repeated measurements.
+// What is reported of repeated measurements, and whether a difference is more than chance.
 
+#include <cstdint>
 #include <vector>
 
 namespace vitq {
@@ -17,5 +18,10 @@ struct Summary {
 
 /// Percentiles are interpolated linearly between the two nearest samples (numpy's default). All 0 without samples.
 Summary summarize(std::vector<double> samples);
+
+/// McNemar's exact two-sided test of two models on the same pictures: of those that one model alone gets right, `first`
+/// are the first model's and `second` the other's. The probability of counts at least as uneven where each such picture
+/// falls to either model with probability 1/2; 1 where there are none. Any counts from 0 on: nothing overflows.
+double mcnemar_p(std::int64_t first, std::int64_t second);
 
 }  // namespace vitq

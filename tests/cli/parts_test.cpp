@@ -64,6 +64,21 @@ TEST_CASE("a summary has the percentiles that numpy gives") {
   CHECK(summarize({}).mean == 0);
 }
 
+TEST_CASE("McNemar's test by hand") {
+  CHECK(mcnemar_p(0, 0) == 1);
+  CHECK(mcnemar_p(1, 0) == doctest::Approx(1));
+  CHECK(mcnemar_p(5, 5) == doctest::Approx(1));
+  CHECK(mcnemar_p(5, 5) <= 1);
+  CHECK(mcnemar_p(0, 6) == doctest::Approx(0.03125).epsilon(1e-12));
+  // 2 (1 + 12 + 66) / 4096
+  CHECK(mcnemar_p(10, 2) == doctest::Approx(0.03857421875).epsilon(1e-12));
+  CHECK(mcnemar_p(2, 10) == mcnemar_p(10, 2));
+  // Summed in whole numbers, in another language.
+  CHECK(mcnemar_p(5100, 4900) == doctest::Approx(0.046585527705).epsilon(1e-9));
+  CHECK(mcnemar_p(900, 1100) == doctest::Approx(8.4570895355e-06).epsilon(1e-9));
+  CHECK(mcnemar_p(10000, 0) == 0);  // 2^-9999
+}
+
 TEST_CASE("what goes to a terminal holds no control characters") {
   CHECK(one_line("plain caf\xc3\xa9 [1]") == "plain caf\xc3\xa9 [1]");
   CHECK(one_line("a\nb\tc\x1b[0m\x7f") == "a\\x0ab\\x09c\\x1b[0m\\x7f");
