@@ -54,7 +54,8 @@ bool parse(const Arguments& args, EvalOptions& options) {
   parser.option("--against", "fp32|FILE",
                 "run the same pictures through this model too and compare; fp32: the model that an\n"
                 "artifact was made from. Adds agreement, sqnr_db (of the logits; null: no difference),\n"
-                "kl (mean, in nats), max_difference, top1_reference",
+                "kl (mean, in nats), max_difference, top1_reference; only_reference and only_this (pictures\n"
+                "that one of the two alone gets right), mcnemar_p (exact, two-sided, of those counts)",
                 text(options.against));
   parser.option("--reference", "FILE", "compare with these logits, safetensors `logits` F32 [pictures, classes]",
                 text(options.reference));
@@ -169,6 +170,9 @@ void add_comparison(Record& record, const EvalOptions& options, const OpenModel*
   record["kl"] = rounded(comparison.kl(), 2 * kDigits);
   record["max_difference"] = rounded(comparison.max_difference(), 2 * kDigits);
   record["top1_reference"] = rounded(comparison.accuracy().top1(), kDigits);
+  record["only_reference"] = comparison.only_reference();
+  record["only_this"] = comparison.only_this();
+  record["mcnemar_p"] = rounded(mcnemar_p(comparison.only_reference(), comparison.only_this()), 2 * kDigits);
   record["precision_reference"] = against != nullptr ? Record(against->precision) : Record();
   record["reference"] = against != nullptr ? against->file.string() : options.reference;
 }

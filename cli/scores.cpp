@@ -40,7 +40,11 @@ double Accuracy::share(std::int64_t hits) const {
 
 void Comparison::add(int label, std::span<const float> logits, std::span<const float> reference) {
   accuracy_.add(label, reference);
-  if (argmax(reference) == argmax(logits)) ++agreeing_;
+  const int best = argmax(logits);
+  const int best_of_reference = argmax(reference);
+  if (best_of_reference == best) ++agreeing_;
+  if (best_of_reference == label && best != label) ++only_reference_;
+  if (best == label && best_of_reference != label) ++only_this_;
   const double log_total = log_sum_exp(logits);
   const double reference_log_total = log_sum_exp(reference);
   for (std::size_t i = 0; i < reference.size(); ++i) {

@@ -46,6 +46,9 @@ class Comparison {
   [[nodiscard]] double kl() const;
   /// Largest absolute difference of two logits.
   [[nodiscard]] double max_difference() const { return max_difference_; }
+  /// Pictures that the reference alone gets right, and those that the model alone does (top-1).
+  [[nodiscard]] std::int64_t only_reference() const { return only_reference_; }
+  [[nodiscard]] std::int64_t only_this() const { return only_this_; }
   /// The reference's own accuracy.
   [[nodiscard]] const Accuracy& accuracy() const { return accuracy_; }
 
@@ -55,6 +58,8 @@ class Comparison {
 
   Accuracy accuracy_;
   std::int64_t agreeing_ = 0;
+  std::int64_t only_reference_ = 0;
+  std::int64_t only_this_ = 0;
   double max_difference_ = 0;
   double signal_ = 0;
   double noise_ = 0;

@@ -105,6 +105,9 @@ TEST_CASE("eval against a reference") {
   CHECK(same["kl"] == 0.0);
   CHECK(same["sqnr_db"].is_null());
   CHECK(same["top1_reference"] == same["top1"]);
+  CHECK(same["only_reference"] == 0);
+  CHECK(same["only_this"] == 0);
+  CHECK(same["mcnemar_p"] == 1.0);
   here.eval({"--resize", "none", "--logits", here("other.safetensors")});
   const json other = here.eval({"--reference", here("other.safetensors")});
   const std::vector<float> a = logits_in(here("own.safetensors"));
@@ -117,6 +120,41 @@ TEST_CASE("eval against a reference") {
   CHECK(here.eval({"--reference", here("own.safetensors"), "--limit", "3"})["agreement"] == 1.0);
   here.eval({"--limit", "3", "--logits", here("three.safetensors")});
   here.refuses(here.args({"--reference", here("three.safetensors")}), 1, {"has logits of 3 pictures", "expected 12"});
+}
+
+TEST_CASE("eval counts the pictures that one model alone gets right, in every format") {
+  const LabelledWorkplace here;
+  // Somebody who is `offset` classes off on every picture.
+  const auto compared_with = [&](int offset, const std::string& format) {
+    std::vector<float> logits(std::size_t{kPictures} * kClasses);
+    for (int i = 0; i < kPictures; ++i) logits[i * kClasses + (LabelledWorkplace::label(i) + offset) % kClasses] = 1;
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(logits.data());
+    write_safetensors(here.path("other.safetensors"),
+                      {{"logits", FileDType::kF32, {kPictures, kClasses}, {bytes, logits.size() * sizeof(float)}}}, {});
+    return here.accepts(here.args({"--reference", here("other.safetensors"), "--format", format}));
+  };
+  const json right = json::parse(compared_with(0, "json"));
+  const json wrong = json::parse(compared_with(1, "json"));
+  const int hits = static_cast<int>(std::lround(right["top1"].get<double>() * kPictures));
+  MESSAGE(hits << " of " << kPictures << " right");
+  CHECK(right["only_reference"] == kPictures - hits);
+  CHECK(right["only_this"] == 0);
+  CHECK(std::abs(right["mcnemar_p"].get<double>() - std::min(1.0, std::ldexp(2, hits - kPictures))) < 1e-8);
+  CHECK(wrong["only_reference"] == 0);
+  CHECK(wrong["only_this"] == hits);
+  CHECK(std::abs(wrong["mcnemar_p"].get<double>() - std::min(1.0, std::ldexp(2, -hits))) < 1e-8);
+
+  const auto rows = lines_of(compared_with(0, "csv"));
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].find(",top1_reference,only_reference,only_this,mcnemar_p,") != std::string::npos);
+  const std::string figures = right["only_reference"].dump() + ",0," + right["mcnemar_p"].dump();
+  CHECK(rows[1].find("," + figures + ",") != std::string::npos);
+  const std::string md = compared_with(0, "md");
+  for (const std::string name : {"only_reference", "only_this", "mcnemar_p"}) {
+    CAPTURE(name);
+    CHECK(md.find("| " + name + " ") != std::string::npos);
+    CHECK(md.find(" | " + right[name].dump() + " |\n") != std::string::npos);
+  }
 }
 
 /// agreement, sqnr_db and kl of logits `a` against a reference `b`, counted plainly.
@@ -177,7 +215,8 @@ TEST_CASE("eval of an artifact against the float model it was made from") {
                   {{"heads", "2"}, {"image_size", "32"}, {"resize", "0"}});
   const json other = here.eval({"--against", here("own.safetensors")});
   const json expected = here.eval({"--reference", here("cropped.safetensors")});
-  for (const char* key : {"agreement", "sqnr_db", "kl", "max_difference", "top1_reference"}) {
+  for (const char* key :
+       {"agreement", "sqnr_db", "kl", "max_difference", "top1_reference", "only_reference", "only_this", "mcnemar_p"}) {
     CAPTURE(key);
     CHECK(other[key] == expected[key]);
   }

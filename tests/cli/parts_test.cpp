@@ -112,6 +112,8 @@ TEST_CASE("a comparison of logits known by hand") {
   CHECK(comparison.sqnr_db() == doctest::Approx(0));  // the difference is as large as the reference
   CHECK(comparison.max_difference() == doctest::Approx(std::log(3.0)));
   CHECK(comparison.accuracy().top1() == 0.5);
+  CHECK(comparison.only_reference() == 0);
+  CHECK(comparison.only_this() == 0);
   const std::array<float, 2> large{3e38F, -3e38F};  // softmax must not overflow
   comparison.add(1, large, large);
   CHECK(std::isfinite(comparison.kl()));
@@ -119,6 +121,18 @@ TEST_CASE("a comparison of logits known by hand") {
   same.add(0, odd, odd);
   CHECK(same.sqnr_db() == std::numeric_limits<double>::infinity());
   CHECK(same.kl() == 0);
+}
+
+TEST_CASE("a comparison counts who alone is right") {
+  const std::array<float, 2> zero{1, 0};
+  const std::array<float, 2> one{0, 1};
+  Comparison comparison;
+  comparison.add(0, zero, zero);  // both
+  comparison.add(0, one, one);    // neither
+  for (int i = 0; i < 3; ++i) comparison.add(1, zero, one);
+  for (int i = 0; i < 2; ++i) comparison.add(0, zero, one);
+  CHECK(comparison.only_reference() == 3);
+  CHECK(comparison.only_this() == 2);
 }
 
 TEST_CASE("a seed chooses the same pictures everywhere") {
