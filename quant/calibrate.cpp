@@ -11,6 +11,8 @@
 #include "models/layers.h"
 #include "models/model.h"
 #include "quant/bias.h"
+#include "quant/covariance.h"
+#include "quant/gptq.h"
 #include "quant/observer.h"
 #include "quant/softmax_fit.h"
 #include "quant/weights.h"
@@ -182,7 +184,7 @@ class SiteQuantizer final : public Calibrator {
   void replace(const std::string& name, const Tensor& src, std::vector<std::uint8_t>& codes, const Encoding& source,
                int weight_bits, std::span<const float> folded_weight, std::span<const float> folded_bias,
                Linear& layer) {
-    const RowCodes rows = quantize_rows(folded_weight, layer.outputs(), weight_bits);
+    const RowCodes rows = round_weights(folded_weight, layer.outputs(), weight_bits, codes, source);
     std::vector<float> shift(folded_bias.begin(), folded_bias.end());
     if (options_.bias_correction) {
       const UniformGrid grid{.scale = source.scale, .zero_point = source.zero_point, .highest = source.most_code()};
@@ -203,6 +205,15 @@ class SiteQuantizer final : public Calibrator {
     artifact_.add_linear(name, stored_layer(rows, shift, source));
     done_.insert({name + ".weight", name + ".bias"});
     report(std::move(entry));
+  }
+
+  RowCodes round_weights(std::span<const float> weight, std::int64_t outputs, int bits,
+                         std::span<const std::uint8_t> codes, const Encoding& source) {
+    if (options_.rounding == Rounding::kNearest || (bits==8 && !getenv("VQ_G8"))) return quantize_rows(weight, outputs, bits);
+    Covariance covariance(std::ssize(weight) / outputs);
+    covariance.add(context_, codes);
+    return gptq_rows(weight, outputs, bits,
+                     options_.bias_correction && !getenv("VQ_NC") ? covariance.about_mean() : covariance.about(source.zero_point));
   }
 
   static QuantizedLinear stored_layer(const RowCodes& rows, const std::vector<float>& shift, const Encoding& source) {

@@ -19,6 +19,9 @@ namespace vitq {
 /// How softmax values are encoded; the numbers are those of the artifact.
 enum class SoftmaxMethod : std::uint8_t { kUniform = 0, kTanq = 1, kLog2 = 2, kLogSqrt2 = 3 };
 
+/// How weights become codes: each to the nearest, or together (quant/gptq.h).
+enum class Rounding : std::uint8_t { kNearest, kGptq };
+
 struct QuantizeOptions {
   int weight_bits = 8;      ///< 3 to 8
   int activation_bits = 8;  ///< 3 to 8
@@ -27,6 +30,7 @@ struct QuantizeOptions {
   ScaleFactor scale_factor = ScaleFactor::kMedian;
   /// How far a LayerNorm takes over its channels' scales (quant/fold.h). Nothing: default_fold_strength.
   std::optional<double> fold_strength;
+  Rounding rounding = Rounding::kGptq;
   bool bias_correction = true;
   /// Sites left in float: kinds ("patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head") or names
   /// ("blocks.0.mlp.fc2").

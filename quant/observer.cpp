@@ -170,12 +170,7 @@ double median_width(const std::vector<Ranges>& ranges) {
   return *middle;
 }
 
-}  // namespace
-
-Observation observe_tensor(const FloatRows& rows, int bits) {
-  check_values(rows, bits);
-  std::vector<float> storage;
-  const std::span<const float> values = dense(rows, storage);
+Grids tensor_grids(std::span<const float> values, int bits) {
   check_finite(values, "calibration values");
   const auto upper = std::make_unique_for_overwrite<float[]>(values.size());
   const auto lower = std::make_unique_for_overwrite<float[]>(values.size());
@@ -184,7 +179,23 @@ Observation observe_tensor(const FloatRows& rows, int bits) {
     if (begin == 0) ranges.hi = upper_quantiles(values, upper.get());
     if (end == 2) ranges.lo = lower_quantiles(values, lower.get());
   });
-  return best_of(grids_of(ranges, bits, 0), values, bits);
+  return grids_of(ranges, bits, 0);
+}
+
+}  // namespace
+
+Observation observe_tensor(const FloatRows& rows, int bits) {
+  check_values(rows, bits);
+  std::vector<float> storage;
+  const std::span<const float> values = dense(rows, storage);
+  return best_of(tensor_grids(values, bits), values, bits);
+}
+
+std::vector<UniformGrid> tensor_candidates(const FloatRows& rows, int bits) {
+  check_values(rows, bits);
+  std::vector<float> storage;
+  const Grids grids = tensor_grids(dense(rows, storage), bits);
+  return {grids.begin(), grids.end()};
 }
 
 std::vector<Observation> observe_channels(const FloatRows& values, int bits) {

@@ -43,6 +43,9 @@ struct Observation {
 /// Throws Error unless 3 <= bits <= 8, there is a value, and all are finite.
 Observation observe_tensor(const FloatRows& rows, int bits);
 
+/// The four grids among which observe_tensor chooses, the narrowest first.
+std::vector<UniformGrid> tensor_candidates(const FloatRows& rows, int bits);
+
 /// observe_tensor for each column. The ranges are also widened to 1 % of the median range across columns.
 /// Memory: one transposed copy.
 std::vector<Observation> observe_channels(const FloatRows& values, int bits);

@@ -32,13 +32,9 @@ UniformGrid row_grid(double lo, double hi, int bits) {
 
 // Does not throw: it runs on every thread.
 UniformGrid best_row_grid(std::span<const float> row, int bits) {
-  const auto [least, most] = std::ranges::minmax(row);
-  const auto [shrunk, count] = bits == 8 ? kSymmetric : kAsymmetric;
   UniformGrid best;
   double least_error = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < count; ++i) {  // the widest first: it is kept among equals
-    const double r = 1 - (1 - shrunk) * i / (count - 1);
-    const UniformGrid grid = row_grid(std::min<double>(least, 0) * r, std::max<double>(most, 0) * r, bits);
+  for (const UniformGrid& grid : row_candidates(row, bits)) {  // the widest is kept among equals
     const double error = squared_error(row, grid);
     if (error < least_error) {
       least_error = error;
@@ -49,6 +45,17 @@ UniformGrid best_row_grid(std::span<const float> row, int bits) {
 }
 
 }  // namespace
+
+std::vector<UniformGrid> row_candidates(std::span<const float> row, int bits) {
+  const auto [least, most] = std::ranges::minmax(row);
+  const auto [shrunk, count] = bits == 8 ? kSymmetric : kAsymmetric;
+  std::vector<UniformGrid> candidates;
+  for (int i = 0; i < count; ++i) {
+    const double r = 1 - (1 - shrunk) * i / (count - 1);
+    candidates.push_back(row_grid(std::min<double>(least, 0) * r, std::max<double>(most, 0) * r, bits));
+  }
+  return candidates;
+}
 
 UniformGrid search_row_grid(std::span<const float> row, int bits) {
   check_bits(bits);

@@ -22,10 +22,13 @@ struct RowCodes {
   double squared_error = 0;               // sum over all elements
 };
 
-/// The grid of one row, of least squared error among shrunken ranges, with zero_point 0 and codes that fit s8.
+/// The grids among which a row's is searched, the widest first, with zero_point 0 and codes that fit s8.
 /// 8 bits: symmetric, +-127, range max |w| r for 9 values of r in [.8, 1]. Below: asymmetric, with lo = min(w, 0) r and
 /// hi = max(w, 0) r for 24 values of r in [.45, 1], codes -z .. 2^bits - 1 - z, z = round(-lo / scale). A scale is at
-/// least 1e-10, so that rows of zeros have one. Throws Error unless 3 <= bits <= 8 and all weights are finite.
+/// least 1e-10, so that rows of zeros have one. The row must not be empty; bits 3 to 8.
+std::vector<UniformGrid> row_candidates(std::span<const float> row, int bits);
+
+/// The one of row_candidates with the least squared error. Throws Error unless 3 <= bits <= 8 and all weights are finite.
 UniformGrid search_row_grid(std::span<const float> row, int bits);
 
 /// Every row of weight [rows, columns] rounded to the nearest code of its search_row_grid.

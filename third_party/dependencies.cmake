@@ -1,5 +1,5 @@
 # Finds every library that vitq uses. Nothing is downloaded or copied; tested versions are in README.md beside this file.
-# Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, nlohmann_json::nlohmann_json, CLI11::CLI11 and, where
+# Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, nlohmann_json::nlohmann_json, CLI11::CLI11, Eigen3::Eigen and, where
 # tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
 
 # vitq_require(FOUND NAME PACKAGE PURPOSE): stops with one line that says what to install.
@@ -41,6 +41,9 @@ vitq_require("${nlohmann_json_FOUND}" "nlohmann_json 3.9 or newer" nlohmann-json
 
 find_package(CLI11 2.1 CONFIG QUIET)
 vitq_require("${CLI11_FOUND}" "CLI11 2.1 or newer" libcli11-dev "the command line")
+
+find_package(Eigen3 3.4 CONFIG QUIET)
+vitq_require("${Eigen3_FOUND}" "Eigen 3.4" libeigen3-dev "the Cholesky factor of GPTQ")
 
 if(VITQ_TESTS)
   find_package(doctest 2.4 CONFIG QUIET)

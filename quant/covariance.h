@@ -1,0 +1,44 @@
+#pragma once
+// Second moments of a layer's integer inputs: with them the error that rounded weights make in the layer's output is a
+// quadratic form of the weights, and the inputs need not be kept (design: quantization, section 6).
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/matmul.h"
+
+namespace vitq {
+
+/// Collects codes in one pass. Memory: inputs^2 doubles and as many floats, and one block of rows, however many rows
+/// there are.
+class Covariance {
+ public:
+  explicit Covariance(std::int64_t inputs);
+
+  /// codes: [rows, inputs] dense. All products of codes are summed exactly.
+  void add(MatmulContext& context, std::span<const std::uint8_t> codes);
+
+  [[nodiscard]] std::int64_t inputs() const { return inputs_; }
+
+  /// Mean over the rows of (x - m)(x - m)^T, [inputs, inputs], m the mean code of each input: what counts where the
+  /// bias takes up the mean error. Throws Error without rows.
+  [[nodiscard]] std::vector<double> about_mean() const;
+
+  /// Mean over the rows of (x - zero_point)(x - zero_point)^T: what counts where the bias stays as it is.
+  [[nodiscard]] std::vector<double> about(std::int32_t zero_point) const;
+
+ private:
+  // The moments about centre[i], given as its distance from kMiddle.
+  [[nodiscard]] std::vector<double> about(std::span<const double> centre) const;
+  void add_block(MatmulContext& context, const std::uint8_t* codes, std::int64_t rows);
+
+  std::int64_t inputs_;
+  std::int64_t rows_ = 0;
+  std::vector<std::int64_t> sums_;  // of code - kMiddle
+  std::vector<double> products_;    // of pairs of them: integers below 2^53
+  std::vector<float> block_;        // one block of rows, as floats
+  std::vector<float> block_products_;
+};
+
+}  // namespace vitq

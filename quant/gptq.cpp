@@ -1,0 +1,209 @@
+#include "quant/gptq.h"
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/error.h"
+#include "engine/simd.h"
+#include "engine/threads.h"
+
+namespace vitq {
+
+namespace {
+
+using simd::Floats;
+using simd::Ints;
+using simd::kLanes;
+
+constexpr double kDamping = 0.01;
+
+// H = C C^T with the columns in `order`, so that d H d^T is the sum over i of (sum over j >= i of C[j, i] d[j])^2.
+// Rounding from the last column to the first, each new d[i] can make its own term small and changes none before it.
+struct Triangle {
+  std::int64_t size = 0;
+  std::vector<std::int64_t> order;  // rising H_cc: the largest is last, and is rounded first
+  std::vector<float> below;         // C[j, i] / C[i, i] for j > i, column after column
+  std::vector<float> weight;        // C[i, i]^2
+
+  // Column i of `below`: the elements of rows i + 1 and on.
+  [[nodiscard]] const float* column(std::int64_t i) const { return below.data() + i * (size - 1) - i * (i - 1) / 2; }
+};
+
+std::vector<std::int64_t> rising(std::span<const double> moments, std::int64_t size) {
+  std::vector<std::int64_t> order(size);
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](std::int64_t c) { return moments[c * size + c]; });
+  return order;
+}
+
+Triangle factorise(std::span<const double> moments, std::int64_t size) {
+  Triangle result{.size = size, .order = rising(moments, size), .below = {}, .weight = {}};
+  double trace = 0;
+  for (std::int64_t c = 0; c < size; ++c) trace += moments[c * size + c];
+  // Inputs that are all zero leave H zero: any damping will do.
+  const double mean = trace > 0 ? trace / static_cast<double>(size) : 1.0;
+  Eigen::MatrixXd h(size, size);
+  for (double damping = kDamping;; damping *= 10) {
+    for (std::int64_t j = 0; j < size; ++j) {
+      const double* row = &moments[result.order[j] * size];
+      for (std::int64_t i = 0; i < size; ++i) h(i, j) = row[result.order[i]];
+      h(j, j) += damping * mean;
+    }
+    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> in_place(h);
+    if (in_place.info() == Eigen::Success) break;
+  }
+  for (std::int64_t i = 0; i < size; ++i) {
+    const double diagonal = h(i, i);
+    result.weight.push_back(static_cast<float>(diagonal * diagonal));
+    for (std::int64_t j = i + 1; j < size; ++j) result.below.push_back(static_cast<float>(h(j, i) / diagonal));
+  }
+  return result;
+}
+
+// So many roundings go on side by side, each a row with one of its grids: as many sums as the registers hold.
+constexpr int kVectors = 4;
+constexpr int kWidth = kVectors * kLanes;
+
+struct Roundings {
+  std::array<Floats, kVectors> scale, inverse, lowest, highest, error;
+};
+
+// values: [size, kWidth], the weights in the triangle's order; replaced by weight - code * scale.
+// codes: the same shape, or null.
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void round_to_nearest_planes(
+    const Triangle& triangle, float* values, Roundings& all, std::int8_t* codes) {
+  for (Floats& error : all.error) error = Floats{};
+  for (std::int64_t i = triangle.size - 1; i >= 0; --i) {
+    std::array<Floats, kVectors> target;
+    for (int v = 0; v < kVectors; ++v) simd::load(values + i * kWidth + v * kLanes, target[v]);
+    const float* below = triangle.column(i);
+    const float* before = values + (i + 1) * kWidth;
+    for (std::int64_t j = 0; j < triangle.size - i - 1; ++j) {
+      for (int v = 0; v < kVectors; ++v) {
+        Floats difference;
+        simd::load(before + j * kWidth + v * kLanes, difference);
+        target[v] += difference * below[j];
+      }
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      Floats x = target[v] * all.inverse[v];
+      x = x > all.lowest[v] ? x : all.lowest[v];
+      x = x < all.highest[v] ? x : all.highest[v];
+      Ints code;
+      simd::round(x, code);
+      if (codes != nullptr) simd::store_bytes(code, codes + i * kWidth + v * kLanes);
+      const Floats value = __builtin_convertvector(code, Floats) * all.scale[v];
+      const Floats left = target[v] - value;
+      all.error[v] += left * left * triangle.weight[i];
+      Floats weight;
+      simd::load(values + i * kWidth + v * kLanes, weight);
+      weight -= value;
+      simd::store(weight, values + i * kWidth + v * kLanes);
+    }
+  }
+}
+
+// One row of weights on one grid.
+struct Rounding {
+  std::int64_t row = 0;
+  UniformGrid grid;
+};
+
+// One thread's memory: [size, kWidth].
+struct Scratch {
+  std::vector<float> values;
+  std::vector<std::int8_t> codes;
+};
+
+// At most kWidth roundings at once. Writes the error of each; codes [rows, inputs], if any, receives its codes.
+void round_rows(std::span<const float> weight, const Triangle& triangle, std::span<const Rounding> roundings,
+                Scratch& scratch, float* errors, std::int8_t* codes) {
+  const std::int64_t size = triangle.size;
+  Roundings all{};
+  for (std::int64_t lane = 0; lane < kWidth; ++lane) {
+    // Lanes without a rounding of their own repeat the last.
+    const auto& [row, grid] = roundings[std::min(lane, std::ssize(roundings) - 1)];
+    for (std::int64_t i = 0; i < size; ++i) scratch.values[i * kWidth + lane] = weight[row * size + triangle.order[i]];
+    all.scale[lane / kLanes][lane % kLanes] = grid.scale;
+    all.inverse[lane / kLanes][lane % kLanes] = 1.0F / grid.scale;
+    all.lowest[lane / kLanes][lane % kLanes] = static_cast<float>(grid.lowest);
+    all.highest[lane / kLanes][lane % kLanes] = static_cast<float>(grid.highest);
+  }
+  round_to_nearest_planes(triangle, scratch.values.data(), all, codes != nullptr ? scratch.codes.data() : nullptr);
+  for (std::int64_t lane = 0; lane < std::ssize(roundings); ++lane) {
+    errors[lane] = all.error[lane / kLanes][lane % kLanes];
+    if (codes == nullptr) continue;
+    std::int8_t* row = codes + roundings[lane].row * size;
+    for (std::int64_t i = 0; i < size; ++i) row[triangle.order[i]] = scratch.codes[i * kWidth + lane];
+  }
+}
+
+// The same for any number of them, on all threads.
+std::vector<float> round_all(std::span<const float> weight, const Triangle& triangle,
+                             std::span<const Rounding> roundings, std::int8_t* codes) {
+  std::vector<float> errors(roundings.size());
+  const std::int64_t chunks = (std::ssize(roundings) + kWidth - 1) / kWidth;
+  const std::int64_t threads = std::min<std::int64_t>(current_threads(), chunks);
+  std::vector<Scratch> scratch(threads);
+  for (Scratch& own : scratch) {
+    own.values.resize(triangle.size * kWidth);
+    own.codes.resize(codes != nullptr ? triangle.size * kWidth : 0);
+  }
+  parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t thread = begin; thread < end; ++thread) {
+      for (std::int64_t chunk = thread; chunk < chunks; chunk += threads) {
+        const std::int64_t first = chunk * kWidth;
+        const auto part = roundings.subspan(first, std::min<std::int64_t>(kWidth, std::ssize(roundings) - first));
+        round_rows(weight, triangle, part, scratch[thread], &errors[first], codes);
+      }
+    }
+  });
+  return errors;
+}
+
+}  // namespace
+
+RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, std::span<const double> moments) {
+  check(bits >= 3 && bits <= 8, "gptq: ", bits, " bits, expected 3 to 8");
+  check(rows > 0 && !weight.empty() && std::ssize(weight) % rows == 0, "gptq: ", weight.size(),
+        " elements cannot be divided into ", rows, " rows");
+  const std::int64_t inputs = std::ssize(weight) / rows;
+  check(std::ssize(moments) == inputs * inputs, "gptq: ", moments.size(), " moments, expected ", inputs, " x ", inputs);
+  check_finite(weight, "weights");
+  check(std::ranges::all_of(moments, [](double m) { return std::isfinite(m); }), "gptq: a moment is not finite");
+  const Triangle triangle = factorise(moments, inputs);
+
+  std::vector<Rounding> candidates;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (const UniformGrid& grid : row_candidates(weight.subspan(r * inputs, inputs), bits)) {
+      candidates.push_back({r, grid});
+    }
+  }
+  const std::vector<float> errors = round_all(weight, triangle, candidates, nullptr);
+  std::vector<Rounding> best(rows);
+  std::vector<float> least(rows, std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::int64_t row = candidates[i].row;
+    if (errors[i] >= least[row]) continue;
+    least[row] = errors[i];
+    best[row] = candidates[i];
+  }
+
+  RowCodes result{rows, inputs, bits, std::vector<std::int8_t>(weight.size()), {}, {}, 0};
+  round_all(weight, triangle, best, result.codes.data());
+  for (const Rounding& rounding : best) {
+    result.scales.push_back(rounding.grid.scale);
+    result.zero_points.push_back(-rounding.grid.lowest);
+  }
+  for (std::int64_t i = 0; i < std::ssize(weight); ++i) {
+    const double difference = double{weight[i]} - static_cast<double>(result.codes[i]) * result.scales[i / inputs];
+    result.squared_error += difference * difference;
+  }
+  return result;
+}
+
+}  // namespace vitq
