@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/code_book.h"
 #include "engine/gelu.h"
 #include "engine/layer_norm.h"
 #include "engine/matmul.h"
@@ -230,6 +231,27 @@ void integer_linear(benchmark::State& state, Epilogue epilogue, Encoding means) 
                                               benchmark::Counter::kIsRate);
 }
 
+// What follows fc1: GELU and the codes of fc2, evenly spaced or by a code book of sixteen levels.
+void requantize_rows(benchmark::State& state, bool with_book) {
+  const ThreadScope scope(1);
+  const std::int64_t rows = state.range(0);
+  const std::int64_t columns = state.range(1);
+  auto sums = code_ramp<std::int32_t>(rows * columns, 30000);
+  const std::vector<float> multiplier(columns, 1e-4F);
+  const auto offset = ramp(columns);
+  std::vector<std::uint8_t> levels(16);
+  for (int i = 0; i < 16; ++i) levels[i] = static_cast<std::uint8_t>(i * (i + 1));
+  const CodeBook book = nearest_levels(levels);
+  Encoding means = kCodes;
+  if (with_book) means.code_book = book.data();
+  std::vector<std::uint8_t> dst(rows * columns);
+  const Tensor to(dst.data(), {rows, columns}, means);
+  for (auto _ : state) {
+    requantize(Tensor(sums.data(), {rows, columns}, kSums), {multiplier, offset}, to, Epilogue::kGelu);
+  }
+  state.SetItemsProcessed(state.iterations() * rows * columns);
+}
+
 void integer_qkv(benchmark::State& state) {
   const ThreadScope scope(1);
   Attention a(state);
@@ -268,6 +290,8 @@ void shapes(benchmark::internal::Benchmark* bench) {
 BENCHMARK(layer_norm_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
 BENCHMARK(gelu_rows)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK(softmax_rows)->ArgNames({"groups", "heads", "tokens"})->Args({1, 6, 197})->Args({64, 3, 49});
+BENCHMARK_CAPTURE(requantize_rows, gelu, false)->ArgNames({"rows", "columns"})->Args({197, 1536});
+BENCHMARK_CAPTURE(requantize_rows, gelu_with_book, true)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK(layer_norm_code_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
 BENCHMARK(integer_qkv)->Apply(attention_shapes);
 BENCHMARK(float_scores)->Apply(attention_shapes);

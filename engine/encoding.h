@@ -30,13 +30,15 @@ constexpr std::string_view name_of(DType dtype) {
   return "?";
 }
 
-/// Real value of an integer code: (code - zero_point) * scale. Float tensors have scale 1 and zero point 0.
+/// Real value of a stored integer code: (code - zero_point) * scale. Float tensors have scale 1 and zero point 0.
 /// `bits` (2 to 8) says which codes are used: u8 [0, 2^bits - 1], s8 symmetric [-(2^(bits-1) - 1), 2^(bits-1) - 1].
 struct Encoding {
   DType dtype = DType::kF32;
   float scale = 1.0F;
   std::int32_t zero_point = 0;
   int bits = 8;
+  const std::uint8_t* code_book = nullptr;  ///< u8 of 8 bits only: 256 entries, code c is stored as code_book[c]; not
+                                            ///< owned; another book is another encoding
 
   /// The least and the largest code of a u8 or s8 encoding.
   [[nodiscard]] constexpr std::int32_t least_code() const { return dtype == DType::kS8 ? -most_code() : 0; }
@@ -47,7 +49,7 @@ struct Encoding {
 
 inline constexpr Encoding kFloat{};
 
-/// "f32", or "u8 of 4 bits (scale 0.1, zero point 7)", for messages.
+/// "f32", or "u8 of 4 bits (scale 0.1, zero point 7)", or the latter with ", with a code book"; for messages.
 std::string to_string(const Encoding& encoding);
 
 }  // namespace vitq

@@ -16,10 +16,10 @@ namespace vitq {
 void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, float eps,
                 const Tensor& dst, std::span<const std::int32_t> from = {});
 
-/// The same, emitting the codes of the layer that follows: dst[i] = round(clamp((x - mean(x)) / sqrt(var(x) + eps) *
-/// gain
-/// + shift, 0, 2^bits - 1)), half to even. dst: u8 [rows, dim] with its bits; its scale and zero point are only
-/// carried: gain and shift have them folded in (gamma / scale, beta / scale + zero_point, or each channel's own).
+/// The same, emitting the codes of the layer that follows, half to even:
+/// dst[i] = round(clamp((x - mean(x)) / sqrt(var(x) + eps) * gain + shift, 0, 2^bits - 1)).
+/// dst: u8 [rows, dim] with its bits and no code book; its scale and zero point are only carried: gain and shift have
+/// them folded in (gamma / scale, beta / scale + zero_point, or each channel's own).
 void layer_norm_codes(const Tensor& src, std::span<const float> gain, std::span<const float> shift, float eps,
                       const Tensor& dst, std::span<const std::int32_t> from = {});
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/code_book.h"
 #include "engine/error.h"
 #include "engine/gelu.h"
 #include "engine/threads.h"
@@ -213,6 +214,7 @@ struct Linear::Packed {
   memory weights;
   memory bias;                            // float weights only
   std::vector<float> multiplier, offset;  // integer weights only
+  CodeBook code_book{};                   // where source().code_book points, if anywhere
 };
 
 namespace {
@@ -277,6 +279,12 @@ Linear::Linear(MatmulContext& context, const IntegerWeights& weights)
   check(weights.bias.empty() || std::ssize(weights.bias) == outputs_, "linear: bias has ", weights.bias.size(),
         " elements, expected ", outputs_);
   check(source_.dtype == DType::kU8, "linear: integer weights expect a u8 source, found ", name_of(source_.dtype));
+  check(source_.code_book == nullptr, "linear: found a source with a code book, expected its levels instead");
+  if (!weights.levels.empty()) {
+    check(source_.bits == 8, "linear: levels for a source of ", source_.bits, " bits, expected 8");
+    packed_->code_book = nearest_levels(weights.levels);
+    source_.code_book = packed_->code_book.data();
+  }
   std::vector<std::int8_t> codes(weights.codes.begin(), weights.codes.end());
   for (std::int64_t o = 0; o < outputs_; ++o) {
     const std::span row(codes.data() + o * inputs_, static_cast<std::size_t>(inputs_));

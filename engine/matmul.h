@@ -67,7 +67,8 @@ struct IntegerWeights {
   std::span<const float> bias;         ///< [outputs] or empty
   std::int64_t outputs = 0;
   std::int64_t inputs = 0;
-  Encoding source;  ///< what the layer will be given, u8; its zero point may lie outside [0, 255]
+  Encoding source;  ///< what the layer will be given, u8; its zero point may lie outside [0, 255]; no code book
+  std::span<const std::uint8_t> levels = {};  ///< of the source's code book (nearest_levels); empty: none
 };
 
 /// A fully connected layer, dst = epilogue(src W^T + bias), with its own packed copy of the weights.
@@ -79,7 +80,8 @@ class Linear {
          std::int64_t inputs);
   /// With integer weights, repacked as they are; zero point, scales and bias are folded into one multiplier and one
   /// offset per output, in double. Where int8_saturates(), a row with a code outside [-64, 64] is halved (half to even,
-  /// its scale doubled): seven bits, but the right sums.
+  /// its scale doubled): seven bits, but the right sums. With levels the source must have 8 bits; the layer owns the
+  /// code book, to which source() then points, wherever the layer is moved.
   Linear(MatmulContext& context, const IntegerWeights& weights);
   ~Linear();
   Linear(Linear&&) noexcept;

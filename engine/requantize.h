@@ -3,7 +3,8 @@
 // GELU, residual, the split into heads and their merge. One pass over the sums, the same bits on every CPU.
 //
 // Everywhere: a code is round(clamp(value / scale + zero_point, least_code, most_code)), half to even, computed in
-// float as value * (1 / scale) + zero_point. Sums convert to float as the hardware does it, rounded to 24 bits.
+// float as value * (1 / scale) + zero_point, and then code_book[code] where the encoding has one. Sums convert to float
+// as the hardware does it, rounded to 24 bits.
 
 #include <cstdint>
 #include <span>

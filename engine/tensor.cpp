@@ -18,6 +18,7 @@ std::string to_string(const Encoding& encoding) {
   if (size_of(encoding.dtype) == 1) {
     text << " of " << encoding.bits << " bits (scale " << encoding.scale << ", zero point " << encoding.zero_point
          << ")";
+    if (encoding.code_book != nullptr) text << ", with a code book";
   }
   return text.str();
 }

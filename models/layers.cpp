@@ -12,6 +12,8 @@ namespace {
 Linear read_linear(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, std::int64_t outputs,
                    std::int64_t inputs) {
   if (const auto stored = read_quantized_linear(checkpoint, name)) {
+    // Levels lie on a grid of eight bits, however few bits their codes have.
+    const int bits = stored->input_levels.empty() ? stored->input_bits : 8;
     return {context, IntegerWeights{.codes = stored->codes,
                                     .scale = stored->scale,
                                     .bias = stored->bias,
@@ -20,7 +22,8 @@ Linear read_linear(MatmulContext& context, const Checkpoint& checkpoint, const s
                                     .source = {.dtype = DType::kU8,
                                                .scale = stored->input_scale,
                                                .zero_point = stored->input_zero_point,
-                                               .bits = stored->input_bits}}};
+                                               .bits = bits},
+                                    .levels = stored->input_levels}};
   }
   const std::string bias = name + ".bias";
   return {context, checkpoint.f32(name + ".weight"),

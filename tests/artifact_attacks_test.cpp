@@ -87,6 +87,7 @@ class Victim {
 };
 
 const std::string kQkv = "blocks.0.attn.qkv";
+const std::string kProj = "blocks.0.attn.proj";
 const std::string kReduction = "layers.1.downsample.reduction";
 
 }  // namespace
@@ -129,7 +130,10 @@ TEST_CASE("artifact: refused, no schema at all") {
 
 TEST_CASE("artifact: refused, a tensor that is missing") {
   for (const std::string& name : small_artifact().checkpoint().names()) {
-    if (name == "blocks.0.attn.scales" || name.ends_with(".quantization") || name.ends_with(".gain")) continue;
+    if (name == "blocks.0.attn.scales" || name.ends_with(".quantization") || name.ends_with(".gain") ||
+        name.ends_with(".input_levels")) {
+      continue;
+    }
     CAPTURE(name);
     Victim victim;
     victim.erase(name).must_be_refused("missing " + name);
@@ -138,6 +142,7 @@ TEST_CASE("artifact: refused, a tensor that is missing") {
 
 TEST_CASE("artifact: refused, integers without the tensor that announces them") {
   Victim().erase(kQkv + ".quantization").must_be_refused("expected blocks.0.attn.qkv.weight F32 [18, 6], found U8");
+  Victim().erase(kProj + ".quantization").must_be_refused("expected blocks.0.attn.proj.weight F32 [6, 6], found U8");
   Victim().erase("blocks.0.norm1.gain").must_be_refused("missing blocks.0.norm1");
   Victim().erase("blocks.0.attn.scales").must_be_refused("unexpected blocks.0.attn.softmax [4]");
 }
@@ -243,6 +248,30 @@ TEST_CASE("artifact: refused, a number of inputs that is none, or another one of
   victim.set(kQkv + ".quantization", 4, 5).must_be_refused("expected blocks.0.attn.qkv of [outputs, inputs] [18, 6]");
 }
 
+TEST_CASE("artifact: refused, input levels that do not ascend") {
+  const std::string name = kProj + ".input_levels";  // 0, 17, 34, ..., 255
+  Victim().set_byte(name, 2, 17).must_be_refused("input_levels: element 2 is 17, expected more than the 17 before it");
+  Victim().set_byte(name, 2, 16).must_be_refused("input_levels: element 2 is 16, expected more than the 17 before it");
+  Victim().set_byte(name, 14, 255).must_be_refused("element 15 is 255, expected more than the 255 before it");
+}
+
+TEST_CASE("artifact: refused, input levels of another type or number") {
+  const std::string name = kProj + ".input_levels";
+  const std::string expected = "expected blocks.0.attn.proj.input_levels U8 [2 to 16], found ";
+  Victim().put(name, FileDType::kI8, {16}).must_be_refused(expected + "I8 [16]");
+  Victim().put(name, FileDType::kF32, {16}).must_be_refused(expected + "F32 [16]");
+  Victim().put(name, FileDType::kU8, {0}).must_be_refused(expected + "U8 [0]");
+  Victim().put(name, FileDType::kU8, {1}).must_be_refused(expected + "U8 [1]");
+  Victim().put(name, FileDType::kU8, {17}).must_be_refused(expected + "U8 [17]");
+  Victim().put(name, FileDType::kU8, {4, 4}).must_be_refused(expected + "U8 [4, 4]");
+  Victim().set(kProj + ".quantization", 2, 3).must_be_refused("input_levels U8 [2 to 8], found U8 [16]");
+}
+
+TEST_CASE("artifact: input levels may be missing, but not stand beside a layer in float") {
+  CHECK_NOTHROW(require_artifact(Victim().erase(kProj + ".input_levels").checkpoint(), small_tensors(), ""));
+  Victim().put("head.fc.input_levels", FileDType::kU8, {2}).must_be_refused("unexpected head.fc.input_levels [2]");
+}
+
 TEST_CASE("artifact: refused, weight zero points outside the codes") {
   Victim().set_byte(kQkv + ".weight_zero_point", 3, 16).must_be_refused("element 3 is 16, expected less than 16 at 4");
   Victim()
@@ -301,7 +330,7 @@ TEST_CASE("artifact: any single changed byte of the data is refused or read with
         const Checkpoint changed = victim.set_byte(name, i, tensor.bytes[i] ^ flip).checkpoint();
         try {
           require_artifact(changed, small_tensors(), "");
-          for (const std::string& layer : {kQkv, kReduction}) {
+          for (const std::string& layer : {kQkv, kProj, kReduction}) {
             const auto linear = read_quantized_linear(changed, layer);
             for (std::size_t c = 0; c < linear->codes.size(); ++c) {
               const int stored = linear->codes[c] + linear->zero_point[c / linear->inputs];

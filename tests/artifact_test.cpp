@@ -18,6 +18,7 @@ namespace {
 
 using test::random_attention;
 using test::random_linear;
+using test::random_linear_with_levels;
 using test::small_artifact;
 using test::small_tensors;
 using test::TemporaryFolder;
@@ -35,6 +36,7 @@ void check_same(const QuantizedLinear& a, const QuantizedLinear& b) {
   CHECK(a.zero_point == b.zero_point);
   CHECK(a.scale == b.scale);
   CHECK(a.bias == b.bias);
+  CHECK(a.input_levels == b.input_levels);
 }
 
 void check_same(const QuantizedAttention& a, const QuantizedAttention& b) {
@@ -74,6 +76,26 @@ TEST_CASE("artifact: linear layers of every width and odd extents return from me
       REQUIRE(found);
       check_same(*found, layer);
     }
+  }
+}
+
+TEST_CASE("artifact: input levels return, from two to as many as the input bits allow") {
+  const TemporaryFolder folder;
+  ArtifactBuilder builder;
+  std::map<std::string, QuantizedLinear> layers;
+  for (int bits = 3; bits <= 8; ++bits) {
+    const std::string name = "b" + std::to_string(bits);
+    layers[name + ".all"] = random_linear_with_levels(3, 5, bits, bits);
+    layers[name + ".two"] = layers[name + ".all"];
+    layers[name + ".two"].input_levels = {0, 255};
+    layers[name + ".none"] = random_linear(3, 5, bits, bits);
+  }
+  for (const auto& [name, layer] : layers) builder.add_linear(name, layer);
+  builder.write(folder.path() / "x");
+  const Checkpoint opened = Checkpoint::open(folder.path() / "x");
+  for (const auto& [name, layer] : layers) {
+    check_same(*read_quantized_linear(opened, name), layer);
+    CHECK(opened.contains(name + ".input_levels") == !layer.input_levels.empty());
   }
 }
 
@@ -196,6 +218,10 @@ TEST_CASE("artifact: the builder refuses what could not be read, and stays as it
   refuses([](QuantizedLinear& l) { l.input_bits = 9; });
   refuses([](QuantizedLinear& l) { l.weight_bits = 2; });
   refuses([](QuantizedLinear& l) { l.weight_bits = 9; });
+  refuses([](QuantizedLinear& l) { l.input_levels = {7}; });
+  refuses([](QuantizedLinear& l) { l.input_levels = {7, 7}; });
+  refuses([](QuantizedLinear& l) { l.input_levels = {8, 7}; });
+  refuses([](QuantizedLinear& l) { l.input_levels.assign((1 << l.input_bits) + 1, 7); });
   QuantizedLinear outside = random_linear(4, 5, 4, 1);
   outside.codes[7] = static_cast<std::int8_t>(16 - outside.zero_point[1]);
   CHECK_THROWS_WITH_AS(builder.add_linear("a", outside), doctest::Contains("expected a sum from 0 to 15"), Error);

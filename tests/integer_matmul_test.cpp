@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "engine/code_book.h"
 #include "engine/error.h"
 #include "engine/matmul.h"
 #include "engine/softmax.h"
@@ -250,6 +252,40 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
   CHECK(wrong == 0);
 }
 
+TEST_CASE("a layer with levels owns its code book, also after it was moved, and takes only what is encoded with it") {
+  const Case s{5, 33, 17};
+  const Layer layer(s, 64, Encoding{DType::kU8, 0.02F, 128});
+  const std::vector<std::uint8_t> levels{3, 50, 51, 128, 200, 255};
+  MatmulContext context;
+  IntegerWeights weights = layer.weights();
+  weights.levels = levels;
+  Linear made(context, weights);
+  Encoding even = made.source();
+  REQUIRE(even.code_book != nullptr);
+  even.code_book = nullptr;
+  CHECK(even == layer.source);
+
+  const Linear linear = std::move(made);
+  const CodeBook book = nearest_levels(levels);
+  CHECK(std::equal(book.begin(), book.end(), linear.source().code_book));
+  auto floats = random_floats(s.rows * s.inputs, 1, -3, 3);
+  std::vector<std::uint8_t> codes(floats.size());
+  const Tensor src(codes.data(), {s.rows, s.inputs}, linear.source());
+  quantize(Tensor(floats.data(), {s.rows, s.inputs}), src);
+  std::vector<float> actual(s.rows * s.outputs);
+  linear.run(src, Tensor(actual.data(), {s.rows, s.outputs}));
+  double worst = 0;
+  for (std::int64_t i = 0; i < s.rows * s.outputs; ++i) {
+    const double exact = layer.at(codes, i / s.outputs, i % s.outputs);  // a stored code's value is what it always was
+    worst = std::max(worst, std::fabs(actual[i] - exact) / std::max(1.0, std::fabs(exact)));
+  }
+  CHECK(worst < 2e-5);
+  for (const std::uint8_t code : codes) CHECK(std::ranges::count(levels, code) == 1);
+  CHECK_THROWS_AS(
+      linear.run(Tensor(codes.data(), {s.rows, s.inputs}, layer.source), Tensor(actual.data(), {s.rows, s.outputs})),
+      Error);
+}
+
 TEST_CASE("what does not fit an integer layer is refused by name") {
   MatmulContext context;
   const std::vector<std::int8_t> codes(64);
@@ -261,6 +297,15 @@ TEST_CASE("what does not fit an integer layer is refused by name") {
       Linear(context, IntegerWeights{codes, scale, codes.empty() ? scale : std::vector<float>(3), 8, 8, kU8}), Error);
   CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, kFloat}),
                        "linear: integer weights expect a u8 source, found f32", Error);
+  const std::vector<std::uint8_t> levels{3, 2};
+  Encoding seven = kU8;
+  seven.bits = 7;
+  CHECK_THROWS_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, kU8, levels}), Error);
+  CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, seven, levels}),
+                       "linear: levels for a source of 7 bits, expected 8", Error);
+  seven.code_book = levels.data();
+  CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, seven}),
+                       "linear: found a source with a code book, expected its levels instead", Error);
   const Linear linear(context, IntegerWeights{codes, scale, {}, 8, 8, kU8});
   std::vector<float> memory(512);
   const Tensor floats(memory.data(), {2, 8});

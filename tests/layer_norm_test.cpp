@@ -105,3 +105,15 @@ TEST_CASE("layer_norm refuses shapes that do not fit") {
   CHECK_THROWS_WITH_AS(layer_norm(square, std::vector<float>(8), std::vector<float>(8), 1e-6F, codes),
                        "layer_norm: expected f32, found f32 -> u8", Error);
 }
+
+TEST_CASE("layer_norm_codes refuses a code book: its gain and shift give each channel a grid of its own") {
+  std::vector<float> values(64);
+  const std::vector<float> ones(8, 1.0F);
+  const std::vector<std::uint8_t> book(256);
+  const Tensor src(values.data(), {8, 8});
+  const Tensor codes(values.data(), {8, 8}, Encoding{.dtype = DType::kU8, .code_book = book.data()});
+  CHECK_THROWS_WITH_AS(layer_norm_codes(src, ones, ones, 1e-6F, codes),
+                       "layer_norm_codes: expected evenly spaced codes, found u8 of 8 bits (scale 1, zero point 0), "
+                       "with a code book",
+                       Error);
+}

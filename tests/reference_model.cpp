@@ -18,13 +18,21 @@ double code_of(double x, double scale, double zero_point, double least, double m
   return std::clamp(std::nearbyint(x / scale + zero_point), least, most);
 }
 
+// The code of x in the input of a layer: on its grid, and from there to the nearest of its levels, if it has any.
+double input_code(const QuantizedLinear& layer, double x) {
+  const bool even = layer.input_levels.empty();
+  const double code =
+      code_of(x, layer.input_scale, layer.input_zero_point, 0, even ? (1 << layer.input_bits) - 1 : 255);
+  if (even) return code;
+  return *std::ranges::min_element(layer.input_levels, {}, [code](double level) { return std::fabs(level - code); });
+}
+
 Row integer_linear(const QuantizedLinear& layer, const Row& x) {
-  const double most = (1 << layer.input_bits) - 1;
   Row y(layer.outputs);
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
     std::int64_t sum = 0;
     for (std::int64_t i = 0; i < layer.inputs; ++i) {
-      const double code = code_of(x[i], layer.input_scale, layer.input_zero_point, 0, most);
+      const double code = input_code(layer, x[i]);
       sum += layer.codes[o * layer.inputs + i] * (static_cast<std::int64_t>(code) - layer.input_zero_point);
     }
     y[o] = layer.bias[o] + double{layer.input_scale} * layer.scale[o] * static_cast<double>(sum);

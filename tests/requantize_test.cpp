@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/code_book.h"
 #include "engine/error.h"
 #include "tests/random.h"
 #include "tests/random_codes.h"
@@ -196,6 +197,88 @@ TEST_CASE("quantize: u8 and s8, special values, strided rows") {
   std::vector<std::uint8_t> dst(4);
   quantize(Tensor(special.data(), {1, 4}), Tensor(dst.data(), {1, 4}, Encoding{DType::kU8, 1.0F, 9}));
   CHECK(dst == std::vector<std::uint8_t>{255, 0, 0, 255});
+}
+
+// Rows of codes, `gap` bytes apart, as `emit` writes them without a code book and with one: a different book entry for
+// each code must be the only difference, and the gaps stay as they were.
+template <class Emit>
+void check_code_book(std::int64_t rows, std::int64_t columns, const Encoding& to, Emit&& emit) {
+  CodeBook book{};
+  for (int i = 0; i < 256; ++i) book[i] = static_cast<std::uint8_t>(i * 91 + 17);  // 91 is odd: a permutation
+  Encoding with_book = to;
+  with_book.code_book = book.data();
+  for (const std::int64_t gap : {0, 5}) {
+    constexpr std::uint8_t kUntouched = 77;
+    std::vector<std::uint8_t> plain(rows * (columns + gap), kUntouched);
+    std::vector<std::uint8_t> looked_up = plain;
+    emit(Tensor(plain.data(), {rows, columns}, {columns + gap, 1}, to));
+    emit(Tensor(looked_up.data(), {rows, columns}, {columns + gap, 1}, with_book));
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < std::ssize(plain); ++i) {
+      const bool is_gap = i % (columns + gap) >= columns;
+      wrong += looked_up[i] != (is_gap ? kUntouched : book[plain[i]]);
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("requantize with a code book: as without, then looked up") {
+  constexpr std::int64_t kRows = 37;
+  for (const std::int64_t columns : {1, 15, 63, 64, 65, 384, 1001, 1536}) {
+    CAPTURE(columns);
+    auto sums = random_codes<std::int32_t>(kRows * columns, 1, -60000, 60000);
+    const Values values(columns);
+    const Tensor from(sums.data(), {kRows, columns}, kSums);
+    for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu}) {
+      for (const Encoding& to : {Encoding{DType::kU8, 0.02F, 128}, Encoding{DType::kU8, 0.01F, -40}}) {
+        check_code_book(kRows, columns, to, [&](const Tensor& dst) { requantize(from, values.view(), dst, epilogue); });
+      }
+    }
+  }
+}
+
+TEST_CASE("merge_heads with a code book: as without, then looked up") {
+  for (const std::int64_t head_dim : {1, 7, 16, 24, 33, 64}) {
+    CAPTURE(head_dim);
+    constexpr std::int64_t kGroups = 2;
+    constexpr std::int64_t kHeads = 3;
+    constexpr std::int64_t kTokens = 37;
+    auto sums = random_codes<std::int32_t>(kGroups * kHeads * kTokens * head_dim, 1, -900000, 900000);
+    auto row_sums = random_codes<std::int32_t>(kGroups * kHeads * kTokens, 2, 255, 20000);
+    const Tensor from(sums.data(), {kGroups, kHeads, kTokens, head_dim}, kSums);
+    const Tensor divisors(row_sums.data(), {kGroups, kHeads, kTokens}, kSums);
+    check_code_book(kGroups * kTokens, kHeads * head_dim, Encoding{DType::kU8, 0.07F, 120},
+                    [&](const Tensor& dst) { merge_heads(from, divisors, 0.03F, dst); });
+  }
+}
+
+TEST_CASE("quantize with a code book: as without, then looked up") {
+  for (const std::int64_t columns : {1, 16, 31, 64, 129, 768}) {
+    CAPTURE(columns);
+    auto src = random_floats(37 * (columns + 3), 1, -3, 3);
+    check_code_book(37, columns, Encoding{DType::kU8, 0.02F, 128}, [&](const Tensor& dst) {
+      quantize(Tensor(src.data(), {37, columns}, {columns + 3, 1}), dst);
+    });
+  }
+}
+
+TEST_CASE("requantization refuses a code book but for u8 of 8 bits") {
+  std::vector<std::int32_t> sums(48);
+  std::vector<float> floats(48, 1.0F);
+  const CodeBook book{};
+  const Tensor from(sums.data(), {2, 24}, kSums);
+  const PerColumn values{std::span(floats).first(24), std::span(floats).first(24)};
+  const Encoding four{DType::kU8, 1.0F, 0, 4, book.data()};
+  const Encoding is_signed{DType::kS8, 1.0F, 0, 8, book.data()};
+  const std::string found =
+      "requantize: found u8 of 4 bits (scale 1, zero point 0), with a code book; expected u8 of 8 ";
+  std::vector<std::uint8_t> dst(48);
+  CHECK_THROWS_WITH_AS(requantize(from, values, Tensor(dst.data(), {2, 24}, four)), (found + "bits with one").c_str(),
+                       Error);
+  CHECK_THROWS_AS(quantize(Tensor(floats.data(), {2, 24}), Tensor(dst.data(), {2, 24}, four)), Error);
+  CHECK_THROWS_AS(quantize(Tensor(floats.data(), {2, 24}), Tensor(dst.data(), {2, 24}, is_signed)), Error);
+  const Tensor head(dst.data(), {1, 1, 2, 8}, is_signed);
+  CHECK_THROWS_AS(split_heads(from, values, 0, head, head, head), Error);
 }
 
 TEST_CASE("requantization refuses what does not fit") {

@@ -32,6 +32,15 @@ inline QuantizedLinear random_linear(std::int64_t outputs, std::int64_t inputs, 
   return linear;
 }
 
+/// The same with as many input levels as its bits allow, from 0 to 255.
+inline QuantizedLinear random_linear_with_levels(std::int64_t outputs, std::int64_t inputs, int bits,
+                                                 std::uint64_t seed) {
+  QuantizedLinear linear = random_linear(outputs, inputs, bits, seed);
+  const int last = (1 << bits) - 1;
+  for (int i = 0; i <= last; ++i) linear.input_levels.push_back(static_cast<std::uint8_t>(i * 255 / last));
+  return linear;
+}
+
 inline QuantizedAttention random_attention(int method, int bits) {
   QuantizedAttention attention{.scales = {0.1F, 0.2F, 0.3F}, .method = method, .bits = bits, .a = 0.5F, .c = 0.25F};
   if (method == 0 && bits == 8) return attention;
@@ -49,6 +58,8 @@ inline std::vector<TensorSpec> small_tensors() {
           {"blocks.0.norm1.bias", {6}},
           {"blocks.0.attn.qkv.weight", {18, 6}},
           {"blocks.0.attn.qkv.bias", {18}},
+          {"blocks.0.attn.proj.weight", {6, 6}},
+          {"blocks.0.attn.proj.bias", {6}},
           {"layers.1.downsample.reduction.weight", {4, 7}},
           {"norm.weight", {6}},
           {"norm.bias", {6}},
@@ -56,11 +67,13 @@ inline std::vector<TensorSpec> small_tensors() {
           {"head.fc.bias", {3}}};
 }
 
-/// patch_embed of 8 bits, qkv of 4, a reduction of 3; head and last norm in float.
+/// patch_embed of 8 bits, qkv of 4, proj of 4 with all 16 levels of a code book, a reduction of 3; head and last norm
+/// in float.
 inline ArtifactBuilder small_artifact() {
   ArtifactBuilder builder;
   builder.add_linear("patch_embed.proj", random_linear(6, 12, 8, 1));
   builder.add_linear("blocks.0.attn.qkv", random_linear(18, 6, 4, 2));
+  builder.add_linear("blocks.0.attn.proj", random_linear_with_levels(6, 6, 4, 11));
   builder.add_linear("layers.1.downsample.reduction", random_linear(4, 7, 3, 3));
   builder.add_norm("blocks.0.norm1", random_floats(6, 4), random_floats(6, 5));
   builder.add_attention("blocks.0.attn", random_attention(1, 4));

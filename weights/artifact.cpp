@@ -83,6 +83,7 @@ struct PackedLinear {
   std::span<const std::uint8_t> zero_point;
   std::span<const float> scale;
   std::span<const float> bias;
+  std::span<const std::uint8_t> input_levels;
 
   std::span<const std::uint8_t> row(std::int64_t output) const {
     const std::int64_t bytes = packed_bytes(inputs, weight_bits);
@@ -111,6 +112,24 @@ PackedLinear linear_form(const Checkpoint& checkpoint, const std::string& layer)
   return linear;
 }
 
+/// The levels of the layer's input; none where it has no P.input_levels.
+std::span<const std::uint8_t> input_levels(const Checkpoint& checkpoint, const std::string& layer, int bits) {
+  const std::string name = layer + ".input_levels";
+  const FileTensor* found = checkpoint.raw(name);
+  if (found == nullptr) return {};
+  const std::int64_t most = std::int64_t{1} << bits;
+  const bool fits =
+      found->dtype == FileDType::kU8 && found->shape.size() == 1 && found->shape[0] >= 2 && found->shape[0] <= most;
+  check_fit(fits, checkpoint.source(), ": expected ", name, " U8 [2 to ", most, "], found ", dtype_name(found->dtype),
+            " ", to_string(found->shape));
+  const std::span<const std::uint8_t> levels = found->bytes;
+  for (std::size_t i = 1; i < levels.size(); ++i) {
+    check(levels[i] > levels[i - 1], place(checkpoint, name), ": element ", i, " is ", int{levels[i]},
+          ", expected more than the ", int{levels[i - 1]}, " before it");
+  }
+  return levels;
+}
+
 /// linear_form and all tensors of the layer, with types, shapes and values checked.
 PackedLinear packed_linear(const Checkpoint& checkpoint, const std::string& layer) {
   PackedLinear linear = linear_form(checkpoint, layer);
@@ -122,6 +141,7 @@ PackedLinear packed_linear(const Checkpoint& checkpoint, const std::string& laye
   linear.scale = floats(checkpoint, layer + ".weight_scale", rows);
   check_scales(place(checkpoint, layer + ".weight_scale"), linear.scale);
   linear.bias = floats(checkpoint, layer + ".bias", rows);
+  linear.input_levels = input_levels(checkpoint, layer, linear.input_bits);
   if (!is_packed) return linear;
 
   const std::string zero_name = layer + ".weight_zero_point";
@@ -174,6 +194,7 @@ class ArtifactCheck {
               to_string(expected), ", found ", to_string(found));
     replace(layer, {".weight", ".bias"}, {".weight", ".bias", ".weight_scale", ".quantization"});
     if (linear.weight_bits < 8) known_.insert(layer + ".weight_zero_point");
+    if (!linear.input_levels.empty()) known_.insert(layer + ".input_levels");
   }
 
   void check_norm(const std::string& norm, const Shape& shape) {
@@ -249,7 +270,8 @@ std::optional<QuantizedLinear> read_quantized_linear(const Checkpoint& checkpoin
                          .codes = std::vector<std::int8_t>(packed.outputs * packed.inputs),
                          .zero_point = {packed.zero_point.begin(), packed.zero_point.end()},
                          .scale = {packed.scale.begin(), packed.scale.end()},
-                         .bias = {packed.bias.begin(), packed.bias.end()}};
+                         .bias = {packed.bias.begin(), packed.bias.end()},
+                         .input_levels = {packed.input_levels.begin(), packed.input_levels.end()}};
   if (packed.weight_bits == 8) {
     std::memcpy(linear.codes.data(), packed.weight.data(), packed.weight.size());
     return linear;

@@ -10,6 +10,8 @@
 //   P.weight_zero_point  U8 [outputs], only below 8 bits
 //   P.bias               F32 [outputs], always
 //   P.quantization       F32 [5]: input scale, input zero point, input bits, weight bits, inputs
+//   P.input_levels       U8 [n], optional, 2 <= n <= 2^(input bits), ascending: the codes that the input may have, on
+//                        the grid of 8 bits that input scale and zero point then describe
 // LayerNorm N in front of such a layer, which emits codes: N.gain, N.shift F32 [dim] in place of N.weight, N.bias.
 // Attention A (blocks.0.attn), where it runs on integers:
 //   A.scales             F32 [3]: of q, k and v, symmetric s8
@@ -37,17 +39,19 @@ inline constexpr int kArtifactSchema = 1;
 
 /// A linear layer on integers. Row o of the result, for u8 source codes x:
 /// bias[o] + input_scale * scale[o] * sum_i codes[o, i] (x[i] - input_zero_point).
+/// Input levels are a code book (engine/code_book.h): x has 8 bits and is one of them, input_bits tell how many.
 struct QuantizedLinear {
   std::int64_t outputs = 0;
   std::int64_t inputs = 0;
   int weight_bits = 8;  ///< 3 to 8
-  int input_bits = 8;   ///< 3 to 8
+  int input_bits = 8;   ///< 3 to 8, of a code; with levels x has 8 bits all the same
   float input_scale = 1;
   std::int32_t input_zero_point = 0;          ///< may lie outside the codes; at most 2^22 away from 0
   std::vector<std::int8_t> codes = {};        ///< [outputs, inputs], as executed
   std::vector<std::uint8_t> zero_point = {};  ///< [outputs], 0 .. 2^weight_bits - 1, so is codes + it; empty at 8 bits
   std::vector<float> scale = {};              ///< [outputs]
   std::vector<float> bias = {};               ///< [outputs]
+  std::vector<std::uint8_t> input_levels = {};  ///< 2 to 2^input_bits, strictly ascending; empty: none, all codes
 };
 
 struct QuantizedAttention {

@@ -77,6 +77,10 @@ void ArtifactBuilder::add_linear(const std::string& name, const QuantizedLinear&
     tensors.push_back(
         memory_tensor<std::uint8_t>(name + ".weight_zero_point", FileDType::kU8, rows, linear.zero_point));
   }
+  if (!linear.input_levels.empty()) {
+    tensors.push_back(memory_tensor<std::uint8_t>(name + ".input_levels", FileDType::kU8,
+                                                  {std::ssize(linear.input_levels)}, linear.input_levels));
+  }
   read_quantized_linear(Checkpoint::in_memory(tensors, {}, kSource), name);  // throws what a reader would
   add(tensors);
 }
