@@ -106,8 +106,9 @@ void add_calibration(Sheet& sheet, const SafetensorsFile& file, const ModelDescr
   constexpr double kFloatBytes = sizeof(float);
   const auto parameters = static_cast<double>(parameter_count(model.config));
   sheet.row("precision", text("precision"), ", edges ", text("edge_bits"), " bits, schema ", text("schema"));
-  sheet.row("method", "softmax ", text("softmax"), ", scale factor ", text("scale_factor"), ", bias correction ",
-            text("bias_correction"), ", kept in float: ", text("keep_float"));
+  sheet.row("method", "softmax ", text("softmax"), ", scale factor ", text("scale_factor"), ", fold strength ",
+            text("fold_strength"), ", rounding ", text("rounding"), ", code books ", text("code_books"),
+            ", bias correction ", text("bias_correction"), ", kept in float: ", text("keep_float"));
   sheet.row("calibration", text("calibration_count"), " pictures, seed ", text("calibration_seed"), ", sha256 ",
             text("calibration_sha256"));
   sheet.row("made from", text("source"), " by vitq ", text("vitq_version"));

@@ -48,12 +48,17 @@ Reader named(Value& target, std::string& name, const std::array<std::pair<const 
   };
 }
 
+constexpr std::array<std::pair<const char*, Rounding>, 2> kRoundings{
+    {{"gptq", Rounding::kGptq}, {"nearest", Rounding::kNearest}}};
+
 struct Options {
   ModelOptions model;
   std::vector<std::string> images;
   std::string out;
   std::string preset;
   std::string keep_float;
+  std::string code_books = "fc2,proj";
+  std::string rounding = "gptq";
   std::string softmax = "tanq";
   std::string scale_factor = "median";
   int weight_bits = 0;      ///< 0: the preset's
@@ -86,6 +91,16 @@ void declare_method(ArgumentParser& parser, Options& options) {
                 named(options.how.softmax, options.softmax, kSoftmaxMethods));
   parser.option("--scale-factor", "median|mean|mad", "how a LayerNorm's channels become one scale; default median",
                 named(options.how.scale_factor, options.scale_factor, kScaleFactors));
+  parser.option("--fold-strength", "A",
+                "how far a LayerNorm takes over its channels' scales, 0 to 1; default: the\n"
+                "best measured for the bits",
+                number(options.how.fold_strength, 0, 1));
+  parser.option("--rounding", "gptq|nearest", "how weights of less than 8 bits become codes; default gptq",
+                named(options.how.rounding, options.rounding, kRoundings));
+  parser.option("--code-books", "SITE,...|none",
+                "layers whose inputs of less than 8 bits are unevenly spaced (Lloyd-Max);\n"
+                "default fc2,proj: the outputs of GELU and of attention",
+                text(options.code_books));
   parser.flag("--no-bias-correction", options.no_bias_correction, "leave the biases as they are");
   parser.option("--keep-float", "SITE,...",
                 "leave these in float32: patch, qkv, attention, proj, fc1, fc2, reduction, head,\n"
@@ -121,6 +136,7 @@ bool parse(const Arguments& args, Options& options) {
   options.how.activation_bits = options.activation_bits != 0 ? options.activation_bits : bits[3] - '0';
   options.how.bias_correction = !options.no_bias_correction;
   options.how.keep_float = split(options.keep_float);
+  options.how.code_books = options.code_books == "none" ? std::vector<std::string>() : split(options.code_books);
   options.how.threads = options.model.threads;
   return true;
 }
@@ -150,6 +166,9 @@ Record describe_calibration(const Options& options, const OpenFile& source, cons
           {"edge_bits", how.edge_bits},
           {"softmax", options.softmax},
           {"scale_factor", options.scale_factor},
+          {"fold_strength", how.fold_strength.value_or(default_fold_strength(how.weight_bits, how.activation_bits))},
+          {"rounding", options.rounding},
+          {"code_books", options.code_books},
           {"bias_correction", how.bias_correction},
           {"keep_float", options.keep_float},
           {"calibration_count", options.count},

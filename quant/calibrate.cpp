@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "engine/code_book.h"
 #include "engine/error.h"
 #include "engine/threads.h"
 #include "models/attention.h"
@@ -13,6 +14,7 @@
 #include "quant/bias.h"
 #include "quant/covariance.h"
 #include "quant/gptq.h"
+#include "quant/lloyd_max.h"
 #include "quant/observer.h"
 #include "quant/softmax_fit.h"
 #include "quant/weights.h"
@@ -21,6 +23,7 @@ namespace vitq {
 
 namespace {
 
+constexpr int kAllBits = 8;
 const std::vector<std::string> kKinds = {"patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head"};
 
 // "blocks.3.mlp.fc2" -> "fc2": what --keep-float calls a site.
@@ -29,6 +32,16 @@ std::string kind_of(const std::string& site) {
   if (site.starts_with("head")) return "head";
   if (site.ends_with(".attn")) return "attention";
   return site.substr(site.rfind('.') + 1);
+}
+
+// Whether `entries`, kinds or names, mean this site.
+bool holds(const std::vector<std::string>& entries, const std::string& site) {
+  return std::ranges::any_of(entries,
+                             [&](const std::string& entry) { return entry == site || entry == kind_of(site); });
+}
+
+double fold_strength_of(const QuantizeOptions& options) {
+  return options.fold_strength.value_or(default_fold_strength(options.weight_bits, options.activation_bits));
 }
 
 bool is_edge(const std::string& site) { return kind_of(site) == "patch" || kind_of(site) == "head"; }
@@ -54,18 +67,51 @@ std::vector<std::uint8_t> encode_columns(const Tensor& src, const ChannelScales&
   return codes;
 }
 
+// A layer's input as it will be.
+struct Input {
+  std::vector<std::uint8_t> codes;   // [rows, inputs]
+  Encoding source;                   // of the codes, but for the code book, which the layer will own
+  int bits = 8;                      // of a code; with levels the source has 8
+  std::vector<std::uint8_t> levels;  // of the code book, if any
+};
+
+Encoding encoding_of(const UniformGrid& grid, int bits) {
+  return {.dtype = DType::kU8, .scale = grid.scale, .zero_point = grid.zero_point, .bits = bits};
+}
+
+std::vector<std::uint8_t> encode(const Tensor& src, const UniformGrid& grid, int bits) {
+  return encode_columns(
+      src, {.scale = std::vector(src.columns(), grid.scale), .zero_point = std::vector(src.columns(), grid.zero_point)},
+      bits);
+}
+
+Input uniform_input(const Tensor& src, int bits) {
+  const UniformGrid grid = observe_tensor(rows_in(src), bits).grid;
+  return {.codes = encode(src, grid, bits), .source = encoding_of(grid, bits), .bits = bits, .levels = {}};
+}
+
+Input code_book_input(const Tensor& src, int bits) {
+  LevelFit fit = fit_levels(rows_in(src), bits);
+  Input input{.codes = encode(src, fit.grid, kAllBits),
+              .source = encoding_of(fit.grid, kAllBits),
+              .bits = bits,
+              .levels = std::move(fit.levels)};
+  const CodeBook book = nearest_levels(input.levels);
+  look_up(book.data(), input.codes.data(), std::ssize(input.codes));
+  return input;
+}
+
 double decibels(double signal, double noise) { return 10.0 * std::log10(signal / std::max(noise, 1e-300)); }
 
 // Signal-to-noise ratio of what `actual` makes of codes against what `reference` makes of floats, on a part of the
 // rows.
-double output_sqnr(const Linear& reference, const Tensor& floats, const Linear& actual,
-                   std::vector<std::uint8_t>& codes) {
+double output_sqnr(const Linear& reference, const Tensor& floats, const Linear& actual, Input& input) {
   constexpr std::int64_t kMostRows = 512;
   const std::int64_t rows = std::min(floats.rows(), kMostRows);
   std::vector<float> expected(rows * reference.outputs());
   std::vector<float> found(expected.size());
   reference.run(rows_of(floats, 0, rows), Tensor(expected.data(), {rows, reference.outputs()}));
-  actual.run(Tensor(codes.data(), {rows, floats.columns()}, actual.source()),
+  actual.run(Tensor(input.codes.data(), {rows, floats.columns()}, actual.source()),
              Tensor(found.data(), {rows, reference.outputs()}));
   double signal = 0;
   double noise = 0;
@@ -91,15 +137,15 @@ class SiteQuantizer final : public Calibrator {
             Linear& layer) override {
     if (keeps_float(layer_name)) return;
     const int bits = options_.activation_bits;
-    const double strength =
-        options_.fold_strength.value_or(default_fold_strength(options_.weight_bits, options_.activation_bits));
-    const ChannelScales channels = fold_scales(observe_channels(rows_in(normed), bits), strength);
+    const ChannelScales channels = fold_scales(observe_channels(rows_in(normed), bits), fold_strength_of(options_));
     const LayerScale whole = layer_scale(channels, options_.scale_factor);
     const CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
     const FoldedLinear folded = fold_linear(weight(layer_name), bias(layer_name), channels, whole);
-    auto codes = encode_columns(normed, channels, bits);
-    const Encoding source{.dtype = DType::kU8, .scale = whole.scale, .zero_point = whole.zero_point, .bits = bits};
-    replace(layer_name, normed, codes, source, options_.weight_bits, folded.weight, folded.bias, layer);
+    Input input{.codes = encode_columns(normed, channels, bits),
+                .source = {.dtype = DType::kU8, .scale = whole.scale, .zero_point = whole.zero_point, .bits = bits},
+                .bits = bits,
+                .levels = {}};
+    replace(layer_name, normed, input, options_.weight_bits, folded.weight, folded.bias, layer);
     reports_.back().scale_spread = spread(channels.scale);
     norm.gamma = folded_norm.gain;
     norm.beta = folded_norm.shift;
@@ -111,13 +157,10 @@ class SiteQuantizer final : public Calibrator {
   void linear(const std::string& layer_name, const Tensor& src, Linear& layer) override {
     if (keeps_float(layer_name)) return;
     const bool edge = is_edge(layer_name);
-    const Observation range = observe_tensor(rows_in(src), edge ? options_.edge_bits : options_.activation_bits);
-    const ChannelScales grids{.scale = std::vector(src.columns(), range.grid.scale),
-                              .zero_point = std::vector(src.columns(), range.grid.zero_point)};
-    auto codes = encode_columns(src, grids, range.bits);
-    const Encoding source{
-        .dtype = DType::kU8, .scale = range.grid.scale, .zero_point = range.grid.zero_point, .bits = range.bits};
-    replace(layer_name, src, codes, source, edge ? options_.edge_bits : options_.weight_bits, weight(layer_name),
+    const int bits = edge ? options_.edge_bits : options_.activation_bits;
+    const bool has_book = bits < kAllBits && !edge && holds(options_.code_books, layer_name);
+    Input input = has_book ? code_book_input(src, bits) : uniform_input(src, bits);
+    replace(layer_name, src, input, edge ? options_.edge_bits : options_.weight_bits, weight(layer_name),
             bias(layer_name), layer);
   }
 
@@ -161,8 +204,7 @@ class SiteQuantizer final : public Calibrator {
 
  private:
   bool keeps_float(const std::string& site) {
-    const bool kept = std::ranges::any_of(
-        options_.keep_float, [&](const std::string& entry) { return entry == site || entry == kind_of(site); });
+    const bool kept = holds(options_.keep_float, site);
     if (kept) report({.name = site});
     return kept;
   }
@@ -179,17 +221,16 @@ class SiteQuantizer final : public Calibrator {
     return checkpoint_.contains(layer + ".bias") ? checkpoint_.f32(layer + ".bias") : std::span<const float>();
   }
 
-  // Puts integer weights in the place of `layer`. src and its codes: the input, float and as it will be; weight, bias:
+  // Puts integer weights in the place of `layer`. src and input: the input as floats, and as it will be; weight, bias:
   // what is rounded, folded where a LayerNorm is.
-  void replace(const std::string& name, const Tensor& src, std::vector<std::uint8_t>& codes, const Encoding& source,
-               int weight_bits, std::span<const float> folded_weight, std::span<const float> folded_bias,
-               Linear& layer) {
-    const RowCodes rows = round_weights(folded_weight, layer.outputs(), weight_bits, codes, source);
+  void replace(const std::string& name, const Tensor& src, Input& input, int weight_bits,
+               std::span<const float> folded_weight, std::span<const float> folded_bias, Linear& layer) {
+    const RowCodes rows = round_weights(folded_weight, layer.outputs(), weight_bits, input);
     std::vector<float> shift(folded_bias.begin(), folded_bias.end());
     if (options_.bias_correction) {
-      const UniformGrid grid{.scale = source.scale, .zero_point = source.zero_point, .highest = source.most_code()};
+      const UniformGrid grid{.scale = input.source.scale, .zero_point = input.source.zero_point, .highest = 255};
       shift = correct_bias(weight(name), bias(name), rows, column_means(rows_in(src)),
-                           column_means(codes, src.columns(), grid));
+                           column_means(input.codes, src.columns(), grid));
     }
     if (shift.empty()) shift.assign(layer.outputs(), 0.0F);
     Linear integer(context_, IntegerWeights{.codes = rows.codes,
@@ -197,35 +238,37 @@ class SiteQuantizer final : public Calibrator {
                                             .bias = shift,
                                             .outputs = layer.outputs(),
                                             .inputs = layer.inputs(),
-                                            .source = source});
-    SiteReport entry{.name = name, .weight_bits = weight_bits, .input_bits = source.bits};
-    entry.sqnr_db = output_sqnr(layer, src, integer, codes);
+                                            .source = input.source,
+                                            .levels = input.levels});
+    SiteReport entry{.name = name, .weight_bits = weight_bits, .input_bits = input.bits};
+    entry.sqnr_db = output_sqnr(layer, src, integer, input);
     entry.scale_spread = spread(rows.scales);
     layer = std::move(integer);
-    artifact_.add_linear(name, stored_layer(rows, shift, source));
+    artifact_.add_linear(name, stored_layer(rows, shift, input));
     done_.insert({name + ".weight", name + ".bias"});
     report(std::move(entry));
   }
 
-  RowCodes round_weights(std::span<const float> weight, std::int64_t outputs, int bits,
-                         std::span<const std::uint8_t> codes, const Encoding& source) {
-    if (options_.rounding == Rounding::kNearest || (bits==8 && !getenv("VQ_G8"))) return quantize_rows(weight, outputs, bits);
+  RowCodes round_weights(std::span<const float> weight, std::int64_t outputs, int bits, const Input& input) {
+    // At 8 bits there is nothing left to gain, and the range search with a plain squared error does as well.
+    if (options_.rounding == Rounding::kNearest || bits == kAllBits) return quantize_rows(weight, outputs, bits);
     Covariance covariance(std::ssize(weight) / outputs);
-    covariance.add(context_, codes);
+    covariance.add(context_, input.codes);
     return gptq_rows(weight, outputs, bits,
-                     options_.bias_correction && !getenv("VQ_NC") ? covariance.about_mean() : covariance.about(source.zero_point));
+                     options_.bias_correction ? covariance.about_mean() : covariance.about(input.source.zero_point));
   }
 
-  static QuantizedLinear stored_layer(const RowCodes& rows, const std::vector<float>& shift, const Encoding& source) {
+  static QuantizedLinear stored_layer(const RowCodes& rows, const std::vector<float>& shift, const Input& input) {
     QuantizedLinear stored;
     stored.outputs = rows.rows;
     stored.inputs = rows.columns;
     stored.weight_bits = rows.bits;
-    stored.input_bits = source.bits;
-    stored.input_scale = source.scale;
-    stored.input_zero_point = source.zero_point;
+    stored.input_bits = input.bits;
+    stored.input_scale = input.source.scale;
+    stored.input_zero_point = input.source.zero_point;
+    stored.input_levels = input.levels;
     stored.codes = rows.codes;
-    if (rows.bits < 8) stored.zero_point.assign(rows.zero_points.begin(), rows.zero_points.end());
+    if (rows.bits < kAllBits) stored.zero_point.assign(rows.zero_points.begin(), rows.zero_points.end());
     stored.scale = rows.scales;
     stored.bias = shift;
     return stored;
@@ -257,11 +300,14 @@ void check_options(const QuantizeOptions& options, const std::vector<std::string
   for (const int bits : {options.weight_bits, options.activation_bits, options.edge_bits}) {
     check(bits >= 3 && bits <= 8, "bits are ", bits, ", expected 3 to 8");
   }
-  for (const std::string& entry : options.keep_float) {
-    const bool known =
-        std::ranges::find(kKinds, entry) != kKinds.end() || std::ranges::find(sites, entry) != sites.end();
-    check(known, "keep-float: no site '", entry, "' in this model; expected patch, qkv, attention, proj, fc1, fc2, ",
-          "reduction, head or a layer's name");
+  for (const auto& [option, entries] :
+       {std::pair("keep-float", &options.keep_float), std::pair("code-books", &options.code_books)}) {
+    for (const std::string& entry : *entries) {
+      const bool known =
+          std::ranges::find(kKinds, entry) != kKinds.end() || std::ranges::find(sites, entry) != sites.end();
+      check(known, option, ": no site '", entry, "' in this model; expected patch, qkv, attention, proj, fc1, fc2, ",
+            "reduction, head or a layer's name");
+    }
   }
 }
 
@@ -275,10 +321,14 @@ std::string name_of(ScaleFactor method) {
   return kNames[static_cast<std::size_t>(method)];
 }
 
+std::string joined(const std::vector<std::string>& entries) {
+  std::string text;
+  for (const std::string& entry : entries) text += (text.empty() ? "" : ",") + entry;
+  return text;
+}
+
 void describe_in(ArtifactBuilder& artifact, const ModelDescription& description, const QuantizeOptions& options) {
   for (const auto& [key, value] : metadata_of(description)) artifact.set_metadata(key, value);
-  std::string kept;
-  for (const std::string& entry : options.keep_float) kept += (kept.empty() ? "" : ",") + entry;
   artifact.set_metadata("precision",
                         "w" + std::to_string(options.weight_bits) + "a" + std::to_string(options.activation_bits));
   artifact.set_metadata("weight_bits", std::to_string(options.weight_bits));
@@ -286,8 +336,11 @@ void describe_in(ArtifactBuilder& artifact, const ModelDescription& description,
   artifact.set_metadata("edge_bits", std::to_string(options.edge_bits));
   artifact.set_metadata("softmax", name_of(options.softmax));
   artifact.set_metadata("scale_factor", name_of(options.scale_factor));
+  artifact.set_metadata("fold_strength", std::to_string(fold_strength_of(options)));
+  artifact.set_metadata("rounding", options.rounding == Rounding::kGptq ? "gptq" : "nearest");
+  artifact.set_metadata("code_books", joined(options.code_books));
   artifact.set_metadata("bias_correction", options.bias_correction ? "1" : "0");
-  artifact.set_metadata("keep_float", kept);
+  artifact.set_metadata("keep_float", joined(options.keep_float));
 }
 
 }  // namespace

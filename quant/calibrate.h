@@ -31,6 +31,9 @@ struct QuantizeOptions {
   /// How far a LayerNorm takes over its channels' scales (quant/fold.h). Nothing: default_fold_strength.
   std::optional<double> fold_strength;
   Rounding rounding = Rounding::kGptq;
+  /// Layers (kinds or names, as in keep_float) whose inputs of less than 8 bits have a code book (quant/lloyd_max.h)
+  /// instead of a uniform grid: fc2 takes GELU's output, proj attention's.
+  std::vector<std::string> code_books = {"fc2", "proj"};
   bool bias_correction = true;
   /// Sites left in float: kinds ("patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head") or names
   /// ("blocks.0.mlp.fc2").

@@ -59,7 +59,8 @@ std::vector<double> Covariance::about(std::int32_t zero_point) const {
 
 std::vector<double> Covariance::about(std::span<const double> centre) const {
   check(rows_ > 0, "covariance: no rows; give at least one picture");
-  // mean (x - a)(y - b) = mean xy - a mean y - b mean x + ab, as (mean x - a)(mean y - b) + what xy has beyond the means.
+  // mean (x - a)(y - b) = mean xy - a mean y - b mean x + ab, as (mean x - a)(mean y - b) + what xy has beyond the
+  // means.
   const auto rows = static_cast<double>(rows_);
   std::vector<double> moments(inputs_ * inputs_);
   parallel_for(inputs_, 16, [&](std::int64_t begin, std::int64_t end) {

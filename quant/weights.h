@@ -28,7 +28,8 @@ struct RowCodes {
 /// least 1e-10, so that rows of zeros have one. The row must not be empty; bits 3 to 8.
 std::vector<UniformGrid> row_candidates(std::span<const float> row, int bits);
 
-/// The one of row_candidates with the least squared error. Throws Error unless 3 <= bits <= 8 and all weights are finite.
+/// The one of row_candidates with the least squared error. Throws Error unless 3 <= bits <= 8 and all weights are
+/// finite.
 UniformGrid search_row_grid(std::span<const float> row, int bits);
 
 /// Every row of weight [rows, columns] rounded to the nearest code of its search_row_grid.

@@ -32,10 +32,30 @@ std::vector<std::string> quantize(const Workplace& here, const std::vector<std::
 TEST_CASE("quantize says what it did and writes it into the artifact") {
   const Workplace here;
   const std::string file = here("small.w4a8.safetensors");
-  const json record = json::parse(
-      here.accepts(quantize(here, {"--out", file, "--count", "5", "--seed", "7", "--preset", "w4a8", "--softmax",
-                                   "logsqrt2", "--scale-factor", "mean", "--no-bias-correction", "--keep-float",
-                                   "fc1,blocks.0.attn.proj", "--threads", "1", "--json"})));
+  const json record = json::parse(here.accepts(quantize(here, {"--out",
+                                                               file,
+                                                               "--count",
+                                                               "5",
+                                                               "--seed",
+                                                               "7",
+                                                               "--preset",
+                                                               "w4a8",
+                                                               "--softmax",
+                                                               "logsqrt2",
+                                                               "--scale-factor",
+                                                               "mean",
+                                                               "--no-bias-correction",
+                                                               "--fold-strength",
+                                                               "0.25",
+                                                               "--rounding",
+                                                               "nearest",
+                                                               "--code-books",
+                                                               "fc2",
+                                                               "--keep-float",
+                                                               "fc1,blocks.0.attn.proj",
+                                                               "--threads",
+                                                               "1",
+                                                               "--json"})));
   CHECK(record["file"] == file);
   CHECK(record["precision"] == "w4a8");
   CHECK(record["edge_bits"] == 8);
@@ -78,6 +98,9 @@ TEST_CASE("quantize says what it did and writes it into the artifact") {
                                                                   {"activation_bits", "8"},
                                                                   {"softmax", "logsqrt2"},
                                                                   {"scale_factor", "mean"},
+                                                                  {"fold_strength", "0.25"},
+                                                                  {"rounding", "nearest"},
+                                                                  {"code_books", "fc2"},
                                                                   {"bias_correction", "false"},
                                                                   {"calibration_count", "5"},
                                                                   {"calibration_seed", "7"},
@@ -92,9 +115,9 @@ TEST_CASE("quantize says what it did and writes it into the artifact") {
   CHECK(json::parse(metadata.at("report")) == record["sites"]);
 
   const std::string info = here.accepts({"info", file});
-  for (const std::string part :
-       {"precision       w4a8, edges 8 bits, schema 1", "softmax logsqrt2, scale factor mean",
-        "made from       small.safetensors", " of float32", "blocks.1.attn.qkv ", "site ", "SQNR dB", "TanQ a"}) {
+  for (const std::string part : {"precision       w4a8, edges 8 bits, schema 1", "softmax logsqrt2, scale factor mean",
+                                 "rounding nearest, code books fc2", "made from       small.safetensors", " of float32",
+                                 "blocks.1.attn.qkv ", "site ", "SQNR dB", "TanQ a"}) {
     CAPTURE(part);
     CHECK(info.find(part) != std::string::npos);
   }
@@ -151,6 +174,7 @@ TEST_CASE("quantize refuses what it cannot work with and leaves nothing behind")
   refuses({"--out", out, "--count", "9"}, {"found 8 pictures, expected at least 9"});
   refuses({"--out", here("nowhere/x"), "--count", "8"}, {"nowhere", "mkdir -p"});
   refuses({"--out", out, "--count", "8", "--keep-float", "blocks.0.attn.prj"}, {"blocks.0.attn.prj", "expected"});
+  refuses({"--out", out, "--count", "8", "--code-books", "fc3"}, {"code-books: no site 'fc3'", "expected"});
   refuses({"--out", out, "--count", "8", "--model", here("missing.safetensors")}, {"missing.safetensors"});
   here.refuses({"quantize", "--model", here.model(), "--images", here("missing.jpg"), "--out", out, "--count", "1"}, 1,
                {"missing.jpg", "no such file"});
