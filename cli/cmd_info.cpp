@@ -108,7 +108,8 @@ void add_calibration(Sheet& sheet, const SafetensorsFile& file, const ModelDescr
   sheet.row("precision", text("precision"), ", edges ", text("edge_bits"), " bits, schema ", text("schema"));
   sheet.row("method", "softmax ", text("softmax"), ", scale factor ", text("scale_factor"), ", fold strength ",
             text("fold_strength"), ", rounding ", text("rounding"), ", code books ", text("code_books"),
-            ", bias correction ", text("bias_correction"), ", kept in float: ", text("keep_float"));
+            ", weight code books ", text("weight_code_books"), ", bias correction ", text("bias_correction"),
+            ", kept in float: ", text("keep_float"));
   sheet.row("calibration", text("calibration_count"), " pictures, seed ", text("calibration_seed"), ", sha256 ",
             text("calibration_sha256"));
   sheet.row("made from", text("source"), " by vitq ", text("vitq_version"));

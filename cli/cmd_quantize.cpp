@@ -66,6 +66,7 @@ struct Options {
   std::size_t count = 32;
   std::uint64_t seed = 0;
   bool no_bias_correction = false;
+  bool even_weights = false;
   bool force = false;
   bool json = false;
   QuantizeOptions how;
@@ -101,6 +102,8 @@ void declare_method(ArgumentParser& parser, Options& options) {
                 "layers whose inputs of less than 8 bits are unevenly spaced (Lloyd-Max);\n"
                 "default fc2,proj: the outputs of GELU and of attention",
                 text(options.code_books));
+  parser.flag("--even-weights", options.even_weights,
+              "weights of 4 bits or less evenly spaced, instead of on a code book of the layer's own");
   parser.flag("--no-bias-correction", options.no_bias_correction, "leave the biases as they are");
   parser.option("--keep-float", "SITE,...",
                 "leave these in float32: patch, qkv, attention, proj, fc1, fc2, reduction, head,\n"
@@ -135,6 +138,7 @@ bool parse(const Arguments& args, Options& options) {
   options.how.weight_bits = options.weight_bits != 0 ? options.weight_bits : bits[1] - '0';
   options.how.activation_bits = options.activation_bits != 0 ? options.activation_bits : bits[3] - '0';
   options.how.bias_correction = !options.no_bias_correction;
+  options.how.weight_code_books = !options.even_weights;
   options.how.keep_float = split(options.keep_float);
   options.how.code_books = options.code_books == "none" ? std::vector<std::string>() : split(options.code_books);
   options.how.threads = options.model.threads;
@@ -169,6 +173,7 @@ Record describe_calibration(const Options& options, const OpenFile& source, cons
           {"fold_strength", how.fold_strength.value_or(default_fold_strength(how.weight_bits, how.activation_bits))},
           {"rounding", options.rounding},
           {"code_books", options.code_books},
+          {"weight_code_books", how.weight_code_books},
           {"bias_correction", how.bias_correction},
           {"keep_float", options.keep_float},
           {"calibration_count", options.count},

@@ -34,6 +34,8 @@ struct QuantizeOptions {
   /// Layers (kinds or names, as in keep_float) whose inputs of less than 8 bits have a code book (quant/lloyd_max.h)
   /// instead of a uniform grid: fc2 takes GELU's output, proj attention's.
   std::vector<std::string> code_books = {"fc2", "proj"};
+  /// Weights of 4 bits or less on levels of their own, one code book a layer (with kGptq only).
+  bool weight_code_books = true;
   bool bias_correction = true;
   /// Sites left in float: kinds ("patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head") or names
   /// ("blocks.0.mlp.fc2").

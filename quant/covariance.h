@@ -16,22 +16,16 @@ class Covariance {
  public:
   explicit Covariance(std::int64_t inputs);
 
-  /// codes: [rows, inputs] dense. All products of codes are summed exactly.
-  void add(MatmulContext& context, std::span<const std::uint8_t> codes);
+  /// codes: [rows, inputs] dense, each row as if it were there `times` times. All products are summed exactly.
+  void add(MatmulContext& context, std::span<const std::uint8_t> codes, std::int64_t times = 1);
 
   [[nodiscard]] std::int64_t inputs() const { return inputs_; }
 
-  /// Mean over the rows of (x - m)(x - m)^T, [inputs, inputs], m the mean code of each input: what counts where the
-  /// bias takes up the mean error. Throws Error without rows.
-  [[nodiscard]] std::vector<double> about_mean() const;
-
-  /// Mean over the rows of (x - zero_point)(x - zero_point)^T: what counts where the bias stays as it is.
+  /// Mean over the rows of (x - zero_point)(x - zero_point)^T, [inputs, inputs]. Throws Error without rows.
   [[nodiscard]] std::vector<double> about(std::int32_t zero_point) const;
 
  private:
-  // The moments about centre[i], given as its distance from kMiddle.
-  [[nodiscard]] std::vector<double> about(std::span<const double> centre) const;
-  void add_block(MatmulContext& context, const std::uint8_t* codes, std::int64_t rows);
+  void add_block(MatmulContext& context, const std::uint8_t* codes, std::int64_t rows, std::int64_t times);
 
   std::int64_t inputs_;
   std::int64_t rows_ = 0;

@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/simd.h"
 #include "engine/threads.h"
+#include "quant/lloyd_max.h"
 
 namespace vitq {
 
@@ -72,10 +73,30 @@ struct Roundings {
   std::array<Floats, kVectors> scale, inverse, lowest, highest, error;
 };
 
+// What a code may be: a level, or where there are none any whole number.
+struct Levels {
+  std::vector<float> at;
+  std::vector<float> border;  // above border[k], in the middle between the two, level k + 1 is nearer than level k
+};
+
+Levels levels_of(std::span<const std::int8_t> codes) {
+  Levels levels{.at = {codes.begin(), codes.end()}, .border = {}};
+  for (std::size_t k = 1; k < levels.at.size(); ++k) levels.border.push_back((levels.at[k - 1] + levels.at[k]) / 2);
+  return levels;
+}
+
+[[gnu::always_inline]] inline void round_to_levels(const Levels& levels, Floats& x) {
+  Floats nearest = levels.at[0] - Floats{};
+  for (std::size_t k = 0; k < levels.border.size(); ++k) {
+    nearest = x > levels.border[k] ? levels.at[k + 1] - Floats{} : nearest;
+  }
+  x = nearest;
+}
+
 // values: [size, kWidth], the weights in the triangle's order; replaced by weight - code * scale.
 // codes: the same shape, or null.
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void round_to_nearest_planes(
-    const Triangle& triangle, float* values, Roundings& all, std::int8_t* codes) {
+    const Triangle& triangle, const Levels& levels, float* values, Roundings& all, std::int8_t* codes) {
   for (Floats& error : all.error) error = Floats{};
   for (std::int64_t i = triangle.size - 1; i >= 0; --i) {
     std::array<Floats, kVectors> target;
@@ -93,6 +114,7 @@ struct Roundings {
       Floats x = target[v] * all.inverse[v];
       x = x > all.lowest[v] ? x : all.lowest[v];
       x = x < all.highest[v] ? x : all.highest[v];
+      if (!levels.at.empty()) round_to_levels(levels, x);
       Ints code;
       simd::round(x, code);
       if (codes != nullptr) simd::store_bytes(code, codes + i * kWidth + v * kLanes);
@@ -119,9 +141,17 @@ struct Scratch {
   std::vector<std::int8_t> codes;
 };
 
+// What all roundings of a layer share.
+struct Problem {
+  std::span<const float> weight;
+  Triangle triangle;
+  Levels levels;
+};
+
 // At most kWidth roundings at once. Writes the error of each; codes [rows, inputs], if any, receives its codes.
-void round_rows(std::span<const float> weight, const Triangle& triangle, std::span<const Rounding> roundings,
-                Scratch& scratch, float* errors, std::int8_t* codes) {
+void round_rows(const Problem& problem, std::span<const Rounding> roundings, Scratch& scratch, float* errors,
+                std::int8_t* codes) {
+  const auto& [weight, triangle, levels] = problem;
   const std::int64_t size = triangle.size;
   Roundings all{};
   for (std::int64_t lane = 0; lane < kWidth; ++lane) {
@@ -133,7 +163,8 @@ void round_rows(std::span<const float> weight, const Triangle& triangle, std::sp
     all.lowest[lane / kLanes][lane % kLanes] = static_cast<float>(grid.lowest);
     all.highest[lane / kLanes][lane % kLanes] = static_cast<float>(grid.highest);
   }
-  round_to_nearest_planes(triangle, scratch.values.data(), all, codes != nullptr ? scratch.codes.data() : nullptr);
+  round_to_nearest_planes(triangle, levels, scratch.values.data(), all,
+                          codes != nullptr ? scratch.codes.data() : nullptr);
   for (std::int64_t lane = 0; lane < std::ssize(roundings); ++lane) {
     errors[lane] = all.error[lane / kLanes][lane % kLanes];
     if (codes == nullptr) continue;
@@ -143,31 +174,43 @@ void round_rows(std::span<const float> weight, const Triangle& triangle, std::sp
 }
 
 // The same for any number of them, on all threads.
-std::vector<float> round_all(std::span<const float> weight, const Triangle& triangle,
-                             std::span<const Rounding> roundings, std::int8_t* codes) {
+std::vector<float> round_all(const Problem& problem, std::span<const Rounding> roundings, std::int8_t* codes) {
+  const std::int64_t size = problem.triangle.size;
   std::vector<float> errors(roundings.size());
   const std::int64_t chunks = (std::ssize(roundings) + kWidth - 1) / kWidth;
   const std::int64_t threads = std::min<std::int64_t>(current_threads(), chunks);
   std::vector<Scratch> scratch(threads);
   for (Scratch& own : scratch) {
-    own.values.resize(triangle.size * kWidth);
-    own.codes.resize(codes != nullptr ? triangle.size * kWidth : 0);
+    own.values.resize(size * kWidth);
+    own.codes.resize(codes != nullptr ? size * kWidth : 0);
   }
   parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t thread = begin; thread < end; ++thread) {
       for (std::int64_t chunk = thread; chunk < chunks; chunk += threads) {
         const std::int64_t first = chunk * kWidth;
         const auto part = roundings.subspan(first, std::min<std::int64_t>(kWidth, std::ssize(roundings) - first));
-        round_rows(weight, triangle, part, scratch[thread], &errors[first], codes);
+        round_rows(problem, part, scratch[thread], &errors[first], codes);
       }
     }
   });
   return errors;
 }
 
+std::vector<UniformGrid> level_candidates(std::span<const float> row, std::span<const std::int8_t> levels) {
+  constexpr int kCount = 24;
+  const float usual = weight_level_scale(row);
+  std::vector<UniformGrid> candidates;
+  for (int i = 0; i < kCount; ++i) {
+    const double factor = 1.4 - 0.7 * i / (kCount - 1);
+    candidates.push_back({static_cast<float>(usual * factor), 0, levels.front(), levels.back()});
+  }
+  return candidates;
+}
+
 }  // namespace
 
-RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, std::span<const double> moments) {
+RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, std::span<const double> moments,
+                   std::span<const std::int8_t> levels) {
   check(bits >= 3 && bits <= 8, "gptq: ", bits, " bits, expected 3 to 8");
   check(rows > 0 && !weight.empty() && std::ssize(weight) % rows == 0, "gptq: ", weight.size(),
         " elements cannot be divided into ", rows, " rows");
@@ -175,15 +218,18 @@ RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, s
   check(std::ssize(moments) == inputs * inputs, "gptq: ", moments.size(), " moments, expected ", inputs, " x ", inputs);
   check_finite(weight, "weights");
   check(std::ranges::all_of(moments, [](double m) { return std::isfinite(m); }), "gptq: a moment is not finite");
-  const Triangle triangle = factorise(moments, inputs);
+  check(levels.empty() || (std::ssize(levels) == 1 << bits && std::ranges::is_sorted(levels, std::less_equal<>())),
+        "gptq: ", levels.size(), " levels, expected ", 1 << bits, ", strictly ascending");
+  const Problem problem{.weight = weight, .triangle = factorise(moments, inputs), .levels = levels_of(levels)};
 
   std::vector<Rounding> candidates;
   for (std::int64_t r = 0; r < rows; ++r) {
-    for (const UniformGrid& grid : row_candidates(weight.subspan(r * inputs, inputs), bits)) {
+    const auto row = weight.subspan(r * inputs, inputs);
+    for (const UniformGrid& grid : levels.empty() ? row_candidates(row, bits) : level_candidates(row, levels)) {
       candidates.push_back({r, grid});
     }
   }
-  const std::vector<float> errors = round_all(weight, triangle, candidates, nullptr);
+  const std::vector<float> errors = round_all(problem, candidates, nullptr);
   std::vector<Rounding> best(rows);
   std::vector<float> least(rows, std::numeric_limits<float>::infinity());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -193,11 +239,13 @@ RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, s
     best[row] = candidates[i];
   }
 
-  RowCodes result{rows, inputs, bits, std::vector<std::int8_t>(weight.size()), {}, {}, 0};
-  round_all(weight, triangle, best, result.codes.data());
+  RowCodes result{.rows = rows, .columns = inputs, .bits = bits};
+  result.codes.resize(weight.size());
+  result.levels.assign(levels.begin(), levels.end());
+  round_all(problem, best, result.codes.data());
   for (const Rounding& rounding : best) {
     result.scales.push_back(rounding.grid.scale);
-    result.zero_points.push_back(-rounding.grid.lowest);
+    if (levels.empty()) result.zero_points.push_back(-rounding.grid.lowest);
   }
   for (std::int64_t i = 0; i < std::ssize(weight); ++i) {
     const double difference = double{weight[i]} - static_cast<double>(result.codes[i]) * result.scales[i / inputs];

@@ -15,8 +15,11 @@ namespace vitq {
 /// H gets 1 % of its mean diagonal added to the diagonal, as the paper has it; more, tenfold each time, where it is
 /// singular all the same. Columns of large H_cc come first. The range of each row is the one of its candidates
 /// (quant/weights.h, row_candidates) whose codes, rounded like this, make the least error.
+/// levels: of a code book (fit_weight_levels), 2^bits, strictly ascending, which all codes are then taken from; the
+/// scales tried for a row are 24 in [.7, 1.4] times its weight_level_scale. Empty: evenly spaced codes.
 /// The result does not depend on the number of threads. Throws Error unless 3 <= bits <= 8, the sizes fit, and all is
 /// finite.
-RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, std::span<const double> moments);
+RowCodes gptq_rows(std::span<const float> weight, std::int64_t rows, int bits, std::span<const double> moments,
+                   std::span<const std::int8_t> levels = {});
 
 }  // namespace vitq

@@ -3,6 +3,7 @@
 // [-0.17, 0) while the largest is 3.5 to 12 (design: quantization, section 6).
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "quant/observer.h"
@@ -21,5 +22,16 @@ struct LevelFit {
 /// takes into account that values are rounded to the grid first. The result does not depend on the number of threads.
 /// Throws as observe_tensor does; bits 3 to 7.
 LevelFit fit_levels(const FloatRows& values, int bits);
+
+/// 2^bits levels, strictly ascending within +-63, for the weights [rows, inputs] of a layer: those of least squared
+/// error when each row is scaled so that level 63 stands for kLevelReach times its root mean square
+/// (weight_level_scale), and rounded to whole steps before it goes to the nearest level. So narrow that every CPU
+/// multiplies them exactly (engine/matmul.h). bits 3 to 5.
+std::vector<std::int8_t> fit_weight_levels(std::span<const float> weight, std::int64_t rows, int bits);
+
+inline constexpr double kLevelReach = 4.5;
+
+/// What level 1 stands for in a row, at least 1e-10.
+float weight_level_scale(std::span<const float> row);
 
 }  // namespace vitq

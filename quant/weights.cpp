@@ -70,7 +70,7 @@ RowCodes quantize_rows(std::span<const float> weight, std::int64_t rows, int bit
         " elements cannot be divided into ", rows, " rows");
   check_finite(weight, "weights");
   const std::int64_t columns = std::ssize(weight) / rows;
-  RowCodes result{rows, columns, bits, {}, {}, {}, 0};
+  RowCodes result{.rows = rows, .columns = columns, .bits = bits};
   result.codes.resize(weight.size());
   result.scales.resize(rows);
   result.zero_points.resize(rows);

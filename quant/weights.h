@@ -16,10 +16,11 @@ struct RowCodes {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   int bits = 8;
-  std::vector<std::int8_t> codes;
-  std::vector<float> scales;
-  std::vector<std::int32_t> zero_points;  // of the stored codes, in 0..127
-  double squared_error = 0;               // sum over all elements
+  std::vector<std::int8_t> codes = {};
+  std::vector<float> scales = {};
+  std::vector<std::int32_t> zero_points = {};  // of the stored codes, in 0..127; empty with levels
+  std::vector<std::int8_t> levels = {};        // where there are any, every code is one of them
+  double squared_error = 0;                    // sum over all elements
 };
 
 /// The grids among which a row's is searched, the widest first, with zero_point 0 and codes that fit s8.

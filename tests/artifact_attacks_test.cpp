@@ -272,6 +272,25 @@ TEST_CASE("artifact: input levels may be missing, but not stand beside a layer i
   Victim().put("head.fc.input_levels", FileDType::kU8, {2}).must_be_refused("unexpected head.fc.input_levels [2]");
 }
 
+TEST_CASE("artifact: refused, weight levels that do not ascend, are too many, or are too few for the codes") {
+  const std::string name = kQkv + ".weight_levels";
+  const auto victim = [&] { return Victim().erase(kQkv + ".weight_zero_point"); };
+  const std::string expected = "expected blocks.0.attn.qkv.weight_levels I8 [2 to 16], found ";
+  victim().put(name, FileDType::kI8, {16}).must_be_refused("weight_levels: element 1 is 0, expected more than the 0");
+  victim().put(name, FileDType::kU8, {16}).must_be_refused(expected + "U8 [16]");
+  victim().put(name, FileDType::kI8, {1}).must_be_refused(expected + "I8 [1]");
+  victim().put(name, FileDType::kI8, {17}).must_be_refused(expected + "I8 [17]");
+  victim()
+      .put(name, FileDType::kI8, {2})
+      .set_byte(name, 1, 5)
+      .must_be_refused("expected less than 2, the number of weight levels");
+  Victim both;
+  both.put(name, FileDType::kI8, {16});
+  for (int i = 0; i < 16; ++i) both.set_byte(name, i, static_cast<std::uint8_t>(i));
+  both.must_be_refused("unexpected blocks.0.attn.qkv.weight_zero_point");
+  Victim().put("patch_embed.proj.weight_levels", FileDType::kI8, {2}).must_be_refused("unexpected patch_embed");
+}
+
 TEST_CASE("artifact: refused, weight zero points outside the codes") {
   Victim().set_byte(kQkv + ".weight_zero_point", 3, 16).must_be_refused("element 3 is 16, expected less than 16 at 4");
   Victim()

@@ -19,6 +19,7 @@ namespace {
 using test::random_attention;
 using test::random_linear;
 using test::random_linear_with_levels;
+using test::random_linear_with_weight_levels;
 using test::small_artifact;
 using test::small_tensors;
 using test::TemporaryFolder;
@@ -37,6 +38,7 @@ void check_same(const QuantizedLinear& a, const QuantizedLinear& b) {
   CHECK(a.scale == b.scale);
   CHECK(a.bias == b.bias);
   CHECK(a.input_levels == b.input_levels);
+  CHECK(a.weight_levels == b.weight_levels);
 }
 
 void check_same(const QuantizedAttention& a, const QuantizedAttention& b) {
@@ -96,6 +98,26 @@ TEST_CASE("artifact: input levels return, from two to as many as the input bits 
   for (const auto& [name, layer] : layers) {
     check_same(*read_quantized_linear(opened, name), layer);
     CHECK(opened.contains(name + ".input_levels") == !layer.input_levels.empty());
+  }
+}
+
+TEST_CASE("artifact: weight levels return, from two to as many as the weight bits allow") {
+  const TemporaryFolder folder;
+  ArtifactBuilder builder;
+  std::map<std::string, QuantizedLinear> layers;
+  for (int bits = 3; bits <= 7; ++bits) {
+    const std::string name = "b" + std::to_string(bits);
+    layers[name + ".all"] = random_linear_with_weight_levels(3, 5, bits, bits);
+    layers[name + ".two"] = layers[name + ".all"];
+    layers[name + ".two"].weight_levels = {-128, 127};
+    for (std::int8_t& code : layers[name + ".two"].codes) code = code > 0 ? 127 : -128;
+  }
+  for (const auto& [name, layer] : layers) builder.add_linear(name, layer);
+  builder.write(folder.path() / "x");
+  const Checkpoint opened = Checkpoint::open(folder.path() / "x");
+  for (const auto& [name, layer] : layers) {
+    check_same(*read_quantized_linear(opened, name), layer);
+    CHECK_FALSE(opened.contains(name + ".weight_zero_point"));
   }
 }
 
@@ -222,6 +244,16 @@ TEST_CASE("artifact: the builder refuses what could not be read, and stays as it
   refuses([](QuantizedLinear& l) { l.input_levels = {7, 7}; });
   refuses([](QuantizedLinear& l) { l.input_levels = {8, 7}; });
   refuses([](QuantizedLinear& l) { l.input_levels.assign((1 << l.input_bits) + 1, 7); });
+  refuses([](QuantizedLinear& l) { l.weight_levels = {-1, 1}; });  // beside zero points, or at 8 bits
+  const auto refuses_levels = [&builder](auto&& change, const char* words) {
+    QuantizedLinear linear = random_linear_with_weight_levels(4, 5, 4, 1);
+    change(linear);
+    CHECK_THROWS_WITH_AS(builder.add_linear("a", linear), doctest::Contains(words), Error);
+  };
+  refuses_levels([](QuantizedLinear& l) { l.codes[3] += 1; }, "of row 0 is none of the weight levels");
+  refuses_levels([](QuantizedLinear& l) { l.weight_levels.push_back(127); },
+                 "weight_levels I8 [2 to 16], found I8 [17]");
+  refuses_levels([](QuantizedLinear& l) { l.zero_point.assign(4, 0); }, "4 zero points for 4 outputs");
   QuantizedLinear outside = random_linear(4, 5, 4, 1);
   outside.codes[7] = static_cast<std::int8_t>(16 - outside.zero_point[1]);
   CHECK_THROWS_WITH_AS(builder.add_linear("a", outside), doctest::Contains("expected a sum from 0 to 15"), Error);

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "engine/code_book.h"
@@ -85,6 +87,47 @@ TEST_CASE("lloyd-max: few different values have no error, constant ones a grid")
   const std::vector<float> constant(64, 0.75F);
   const LevelFit fit = fit_levels(constant, 4);
   CHECK(mean_error(constant, fit.grid, fit.levels) < 1e-8);
+}
+
+TEST_CASE("lloyd-max: weight levels are the best for all rows together, whatever the rows' scales") {
+  constexpr std::int64_t kRows = 20;
+  constexpr std::int64_t kInputs = 200;
+  auto weight = skewed(kRows * kInputs);
+  const auto error_of = [&](std::span<const std::int8_t> levels) {
+    double sum = 0;
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      const auto row = std::span(weight).subspan(r * kInputs, kInputs);
+      const float inverse = 1.0F / weight_level_scale(row);
+      for (const float w : row) {
+        const float step = std::clamp(std::nearbyint(w * inverse), -63.0F, 63.0F);
+        const int nearest =
+            *std::ranges::min_element(levels, {}, [step](float level) { return std::fabs(step - level); });
+        sum += std::pow(double{w * inverse} - nearest, 2);
+      }
+    }
+    return sum;
+  };
+  for (const int bits : {3, 4}) {
+    const auto levels = fit_weight_levels(weight, kRows, bits);
+    REQUIRE(std::ssize(levels) == 1 << bits);
+    CHECK(levels.front() >= -63);
+    CHECK(levels.back() <= 63);
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      for (const int step : {-1, 1}) {
+        auto moved = levels;
+        moved[i] = static_cast<std::int8_t>(moved[i] + step);
+        const bool fits = moved[i] >= -63 && moved[i] <= 63 && std::ranges::is_sorted(moved, std::less_equal<>());
+        if (fits) CHECK(error_of(moved) >= error_of(levels) * (1 - 1e-9));
+      }
+    }
+    auto scaled = weight;
+    for (std::int64_t c = 0; c < kInputs; ++c) scaled[3 * kInputs + c] *= 128;
+    CHECK(fit_weight_levels(scaled, kRows, bits) == levels);
+  }
+  CHECK(weight_level_scale(std::vector<float>(8)) == 1e-10F);
+  CHECK_THROWS_WITH_AS((void)fit_weight_levels(weight, 3, 4), "code book: 4000 weights cannot be divided into 3 rows",
+                       Error);
+  CHECK_THROWS_AS((void)fit_weight_levels(weight, kRows, 6), Error);
 }
 
 TEST_CASE("lloyd-max: the result does not depend on the number of threads, and nonsense is refused") {

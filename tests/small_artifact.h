@@ -1,6 +1,7 @@
 #pragma once
 // A quantized model with one tensor of every kind, small enough to be taken apart, and random layers of any width.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -38,6 +39,18 @@ inline QuantizedLinear random_linear_with_levels(std::int64_t outputs, std::int6
   QuantizedLinear linear = random_linear(outputs, inputs, bits, seed);
   const int last = (1 << bits) - 1;
   for (int i = 0; i <= last; ++i) linear.input_levels.push_back(static_cast<std::uint8_t>(i * 255 / last));
+  return linear;
+}
+
+/// A layer whose weights have as many levels as their bits allow, from -60 on.
+inline QuantizedLinear random_linear_with_weight_levels(std::int64_t outputs, std::int64_t inputs, int bits,
+                                                        std::uint64_t seed) {
+  QuantizedLinear linear = random_linear(outputs, inputs, bits, seed);
+  linear.zero_point.clear();
+  const int step = bits < 5 ? 7 : bits < 7 ? 2 : 1;
+  for (int i = 0; i < 1 << bits; ++i) linear.weight_levels.push_back(static_cast<std::int8_t>(i * step - 60));
+  const auto numbers = random_codes<std::uint8_t>(outputs * inputs, seed + 4, 0, (1 << bits) - 1);
+  std::ranges::transform(numbers, linear.codes.begin(), [&](int number) { return linear.weight_levels[number]; });
   return linear;
 }
 

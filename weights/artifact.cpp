@@ -83,7 +83,8 @@ struct PackedLinear {
   std::span<const std::uint8_t> zero_point;
   std::span<const float> scale;
   std::span<const float> bias;
-  std::span<const std::uint8_t> input_levels;
+  std::vector<std::uint8_t> input_levels;
+  std::vector<std::int8_t> weight_levels;
 
   std::span<const std::uint8_t> row(std::int64_t output) const {
     const std::int64_t bytes = packed_bytes(inputs, weight_bits);
@@ -112,22 +113,46 @@ PackedLinear linear_form(const Checkpoint& checkpoint, const std::string& layer)
   return linear;
 }
 
-/// The levels of the layer's input; none where it has no P.input_levels.
-std::span<const std::uint8_t> input_levels(const Checkpoint& checkpoint, const std::string& layer, int bits) {
-  const std::string name = layer + ".input_levels";
+/// The levels of a code book; none where there is no such tensor.
+template <class Code>
+std::vector<Code> read_levels(const Checkpoint& checkpoint, const std::string& name, FileDType dtype, int bits) {
   const FileTensor* found = checkpoint.raw(name);
   if (found == nullptr) return {};
   const std::int64_t most = std::int64_t{1} << bits;
   const bool fits =
-      found->dtype == FileDType::kU8 && found->shape.size() == 1 && found->shape[0] >= 2 && found->shape[0] <= most;
-  check_fit(fits, checkpoint.source(), ": expected ", name, " U8 [2 to ", most, "], found ", dtype_name(found->dtype),
-            " ", to_string(found->shape));
-  const std::span<const std::uint8_t> levels = found->bytes;
+      found->dtype == dtype && found->shape.size() == 1 && found->shape[0] >= 2 && found->shape[0] <= most;
+  check_fit(fits, checkpoint.source(), ": expected ", name, " ", dtype_name(dtype), " [2 to ", most, "], found ",
+            dtype_name(found->dtype), " ", to_string(found->shape));
+  std::vector<Code> levels(found->bytes.size());
+  std::memcpy(levels.data(), found->bytes.data(), levels.size());
   for (std::size_t i = 1; i < levels.size(); ++i) {
     check(levels[i] > levels[i - 1], place(checkpoint, name), ": element ", i, " is ", int{levels[i]},
           ", expected more than the ", int{levels[i - 1]}, " before it");
   }
   return levels;
+}
+
+std::span<const std::uint8_t> weight_zero_points(const Checkpoint& checkpoint, const std::string& layer,
+                                                 const PackedLinear& linear) {
+  const std::string name = layer + ".weight_zero_point";
+  const std::span<const std::uint8_t> zero_points = tensor(checkpoint, name, FileDType::kU8, {linear.outputs}).bytes;
+  const int codes = 1 << linear.weight_bits;
+  for (std::int64_t o = 0; o < linear.outputs; ++o) {
+    check(zero_points[o] < codes, place(checkpoint, name), ": element ", o, " is ", int{zero_points[o]},
+          ", expected less than ", codes, " at ", linear.weight_bits, " bits");
+  }
+  return zero_points;
+}
+
+/// Every packed code must be the number of a level; where all numbers are, there is nothing to look at.
+void check_level_codes(const Checkpoint& checkpoint, const std::string& layer, const PackedLinear& linear) {
+  const std::int64_t levels = std::ssize(linear.weight_levels);
+  if (levels == 1 << linear.weight_bits) return;
+  for (std::int64_t o = 0; o < linear.outputs; ++o) {
+    const int most = std::ranges::max(unpack_bits(linear.row(o), linear.inputs, linear.weight_bits));
+    check(most < levels, place(checkpoint, layer + ".weight"), ": row ", o, " has the code ", most,
+          ", expected less than ", levels, ", the number of weight levels");
+  }
 }
 
 /// linear_form and all tensors of the layer, with types, shapes and values checked.
@@ -141,17 +166,20 @@ PackedLinear packed_linear(const Checkpoint& checkpoint, const std::string& laye
   linear.scale = floats(checkpoint, layer + ".weight_scale", rows);
   check_scales(place(checkpoint, layer + ".weight_scale"), linear.scale);
   linear.bias = floats(checkpoint, layer + ".bias", rows);
-  linear.input_levels = input_levels(checkpoint, layer, linear.input_bits);
+  linear.input_levels =
+      read_levels<std::uint8_t>(checkpoint, layer + ".input_levels", FileDType::kU8, linear.input_bits);
   if (!is_packed) return linear;
 
-  const std::string zero_name = layer + ".weight_zero_point";
-  linear.zero_point = tensor(checkpoint, zero_name, FileDType::kU8, rows).bytes;
-  const int codes = 1 << linear.weight_bits;
   for (std::int64_t o = 0; o < linear.outputs; ++o) {
-    check(linear.zero_point[o] < codes, place(checkpoint, zero_name), ": element ", o, " is ",
-          int{linear.zero_point[o]}, ", expected less than ", codes, " at ", linear.weight_bits, " bits");
     check(has_clean_tail(linear.row(o), linear.inputs, linear.weight_bits), place(checkpoint, layer + ".weight"),
           ": row ", o, " has bits behind its last code; the file is damaged");
+  }
+  linear.weight_levels =
+      read_levels<std::int8_t>(checkpoint, layer + ".weight_levels", FileDType::kI8, linear.weight_bits);
+  if (linear.weight_levels.empty()) {
+    linear.zero_point = weight_zero_points(checkpoint, layer, linear);
+  } else {
+    check_level_codes(checkpoint, layer, linear);
   }
   return linear;
 }
@@ -193,7 +221,9 @@ class ArtifactCheck {
     check_fit(found == expected, checkpoint_.source(), ": expected ", layer, " of [outputs, inputs] ",
               to_string(expected), ", found ", to_string(found));
     replace(layer, {".weight", ".bias"}, {".weight", ".bias", ".weight_scale", ".quantization"});
-    if (linear.weight_bits < 8) known_.insert(layer + ".weight_zero_point");
+    if (linear.weight_bits < 8) {
+      known_.insert(layer + (linear.weight_levels.empty() ? ".weight_zero_point" : ".weight_levels"));
+    }
     if (!linear.input_levels.empty()) known_.insert(layer + ".input_levels");
   }
 
@@ -271,16 +301,22 @@ std::optional<QuantizedLinear> read_quantized_linear(const Checkpoint& checkpoin
                          .zero_point = {packed.zero_point.begin(), packed.zero_point.end()},
                          .scale = {packed.scale.begin(), packed.scale.end()},
                          .bias = {packed.bias.begin(), packed.bias.end()},
-                         .input_levels = {packed.input_levels.begin(), packed.input_levels.end()}};
+                         .input_levels = packed.input_levels,
+                         .weight_levels = packed.weight_levels};
   if (packed.weight_bits == 8) {
     std::memcpy(linear.codes.data(), packed.weight.data(), packed.weight.size());
     return linear;
   }
   for (std::int64_t o = 0; o < packed.outputs; ++o) {
     const std::vector<std::uint8_t> row = unpack_bits(packed.row(o), packed.inputs, packed.weight_bits);
-    const int zero_point = packed.zero_point[o];
-    std::ranges::transform(row, linear.codes.begin() + o * packed.inputs,
-                           [zero_point](std::uint8_t code) { return static_cast<std::int8_t>(code - zero_point); });
+    const auto codes = linear.codes.begin() + o * packed.inputs;
+    if (packed.weight_levels.empty()) {
+      const int zero_point = packed.zero_point[o];
+      std::ranges::transform(row, codes,
+                             [zero_point](std::uint8_t code) { return static_cast<std::int8_t>(code - zero_point); });
+    } else {
+      std::ranges::transform(row, codes, [&](std::uint8_t code) { return packed.weight_levels[code]; });
+    }
   }
   return linear;
 }

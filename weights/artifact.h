@@ -7,7 +7,8 @@
 //                        U8 [outputs, packed_bytes(inputs, bits)]: code + zero point, each row packed
 //                        (weights/packing.h)
 //   P.weight_scale       F32 [outputs]
-//   P.weight_zero_point  U8 [outputs], only below 8 bits
+//   P.weight_zero_point  U8 [outputs], only below 8 bits, or in its place
+//   P.weight_levels      I8 [n], 2 <= n <= 2^(weight bits), ascending: packed is then which of them each code is
 //   P.bias               F32 [outputs], always
 //   P.quantization       F32 [5]: input scale, input zero point, input bits, weight bits, inputs
 //   P.input_levels       U8 [n], optional, 2 <= n <= 2^(input bits), ascending: the codes that the input may have, on
@@ -49,9 +50,12 @@ struct QuantizedLinear {
   std::int32_t input_zero_point = 0;          ///< may lie outside the codes; at most 2^22 away from 0
   std::vector<std::int8_t> codes = {};        ///< [outputs, inputs], as executed
   std::vector<std::uint8_t> zero_point = {};  ///< [outputs], 0 .. 2^weight_bits - 1, so is codes + it; empty at 8 bits
+                                              ///< and with weight levels
   std::vector<float> scale = {};              ///< [outputs]
   std::vector<float> bias = {};               ///< [outputs]
   std::vector<std::uint8_t> input_levels = {};  ///< 2 to 2^input_bits, strictly ascending; empty: none, all codes
+  std::vector<std::int8_t> weight_levels = {};  ///< below 8 bits: 2 to 2^weight_bits, strictly ascending, which all
+                                                ///< codes are taken from; empty: none
 };
 
 struct QuantizedAttention {

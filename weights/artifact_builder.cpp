@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -24,19 +25,29 @@ std::shared_ptr<const MemoryTensor> float_tensor(const std::string& name, const 
   return memory_tensor(name, FileDType::kF32, shape, values);
 }
 
-/// Each row of codes + its zero point, packed.
+/// What the file holds of a code: code + zero point of its row, or the number of its level.
+std::uint8_t stored_code(const std::string& name, const QuantizedLinear& linear, std::int64_t output,
+                         std::int64_t input) {
+  const int code = linear.codes[output * linear.inputs + input];
+  if (!linear.weight_levels.empty()) {
+    const auto level = std::ranges::lower_bound(linear.weight_levels, code);
+    check(level != linear.weight_levels.end() && *level == code, name, ": code ", code, " of row ", output,
+          " is none of the weight levels");
+    return static_cast<std::uint8_t>(level - linear.weight_levels.begin());
+  }
+  const int most = (1 << linear.weight_bits) - 1;
+  const int stored = code + linear.zero_point[output];
+  check(stored >= 0 && stored <= most, name, ": code ", code, " of row ", output, " with zero point ",
+        int{linear.zero_point[output]}, ", expected a sum from 0 to ", most);
+  return static_cast<std::uint8_t>(stored);
+}
+
 std::vector<std::uint8_t> packed_rows(const std::string& name, const QuantizedLinear& linear) {
   std::vector<std::uint8_t> bytes;
   bytes.reserve(linear.outputs * packed_bytes(linear.inputs, linear.weight_bits));
   std::vector<std::uint8_t> row(linear.inputs);
-  const int most = (1 << linear.weight_bits) - 1;
   for (std::int64_t o = 0; o < linear.outputs; ++o) {
-    for (std::int64_t i = 0; i < linear.inputs; ++i) {
-      const int code = linear.codes[o * linear.inputs + i] + linear.zero_point[o];
-      check(code >= 0 && code <= most, name, ": code ", int{linear.codes[o * linear.inputs + i]}, " of row ", o,
-            " with zero point ", int{linear.zero_point[o]}, ", expected a sum from 0 to ", most);
-      row[i] = static_cast<std::uint8_t>(code);
-    }
+    for (std::int64_t i = 0; i < linear.inputs; ++i) row[i] = stored_code(name, linear, o, i);
     const std::vector<std::uint8_t> packed = pack_bits(row, linear.weight_bits);
     bytes.insert(bytes.end(), packed.begin(), packed.end());
   }
@@ -45,13 +56,15 @@ std::vector<std::uint8_t> packed_rows(const std::string& name, const QuantizedLi
 
 /// The extents agree with the vectors, so that the rows can be walked.
 void check_sizes(const std::string& name, const QuantizedLinear& linear) {
-  const bool is_packed = linear.weight_bits < 8;
+  const bool has_zero_points = linear.weight_bits < 8 && linear.weight_levels.empty();
   check(linear.outputs > 0 && linear.inputs > 0, name, ": [", linear.outputs, ", ", linear.inputs,
         "], expected at least one output and input");
   check(std::ssize(linear.codes) == element_count({linear.outputs, linear.inputs}), name, ": ", linear.codes.size(),
         " codes for [", linear.outputs, ", ", linear.inputs, "]");
-  check(std::ssize(linear.zero_point) == (is_packed ? linear.outputs : 0), name, ": ", linear.zero_point.size(),
-        " zero points for ", linear.outputs, " outputs at ", linear.weight_bits, " bits");
+  check(std::ssize(linear.zero_point) == (has_zero_points ? linear.outputs : 0), name, ": ", linear.zero_point.size(),
+        " zero points for ", linear.outputs, " outputs at ", linear.weight_bits, " bits and ",
+        linear.weight_levels.size(), " weight levels");
+  check(linear.weight_levels.empty() || linear.weight_bits < 8, name, ": weight levels at 8 bits");
 }
 
 }  // namespace
@@ -75,7 +88,10 @@ void ArtifactBuilder::add_linear(const std::string& name, const QuantizedLinear&
     tensors.push_back(
         std::make_shared<const MemoryTensor>(name + ".weight", FileDType::kU8, packed, packed_rows(name, linear)));
     tensors.push_back(
-        memory_tensor<std::uint8_t>(name + ".weight_zero_point", FileDType::kU8, rows, linear.zero_point));
+        linear.weight_levels.empty()
+            ? memory_tensor<std::uint8_t>(name + ".weight_zero_point", FileDType::kU8, rows, linear.zero_point)
+            : memory_tensor<std::int8_t>(name + ".weight_levels", FileDType::kI8, {std::ssize(linear.weight_levels)},
+                                         linear.weight_levels));
   }
   if (!linear.input_levels.empty()) {
     tensors.push_back(memory_tensor<std::uint8_t>(name + ".input_levels", FileDType::kU8,

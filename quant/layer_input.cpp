@@ -1,0 +1,80 @@
+#include "quant/layer_input.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/code_book.h"
+#include "engine/threads.h"
+#include "quant/lloyd_max.h"
+
+namespace vitq {
+
+namespace {
+
+constexpr int kAllBits = 8;
+
+// Codes of f32 rows, each column on a grid of its own.
+std::vector<std::uint8_t> encode_columns(const Tensor& src, const ChannelScales& grids, int bits) {
+  const std::int64_t columns = src.columns();
+  const auto most = static_cast<float>((1 << bits) - 1);
+  std::vector<float> inverse(columns);
+  for (std::int64_t c = 0; c < columns; ++c) inverse[c] = 1.0F / grids.scale[c];
+  std::vector<std::uint8_t> codes(src.rows() * columns);
+  parallel_for(src.rows(), 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float* x = src.row(r);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const float code = std::nearbyint(x[c] * inverse[c]) + static_cast<float>(grids.zero_point[c]);
+        codes[r * columns + c] = static_cast<std::uint8_t>(std::clamp(code, 0.0F, most));
+      }
+    }
+  });
+  return codes;
+}
+
+LayerInput on_grid(const Tensor& src, const UniformGrid& grid, int bits) {
+  const ChannelScales grids{.scale = std::vector(src.columns(), grid.scale),
+                            .zero_point = std::vector(src.columns(), grid.zero_point)};
+  return {.codes = encode_columns(src, grids, bits),
+          .source = {.dtype = DType::kU8, .scale = grid.scale, .zero_point = grid.zero_point, .bits = bits},
+          .bits = bits,
+          .levels = {}};
+}
+
+}  // namespace
+
+FloatRows rows_in(const Tensor& matrix) { return {matrix.f32(), matrix.rows(), matrix.columns(), matrix.strides[0]}; }
+
+LayerInput uniform_input(const Tensor& src, int bits) {
+  return on_grid(src, observe_tensor(rows_in(src), bits).grid, bits);
+}
+
+LayerInput code_book_input(const Tensor& src, int bits) {
+  LevelFit fit = fit_levels(rows_in(src), bits);
+  LayerInput input = on_grid(src, fit.grid, kAllBits);
+  const CodeBook book = nearest_levels(fit.levels);
+  look_up(book.data(), input.codes.data(), std::ssize(input.codes));
+  input.bits = bits;
+  input.levels = std::move(fit.levels);
+  return input;
+}
+
+LayerInput folded_input(const Tensor& normed, const ChannelScales& channels, const LayerScale& layer, int bits) {
+  return {.codes = encode_columns(normed, channels, bits),
+          .source = {.dtype = DType::kU8, .scale = layer.scale, .zero_point = layer.zero_point, .bits = bits},
+          .bits = bits,
+          .levels = {}};
+}
+
+std::vector<std::uint8_t> first_tokens(std::span<const std::uint8_t> codes, std::int64_t pictures, std::int64_t inputs,
+                                       std::int64_t count) {
+  const std::int64_t picture = std::ssize(codes) / pictures;
+  std::vector<std::uint8_t> result;
+  for (std::int64_t i = 0; i < pictures; ++i) {
+    const auto first = codes.subspan(i * picture, count * inputs);
+    result.insert(result.end(), first.begin(), first.end());
+  }
+  return result;
+}
+
+}  // namespace vitq
