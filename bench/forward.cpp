@@ -10,16 +10,16 @@
 #include "engine/threads.h"
 #include "models/classifier.h"
 #include "models/zoo.h"
+#include "quant/calibrate.h"
 #include "weights/seeded.h"
 
 namespace vitq::bench {
 
 namespace {
 
-void forward(benchmark::State& state, const std::string& model) {
+void run_forward(benchmark::State& state, const Checkpoint& checkpoint, const std::string& model) {
   const int threads = static_cast<int>(state.range(0));
   const std::int64_t batch = state.range(1);
-  const Checkpoint checkpoint = seeded_checkpoint(model);
   Classifier classifier(checkpoint, describe(checkpoint, model), {.threads = threads});
   std::vector<float> images(batch * classifier.picture_size());
   std::vector<float> logits(batch * classifier.config().classes);
@@ -28,6 +28,22 @@ void forward(benchmark::State& state, const std::string& model) {
   for (auto _ : state) classifier.logits(images, batch, logits);
   state.counters["images/s"] =
       benchmark::Counter(static_cast<double>(state.iterations() * batch), benchmark::Counter::kIsRate);
+}
+
+void forward(benchmark::State& state, const std::string& model) { run_forward(state, seeded_checkpoint(model), model); }
+
+// The same on integers. One picture and the nearest codes will do: which codes they are takes no time.
+void integers(benchmark::State& state, const std::string& model, int weight_bits, int activation_bits) {
+  const Checkpoint checkpoint = seeded_checkpoint(model);
+  const ModelDescription description = describe(checkpoint, model);
+  const std::int64_t side = description.config.image_size;
+  std::vector<float> image(ModelConfig::kChannels * side * side);
+  fill_seeded_input(0, image);
+  QuantizeOptions options;
+  options.weight_bits = weight_bits;
+  options.activation_bits = activation_bits;
+  options.rounding = Rounding::kNearest;
+  run_forward(state, quantize_model(checkpoint, description, image, 1, options).artifact.checkpoint(), model);
 }
 
 // From a file to a model that is ready to run: map, check, pack.
@@ -65,6 +81,18 @@ BENCHMARK_CAPTURE(forward, deit_b, std::string("deit_b"))
     ->ArgsProduct({{1, 2}, {1}})
     ->Apply(configure);
 BENCHMARK_CAPTURE(forward, swin_t, std::string("swin_t"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(integers, deit_s_w8a8, std::string("deit_s"), 8, 8)
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(integers, deit_s_w4a8, std::string("deit_s"), 4, 8)
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(integers, deit_s_w4a4, std::string("deit_s"), 4, 4)
     ->ArgNames({"threads", "batch"})
     ->ArgsProduct({{1, 2}, {1}})
     ->Apply(configure);
