@@ -99,7 +99,7 @@ Levels levels_of(std::span<const std::int8_t> codes) {
     const Triangle& triangle, const Levels& levels, float* values, Roundings& all, std::int8_t* codes) {
   for (Floats& error : all.error) error = Floats{};
   for (std::int64_t i = triangle.size - 1; i >= 0; --i) {
-    std::array<Floats, kVectors> target;
+    std::array<Floats, kVectors> target{};
     for (int v = 0; v < kVectors; ++v) simd::load(values + i * kWidth + v * kLanes, target[v]);
     const float* below = triangle.column(i);
     const float* before = values + (i + 1) * kWidth;

@@ -28,16 +28,16 @@ std::shared_ptr<const MemoryTensor> float_tensor(const std::string& name, const 
 /// What the file holds of a code: code + zero point of its row, or the number of its level.
 std::uint8_t stored_code(const std::string& name, const QuantizedLinear& linear, std::int64_t output,
                          std::int64_t input) {
-  const int code = linear.codes[output * linear.inputs + input];
+  const std::int8_t code = linear.codes[output * linear.inputs + input];
   if (!linear.weight_levels.empty()) {
     const auto level = std::ranges::lower_bound(linear.weight_levels, code);
-    check(level != linear.weight_levels.end() && *level == code, name, ": code ", code, " of row ", output,
+    check(level != linear.weight_levels.end() && *level == code, name, ": code ", int{code}, " of row ", output,
           " is none of the weight levels");
     return static_cast<std::uint8_t>(level - linear.weight_levels.begin());
   }
   const int most = (1 << linear.weight_bits) - 1;
   const int stored = code + linear.zero_point[output];
-  check(stored >= 0 && stored <= most, name, ": code ", code, " of row ", output, " with zero point ",
+  check(stored >= 0 && stored <= most, name, ": code ", int{code}, " of row ", output, " with zero point ",
         int{linear.zero_point[output]}, ", expected a sum from 0 to ", most);
   return static_cast<std::uint8_t>(stored);
 }
