@@ -13,6 +13,7 @@
 
 #include "engine/error.h"
 #include "engine/image_header.h"
+#include "engine/jpeg.h"
 
 namespace vitq {
 
@@ -182,7 +183,11 @@ Image decode_image(Bytes bytes, const std::string& name) {
   check(!bytes.empty(), name, ": is empty; expected a JPEG, PNG, BMP or PPM picture");
   check(bytes.size() <= kMaxImageFileBytes, name, ": is too large for a picture: ", bytes.size(),
         " bytes, the limit is ", kMaxImageFileBytes);
-  if (has(bytes, 0, "\xFF\xD8")) return decode_with_stb(bytes, check_jpeg(bytes, name), "JPEG", name);
+  if (has(bytes, 0, "\xFF\xD8")) {
+    const PictureSize size = check_jpeg(bytes, name);
+    if (auto image = decode_jpeg(bytes, size, name)) return *std::move(image);
+    return decode_with_stb(bytes, size, "JPEG", name);
+  }
   if (has(bytes, 0, "\x89PNG\r\n\x1A\n")) return decode_with_stb(bytes, check_png(bytes, name), "PNG", name);
   if (has(bytes, 0, "BM")) return decode_with_stb(bytes, check_bmp(bytes, name), "BMP", name);
   if (has(bytes, 0, "P5") || has(bytes, 0, "P6")) return decode_pnm(bytes, name);

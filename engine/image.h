@@ -1,6 +1,6 @@
 #pragma once
-// Pictures in: a file or its bytes -> 8-bit RGB. stb_image does the decoding; what the file claims is checked before it
-// is let loose, so that a damaged or hostile picture ends in an Error and never in a crash or a huge allocation.
+// Pictures in: a file or its bytes -> 8-bit RGB. libjpeg-turbo and stb_image do the decoding; what the file claims is checked
+// before they are let loose, so that a damaged or hostile picture ends in an Error and never in a crash or a huge allocation.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,10 +27,10 @@ inline constexpr std::int64_t kMaxImagePixels = 100'000'000;
 ///
 /// As Pillow's convert("RGB") does: grey becomes three equal channels, alpha is dropped (not blended), the EXIF
 /// orientation is not applied, colour profiles are ignored. Sixteen-bit PNG keeps the upper byte (Pillow does so for
-/// RGB, but clips 16-bit grey); PNM with another maximum than 255 is scaled. JPEG pixels differ from libjpeg's by a few
-/// units, as the two differ in the inverse DCT and in chroma upsampling.
+/// RGB, but clips 16-bit grey); PNM with another maximum than 255 is scaled. JPEG pixels are
+/// Pillow's to the bit, but for four-channel ones, which stb_image decodes.
 ///
-/// Throws Error for another format (named where it is a known one), for what a JPEG, PNG or BMP may be but stb_image
+/// Throws Error for another format (named where it is a known one), for what a JPEG, PNG or BMP may be but vitq
 /// cannot read, for pictures over the limits above, and for damage. A file that ends too early is always refused, a PNG
 /// also when a checksum is wrong. Other damage inside the pixel data of a JPEG or BMP may pass unseen.
 Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name);

@@ -1,6 +1,6 @@
 #pragma once
 // What a picture file claims, checked without decoding it: a walk over the segments of a JPEG, the chunks of a PNG, the
-// header of a BMP. What passes here is whole, of a kind that stb_image reads, and free of the malformations that
+// header of a BMP. What passes here is whole, of a kind that the decoders read, and free of the malformations that
 // stb_image 2.27 does not catch by itself (Huffman tables of more than 256 codes, palettes and pixels beyond the end of
 // the file).
 
