@@ -1,6 +1,7 @@
 #pragma once
-// Pictures in: a file or its bytes -> 8-bit RGB. libjpeg-turbo and stb_image do the decoding; what the file claims is checked
-// before they are let loose, so that a damaged or hostile picture ends in an Error and never in a crash or a huge allocation.
+// Pictures in: a file or its bytes -> 8-bit RGB. libjpeg-turbo and stb_image do the decoding; what the file claims is
+// checked before they are let loose, so that a damaged or hostile picture ends in an Error and never in a crash or a
+// huge allocation.
 
 #include <cstddef>
 #include <cstdint>
