@@ -162,15 +162,25 @@ void integer_output(benchmark::State& state) {
   }
 }
 
-void softmax_code_rows(benchmark::State& state, bool coded, bool biased) {
+// `count` levels; 0: even ones, without a table.
+SoftmaxLevels softmax_levels(std::int64_t count) {
+  if (count == 0) return {};
+  std::vector<std::uint8_t> table(kSoftmaxTable);
+  for (std::int64_t i = 0; i < kSoftmaxTable; ++i) {
+    table[i] = static_cast<std::uint8_t>(i * count / kSoftmaxTable * 255 / (count - 1));
+  }
+  return SoftmaxLevels(table);
+}
+
+void softmax_code_rows(benchmark::State& state, std::int64_t count, bool biased) {
   const ThreadScope scope(1);
   Attention a(state);
-  const std::vector<std::uint8_t> table(coded ? kSoftmaxTable : 0, 7);
+  const SoftmaxLevels levels = softmax_levels(count);
   const auto bias = ramp(biased ? a.heads * a.tokens * a.scores_stride : 0);
   const Tensor sums(a.row_sums.data(), {a.groups, a.heads, a.tokens}, kSums);
   for (auto _ : state) {
     softmax_codes(a.padded(a.scores.data(), a.scores_stride, DType::kS32), 1e-4F,
-                  a.padded(a.levels.data(), a.levels_stride, DType::kU8), sums, bias, {}, table);
+                  a.padded(a.levels.data(), a.levels_stride, DType::kU8), sums, bias, {}, levels);
   }
   state.SetItemsProcessed(state.iterations() * a.rows * a.tokens);
 }
@@ -296,9 +306,11 @@ BENCHMARK(layer_norm_code_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Ar
 BENCHMARK(integer_qkv)->Apply(attention_shapes);
 BENCHMARK(float_scores)->Apply(attention_shapes);
 BENCHMARK(integer_scores)->Apply(attention_shapes);
-BENCHMARK_CAPTURE(softmax_code_rows, uniform, false, false)->Apply(attention_shapes);
-BENCHMARK_CAPTURE(softmax_code_rows, uniform_with_bias, false, true)->Apply(attention_shapes);
-BENCHMARK_CAPTURE(softmax_code_rows, table, true, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, even, 0, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, even_with_bias, 0, true)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, 16_levels, 16, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, 16_levels_with_bias, 16, true)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(softmax_code_rows, 64_levels, 64, false)->Apply(attention_shapes);
 BENCHMARK(float_output)->Apply(attention_shapes);
 BENCHMARK(integer_output)->Apply(attention_shapes);
 BENCHMARK(merge_head_rows)->Apply(attention_shapes);

@@ -1,5 +1,6 @@
 #include "engine/softmax.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "engine/error.h"
@@ -68,12 +69,12 @@ struct Rows {
 
 struct CodeRows {
   const std::int32_t* scores;
-  std::uint8_t* levels;
+  std::uint8_t* codes;
   std::int32_t* row_sums;
   const float* bias;  // null or [heads, rows, stride]
   const float* mask;  // null or [masks, rows, stride]
-  const std::uint8_t* table;
-  std::int64_t heads, rows, columns, stride, levels_stride, masks;
+  const SoftmaxLevels* levels;
+  std::int64_t heads, rows, columns, stride, codes_stride, masks;
   float scale;
 };
 
@@ -138,62 +139,91 @@ struct CodeRow {
   return simd::max(most);
 }
 
-// round(steps e) of sixteen scores; e is 1 where not `among` the columns, whatever lies there.
+// Sixteen scores less the largest of their row; 0 where not `among` the columns, whatever lies there.
 template <bool kPlain>
-[[gnu::always_inline]] inline void exponentials(const CodeRow& row, std::int64_t c, std::int32_t most_score,
-                                                float most_value, float steps, const simd::Ints& among,
-                                                simd::Ints& codes) {
-  simd::Floats x;
+[[gnu::always_inline]] inline void below_largest(const CodeRow& row, std::int64_t c, std::int32_t most_score,
+                                                 float most_value, const simd::Ints& among, simd::Floats& x) {
   if constexpr (kPlain) {
-    simd::load(row.scores + c, codes);
-    codes = among ? codes - most_score : simd::Ints{};
-    x = __builtin_convertvector(codes, simd::Floats) * row.scale;
+    simd::Ints lanes;
+    simd::load(row.scores + c, lanes);
+    lanes = among ? lanes - most_score : simd::Ints{};
+    x = __builtin_convertvector(lanes, simd::Floats) * row.scale;
   } else {
     scaled_lanes(row, c, x);
     x = among ? x - most_value : simd::Floats{};
   }
+}
+
+// round(most exp(x)).
+template <bool kPlain>
+[[gnu::always_inline]] inline void exponentials(simd::Floats& x, float most, simd::Ints& codes) {
   simd::exp_of_negative(x);
-  x *= steps;
-  if constexpr (!kPlain) simd::clamp(0.0F, steps, x);  // bias may hold NaN, which must not lead out of a table
+  x *= most;
+  if constexpr (!kPlain) simd::clamp(0.0F, most, x);  // bias may hold NaN, which must not lead out of a table
   simd::round(x, codes);
 }
 
-// levels[i] = table[codes[i]] for `count` lanes; returns their sum. The levels are not read back as a vector: that
+// The codes of all steps that x has reached.
+[[gnu::always_inline]] inline void climb(const SoftmaxLevels::Step* steps, std::int32_t ground, const simd::Floats& x,
+                                         simd::Ints& codes) {
+  codes = simd::Ints{} + ground;
+#pragma GCC unroll 15
+  for (std::int64_t i = 0; i < SoftmaxLevels::kMostSteps; ++i) codes += (x >= steps[i].from) & steps[i].rise;
+}
+
+// codes[i] = table[indices[i]] for `count` lanes; returns their sum. The codes are not read back as a vector: that
 // would wait for sixteen stores of a byte.
-[[gnu::always_inline]] inline std::int32_t look_up(const std::uint8_t* table, const simd::Ints& codes,
-                                                   std::int64_t count, std::uint8_t* levels) {
+[[gnu::always_inline]] inline std::int32_t look_up(const std::uint8_t* table, const simd::Ints& indices,
+                                                   std::int64_t count, std::uint8_t* codes) {
   std::int32_t index[simd::kLanes];
-  std::memcpy(index, &codes, sizeof(index));
+  std::memcpy(index, &indices, sizeof(index));
   std::int32_t total = 0;
-  for (std::int64_t i = 0; i < count; ++i) total += levels[i] = table[index[i]];
+  for (std::int64_t i = 0; i < count; ++i) total += codes[i] = table[index[i]];
   return total;
 }
 
-template <bool kPlain, bool kTable>
-[[gnu::always_inline]] inline std::int32_t row_of_levels(const CodeRow& row, const CodeRows& all,
-                                                         std::uint8_t* levels) {
+enum class By { kRounding, kSteps, kTable };  // how x becomes a code
+
+template <bool kPlain, By kBy>
+[[gnu::always_inline]] inline std::int32_t row_of_codes(const CodeRow& row, const CodeRows& all, std::uint8_t* codes) {
   const std::int32_t most_score = kPlain ? largest_score(row, all) : 0;
   const float most_value = kPlain ? 0.0F : largest_value(row, all);
-  simd::Ints codes;
+  const std::uint8_t* table = all.levels->table().data();
+  const SoftmaxLevels::Step* steps = all.levels->steps().data();
+  const std::int32_t ground = kBy == By::kSteps ? table[0] : 0;
+  simd::Floats x;
   simd::Ints among;
   simd::Ints sums{};
   std::int32_t total = 0;
   std::int64_t c = 0;
   for (; c < all.columns; c += simd::kLanes) {
     columns_among(c, all.columns, among);
-    exponentials<kPlain>(row, c, most_score, most_value, kTable ? 4095.0F : 255.0F, among, codes);
-    if constexpr (kTable) {
-      total += c + simd::kLanes <= all.columns ? look_up(all.table, codes, simd::kLanes, levels + c)
-                                               : look_up(all.table, codes, all.columns - c, levels + c);
+    below_largest<kPlain>(row, c, most_score, most_value, among, x);
+    if constexpr (kBy == By::kTable) {
+      simd::Ints lanes{};
+      exponentials<kPlain>(x, kSoftmaxTable - 1, lanes);
+      total += look_up(table, lanes, std::min<std::int64_t>(simd::kLanes, all.columns - c), codes + c);
     } else {
-      codes &= among;
-      sums += codes;
-      simd::store_bytes(codes, levels + c);
+      simd::Ints lanes{};
+      if constexpr (kBy == By::kSteps) {
+        climb(steps, ground, x, lanes);
+      } else {
+        exponentials<kPlain>(x, 255.0F, lanes);
+      }
+      lanes &= among;
+      sums += lanes;
+      simd::store_bytes(lanes, codes + c);
     }
   }
-  const std::int64_t written = kTable ? all.columns : c;
-  std::memset(levels + written, 0, all.levels_stride - written);
-  return kTable ? total : simd::sum(sums);
+  const std::int64_t written = kBy == By::kTable ? all.columns : c;
+  std::memset(codes + written, 0, all.codes_stride - written);
+  return kBy == By::kTable ? total : simd::sum(sums);
+}
+
+template <By kBy>
+[[gnu::always_inline]] inline std::int32_t row_of_codes(const CodeRow& row, const CodeRows& all, std::uint8_t* codes) {
+  const bool plain = row.bias == nullptr && row.mask == nullptr;
+  return plain ? row_of_codes<true, kBy>(row, all, codes) : row_of_codes<false, kBy>(row, all, codes);
 }
 
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_code_rows(const CodeRows& all,
@@ -206,13 +236,14 @@ template <bool kPlain, bool kTable>
         .bias = all.bias == nullptr ? nullptr : all.bias + i % (all.heads * all.rows) * all.stride,
         .mask = all.mask == nullptr ? nullptr : all.mask + (group % all.masks * all.rows + i % all.rows) * all.stride,
         .scale = all.scale};
-    const bool plain = row.bias == nullptr && row.mask == nullptr;
-    std::uint8_t* levels = all.levels + i * all.levels_stride;
+    std::uint8_t* codes = all.codes + i * all.codes_stride;
     std::int32_t& sum = all.row_sums[i];
-    if (all.table == nullptr) {
-      sum = plain ? row_of_levels<true, false>(row, all, levels) : row_of_levels<false, false>(row, all, levels);
+    if (all.levels->even()) {
+      sum = row_of_codes<By::kRounding>(row, all, codes);
+    } else if (!all.levels->steps().empty()) {
+      sum = row_of_codes<By::kSteps>(row, all, codes);
     } else {
-      sum = plain ? row_of_levels<true, true>(row, all, levels) : row_of_levels<false, true>(row, all, levels);
+      sum = row_of_codes<By::kTable>(row, all, codes);
     }
   }
 }
@@ -258,34 +289,32 @@ void softmax(const Tensor& scores, float scale, std::span<const float> bias, std
                [&](std::int64_t begin, std::int64_t end) { softmax_rows(all, begin, end); });
 }
 
-void softmax_codes(const Tensor& scores, float scale, const Tensor& levels, const Tensor& row_sums,
-                   std::span<const float> bias, std::span<const float> mask, std::span<const std::uint8_t> table) {
-  check(scores.encoding.dtype == DType::kS32 && levels.encoding.dtype == DType::kU8 &&
+void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, const Tensor& row_sums,
+                   std::span<const float> bias, std::span<const float> mask, const SoftmaxLevels& levels) {
+  check(scores.encoding.dtype == DType::kS32 && codes.encoding.dtype == DType::kU8 &&
             row_sums.encoding.dtype == DType::kS32,
         "softmax_codes: expected s32 -> u8 and s32, found ", name_of(scores.encoding.dtype), " -> ",
-        name_of(levels.encoding.dtype), " and ", name_of(row_sums.encoding.dtype));
+        name_of(codes.encoding.dtype), " and ", name_of(row_sums.encoding.dtype));
   const auto [groups, heads, rows, columns] = scores.dims;
   check_layout(scores, padded_columns(columns), "softmax_codes: scores are");
-  check_layout(levels, padded_levels(columns), "softmax_codes: levels are");
-  check(levels.dims == scores.dims && row_sums.rank == 3 && row_sums.dims[0] * row_sums.dims[1] == groups * heads &&
+  check_layout(codes, padded_levels(columns), "softmax_codes: codes are");
+  check(codes.dims == scores.dims && row_sums.rank == 3 && row_sums.dims[0] * row_sums.dims[1] == groups * heads &&
             row_sums.dims[2] == rows && row_sums.strides[1] == rows && row_sums.strides[0] == heads * rows,
-        "softmax_codes: the shapes of scores, levels and row sums differ");
+        "softmax_codes: the shapes of scores, codes and row sums differ");
   check_terms(scores, bias, mask);
   check(scale > 0.0F && scale < std::numeric_limits<float>::infinity(), "softmax_codes: scale ", scale,
         ", expected a positive one");
-  check(table.empty() || (std::ssize(table) == kSoftmaxTable && table.back() > 0), "softmax_codes: a table of ",
-        table.size(), " levels, expected ", kSoftmaxTable, " of which the last is not 0");
   const CodeRows all{.scores = scores.s32(),
-                     .levels = levels.u8(),
+                     .codes = codes.u8(),
                      .row_sums = row_sums.s32(),
                      .bias = bias.empty() ? nullptr : bias.data(),
                      .mask = mask.empty() ? nullptr : mask.data(),
-                     .table = table.empty() ? nullptr : table.data(),
+                     .levels = &levels,
                      .heads = heads,
                      .rows = rows,
                      .columns = columns,
                      .stride = padded_columns(columns),
-                     .levels_stride = padded_levels(columns),
+                     .codes_stride = padded_levels(columns),
                      .masks = std::ssize(mask) / (rows * padded_columns(columns)),
                      .scale = scale};
   parallel_for(groups * heads * rows, kGrain,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/softmax_levels.h"
 #include "engine/tensor.h"
 
 namespace vitq {
@@ -22,18 +23,14 @@ void softmax(const Tensor& scores, float scale, std::span<const float> bias = {}
 /// Row stride, in elements, of softmax levels: rounded up to 64, which is what the product with v is fastest on.
 constexpr std::int64_t padded_levels(std::int64_t columns) { return (columns + 63) / 64 * 64; }
 
-/// Levels of a table of softmax_codes.
-inline constexpr std::int64_t kSoftmaxTable = 4096;
-
 /// Softmax of integer scores, as integers. With x = scale * scores + bias + mask and e = exp(x - max of the row), in
-/// (0, 1]: levels = round(255 e), or table[round(4095 e)] where there is a table; row_sums = sum of the row's levels.
-/// The probability is then level / row_sum: rows sum to exactly one. Without bias and mask the maximum is subtracted
+/// (0, 1]: codes = round(255 e), or table[round(4095 e)] where `levels` has a table; row_sums = sum of the row's codes.
+/// The probability is then code / row_sum: rows sum to exactly one. Without bias and mask the maximum is subtracted
 /// before scaling, in integers. scores: s32 [groups, heads, rows, columns], row stride padded_columns(columns), else
-/// dense, |score| < 2^30; what lies in the padding is ignored. levels: u8 of the same shape, row stride
+/// dense, |score| < 2^30; what lies in the padding is ignored. codes: u8 of the same shape, row stride
 /// padded_levels(columns); its padding becomes 0. row_sums: s32 [groups, heads, rows], dense. bias and mask as above.
-/// table: empty or kSoftmaxTable levels, the last of which must not be 0.
-void softmax_codes(const Tensor& scores, float scale, const Tensor& levels, const Tensor& row_sums,
+void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, const Tensor& row_sums,
                    std::span<const float> bias = {}, std::span<const float> mask = {},
-                   std::span<const std::uint8_t> table = {});
+                   const SoftmaxLevels& levels = {});
 
 }  // namespace vitq

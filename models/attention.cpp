@@ -49,7 +49,7 @@ AttentionCodes attention_codes(const QuantizedAttention& stored) {
           .q = operand(stored.scales[0], stored.bits, kFirstOperandBits),
           .k = operand(stored.scales[1], stored.bits, second_operand_bits()),
           .v = operand(stored.scales[2], stored.bits, second_operand_bits()),
-          .table = stored.table};
+          .levels = stored.table.empty() ? SoftmaxLevels() : SoftmaxLevels(stored.table)};
 }
 
 Attention::Attention(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage)
@@ -142,7 +142,7 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
   for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
     const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
     context_->multiply(now(q), transposed(now(k)), products);
-    softmax_codes(only_tokens(products), scale, only_tokens(levels), row_sums, shape.bias, shape.mask, codes_.table);
+    softmax_codes(only_tokens(products), scale, only_tokens(levels), row_sums, shape.bias, shape.mask, codes_.levels);
     context_->multiply(levels, now(v), sums);
     merge_heads(sums, row_sums, codes_.v.scale, rows_of(dst, group * tokens, shape.per_call * tokens));
   }

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "engine/matmul.h"
+#include "engine/softmax_levels.h"
 #include "engine/tensor.h"
 
 namespace vitq {
@@ -28,8 +28,8 @@ struct AttentionShape {
 /// How the two products of attention run on integers; as floats unless `integer`.
 struct AttentionCodes {
   bool integer = false;
-  Encoding q, k, v;                 ///< s8, symmetric
-  std::vector<std::uint8_t> table;  ///< of softmax levels (engine/softmax.h); empty: uniform
+  Encoding q, k, v;      ///< s8, symmetric
+  SoftmaxLevels levels;  ///< of the softmax between them
 };
 
 class Calibrator {

@@ -40,15 +40,19 @@ Result run(const Case& s, std::vector<std::int32_t>& scores, float scale, std::s
   softmax_codes(s.padded(scores.data(), padded_columns(s.columns), DType::kS32), scale,
                 s.padded(result.levels.data(), stride, DType::kU8),
                 Tensor(result.sums.data(), {s.groups, s.heads, s.rows}, Encoding{.dtype = DType::kS32}), bias, mask,
-                table);
+                table.empty() ? SoftmaxLevels() : SoftmaxLevels(table));
   return result;
 }
 
-// A concave code book with four levels.
-std::vector<std::uint8_t> four_levels() {
-  std::vector<std::uint8_t> table(kSoftmaxTable);
-  for (std::int64_t i = 0; i < kSoftmaxTable; ++i) table[i] = i < 200 ? 0 : i < 1000 ? 40 : i < 3000 ? 128 : 255;
-  return table;
+// Four levels, which climb in steps; in the second table they do not even rise. The third has too many for steps.
+std::vector<std::vector<std::uint8_t>> tables() {
+  std::vector<std::vector<std::uint8_t>> all(3, std::vector<std::uint8_t>(kSoftmaxTable));
+  for (std::int64_t i = 0; i < kSoftmaxTable; ++i) {
+    all[0][i] = i < 200 ? 0 : i < 1000 ? 40 : i < 3000 ? 128 : 255;
+    all[1][i] = i < 200 ? 9 : i < 1000 ? 200 : i < 3000 ? 3 : 17;
+    all[2][i] = static_cast<std::uint8_t>(i / 64 * 4);
+  }
+  return all;
 }
 
 }  // namespace
@@ -63,12 +67,12 @@ TEST_CASE("softmax_codes equals a scalar reference, with scale, bias, mask and t
     auto scores = random_codes<std::int32_t>(s.all_rows() * stride, 1, -30000, 30000);
     const auto bias = random_floats(s.heads * s.rows * stride, 2);
     const auto mask = random_floats(kMasks * s.rows * stride, 3, -5, 0);
-    const auto table = four_levels();
-    for (const int mode : {0, 1, 2, 3}) {
+    for (int mode = 0; mode < 8; ++mode) {
       const bool terms = mode % 2 == 1;
       const bool coded = mode >= 2;
-      const auto result = run(s, scores, 1e-4F, terms ? bias : std::vector<float>(),
-                              terms ? mask : std::vector<float>(), coded ? table : std::vector<std::uint8_t>());
+      const auto table = coded ? tables()[mode / 2 - 1] : std::vector<std::uint8_t>();
+      const auto result =
+          run(s, scores, 1e-4F, terms ? bias : std::vector<float>(), terms ? mask : std::vector<float>(), table);
       std::int64_t wrong = 0;
       for (std::int64_t i = 0; i < s.all_rows(); ++i) {
         const std::int64_t group = i / (s.heads * s.rows);
@@ -106,6 +110,25 @@ TEST_CASE("softmax_codes equals a scalar reference, with scale, bias, mask and t
   // Where e falls on the border between two codes, float and double may part.
   CHECK(off <= total / 5000);
   MESSAGE(off, " of ", total, " levels differ by one from double precision");
+}
+
+TEST_CASE("few levels become steps, in the places where the table changes") {
+  const auto all = tables();
+  CHECK(SoftmaxLevels().even());
+  for (const int few : {0, 1}) {
+    const SoftmaxLevels levels(all[few]);
+    CHECK(std::ssize(levels.steps()) == SoftmaxLevels::kMostSteps);
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < kSoftmaxTable; ++i) {
+      const double x = i == 0 ? -100 : std::log(static_cast<double>(i) / (kSoftmaxTable - 1));
+      int level = all[few][0];
+      for (const auto& step : levels.steps()) level += x >= step.from ? step.rise : 0;
+      wrong += level != all[few][i];
+    }
+    CHECK(wrong == 0);
+  }
+  CHECK(SoftmaxLevels(all[2]).steps().empty());
+  CHECK(SoftmaxLevels(all[2]).table() == all[2]);
 }
 
 TEST_CASE("softmax_codes of extreme rows: the largest score is 255, and padding never counts") {
