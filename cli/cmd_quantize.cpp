@@ -26,6 +26,9 @@ namespace {
 
 constexpr int kLeastBits = 3;
 constexpr int kMostBits = 8;
+constexpr double kLeastMegabytes = 0.001;
+constexpr double kMostMegabytes = 1e6;
+constexpr double kMegabyte = 1e6;
 
 constexpr std::array<std::pair<const char*, SoftmaxMethod>, 4> kSoftmaxMethods{
     {{"tanq", SoftmaxMethod::kTanq},
@@ -63,6 +66,7 @@ struct Options {
   std::string scale_factor = "median";
   int weight_bits = 0;      ///< 0: the preset's
   int activation_bits = 0;  ///< 0: the preset's
+  std::optional<double> max_mb;
   std::size_t count = 32;
   std::uint64_t seed = 0;
   bool no_bias_correction = false;
@@ -88,6 +92,10 @@ void declare_method(ArgumentParser& parser, Options& options) {
                 whole_number(options.activation_bits, kLeastBits, kMostBits));
   parser.option("--edge-bits", "N", "both, of the patch embedding and the head; default 8",
                 whole_number(options.how.edge_bits, kLeastBits, kMostBits));
+  parser.option("--max-mb", "M",
+                "the artifact has at most M * 10^6 bytes: layers get 3 bits to those of --preset or\n"
+                "--weight-bits each, fewest where they matter least",
+                number(options.max_mb, kLeastMegabytes, kMostMegabytes));
   parser.option("--softmax", "tanq|uniform|log2|logsqrt2", "code book of attention; default tanq",
                 named(options.how.softmax, options.softmax, kSoftmaxMethods));
   parser.option("--scale-factor", "median|mean|mad", "how a LayerNorm's channels become one scale; default median",
@@ -141,6 +149,7 @@ bool parse(const Arguments& args, Options& options) {
   options.how.weight_code_books = !options.even_weights;
   options.how.keep_float = split(options.keep_float);
   options.how.code_books = options.code_books == "none" ? std::vector<std::string>() : split(options.code_books);
+  options.how.most_bytes = static_cast<std::int64_t>(options.max_mb.value_or(0) * kMegabyte);
   options.how.threads = options.model.threads;
   return true;
 }
@@ -161,35 +170,41 @@ std::vector<float> load(const std::vector<std::filesystem::path>& pictures, cons
   return images;
 }
 
-/// What a calibration was, apart from its result: the artifact's metadata and the program's answer are made of this.
+/// What the calibration was made of, which the artifact does not know by itself.
 Record describe_calibration(const Options& options, const OpenFile& source, const std::string& sha256) {
-  const QuantizeOptions& how = options.how;
-  return {{"precision", "w" + std::to_string(how.weight_bits) + 'a' + std::to_string(how.activation_bits)},
-          {"weight_bits", how.weight_bits},
-          {"activation_bits", how.activation_bits},
-          {"edge_bits", how.edge_bits},
-          {"softmax", options.softmax},
-          {"scale_factor", options.scale_factor},
-          {"fold_strength", how.fold_strength.value_or(default_fold_strength(how.weight_bits, how.activation_bits))},
-          {"rounding", options.rounding},
-          {"code_books", options.code_books},
-          {"weight_code_books", how.weight_code_books},
-          {"bias_correction", how.bias_correction},
-          {"keep_float", options.keep_float},
-          {"calibration_count", options.count},
+  return {{"calibration_count", options.count},
           {"calibration_seed", options.seed},
           {"calibration_sha256", sha256},
           {"source", source.file.filename().string()}};
 }
 
-void add_metadata(ArtifactBuilder& artifact, const ModelDescription& description, const Record& calibration,
-                  const std::vector<SiteReport>& sites) {
-  for (const auto& [key, value] : metadata_of(description)) artifact.set_metadata(key, value);
+void add_metadata(ArtifactBuilder& artifact, const Record& calibration, const std::vector<SiteReport>& sites) {
   for (const auto& [key, value] : calibration.items()) {
     artifact.set_metadata(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
   artifact.set_metadata("vitq_version", std::string(kVersion));
   artifact.set_metadata("report", to_record(sites).dump());
+}
+
+/// Bits and methods. fold_strength is null where each layer has the default of its own bits.
+Record describe_method(const Options& options) {
+  const QuantizeOptions& how = options.how;
+  Record fold;
+  if (how.fold_strength || how.most_bytes == 0) {
+    fold = how.fold_strength.value_or(default_fold_strength(how.weight_bits, how.activation_bits));
+  }
+  return {{"precision", precision_name(how)},
+          {"weight_bits", how.weight_bits},
+          {"activation_bits", how.activation_bits},
+          {"edge_bits", how.edge_bits},
+          {"softmax", options.softmax},
+          {"scale_factor", options.scale_factor},
+          {"fold_strength", fold},
+          {"rounding", options.rounding},
+          {"code_books", options.code_books},
+          {"weight_code_books", how.weight_code_books},
+          {"bias_correction", how.bias_correction},
+          {"keep_float", options.keep_float}};
 }
 
 Record make_record(const Options& options, const OpenFile& source, const Record& calibration,
@@ -198,6 +213,7 @@ Record make_record(const Options& options, const OpenFile& source, const Record&
   const auto bytes = static_cast<double>(std::filesystem::file_size(options.out));
   const auto parameters = static_cast<double>(parameter_count(source.description.config));
   Record record{{"file", options.out}, {"model", source.description.name}};
+  record.update(describe_method(options));
   record.update(calibration);
   record["pictures"] = Record::array();
   for (const std::filesystem::path& picture : pictures) record["pictures"].push_back(picture.filename().string());
@@ -244,13 +260,14 @@ int quantize_command(const Arguments& args) {
   const auto pictures = sample_pictures(list_pictures(options.images), options.count, options.seed);
   const std::vector<float> images = load(pictures, source.description.preprocessing);
 
+  // --resize held for the calibration pictures; the model keeps its own.
+  if (options.model.resize) source.description.preprocessing.resize = source.own_resize;
   const auto start = std::chrono::steady_clock::now();
   QuantizedModel quantized = quantize(source, images, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   const Record calibration = describe_calibration(options, source, sha256_of_pictures(pictures));
-  if (options.model.resize) source.description.preprocessing.resize = source.own_resize;
-  add_metadata(quantized.artifact, source.description, calibration, quantized.sites);
+  add_metadata(quantized.artifact, calibration, quantized.sites);
   quantized.artifact.write(options.out);
 
   Record record = make_record(options, source, calibration, pictures, seconds);

@@ -97,9 +97,10 @@ std::string precision_of(const Checkpoint& checkpoint) {
   const auto stated = checkpoint.metadata().find("precision");
   std::string precision = stated == checkpoint.metadata().end() ? "" : stated->second;
   const auto is_bits = [](char c) { return '3' <= c && c <= '8'; };
-  check(precision.size() == 4 && precision[0] == 'w' && is_bits(precision[1]) && precision[2] == 'a' &&
-            is_bits(precision[3]),
-        checkpoint.source(), ": metadata 'precision' is ", printable(precision), ", expected one like w8a8");
+  check(precision.size() == 4 && precision[0] == 'w' && (is_bits(precision[1]) || precision[1] == 'x') &&
+            precision[2] == 'a' && is_bits(precision[3]),
+        checkpoint.source(), ": metadata 'precision' is ", printable(precision),
+        ", expected one like w8a8 or, with mixed weights, wxa8");
   return precision;
 }
 

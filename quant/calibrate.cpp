@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -15,6 +16,8 @@
 #include "quant/gptq.h"
 #include "quant/layer_input.h"
 #include "quant/lloyd_max.h"
+#include "quant/mixed_precision.h"
+#include "quant/sites.h"
 #include "quant/softmax_fit.h"
 #include "quant/weights.h"
 
@@ -24,27 +27,9 @@ namespace {
 
 constexpr int kAllBits = 8;
 constexpr int kMostBookBits = 4;  // of weights: with more, evenly spaced codes lose little
-const std::vector<std::string> kKinds = {"patch", "qkv", "attention", "proj", "fc1", "fc2", "reduction", "head"};
-
-// "blocks.3.mlp.fc2" -> "fc2": what --keep-float calls a site.
-std::string kind_of(const std::string& site) {
-  if (site == "patch_embed.proj") return "patch";
-  if (site.starts_with("head")) return "head";
-  if (site.ends_with(".attn")) return "attention";
-  return site.substr(site.rfind('.') + 1);
+double fold_strength_of(const QuantizeOptions& options, int weight_bits) {
+  return options.fold_strength.value_or(default_fold_strength(weight_bits, options.activation_bits));
 }
-
-// Whether `entries`, kinds or names, mean this site.
-bool holds(const std::vector<std::string>& entries, const std::string& site) {
-  return std::ranges::any_of(entries,
-                             [&](const std::string& entry) { return entry == site || entry == kind_of(site); });
-}
-
-double fold_strength_of(const QuantizeOptions& options) {
-  return options.fold_strength.value_or(default_fold_strength(options.weight_bits, options.activation_bits));
-}
-
-bool is_edge(const std::string& site) { return kind_of(site) == "patch" || kind_of(site) == "head"; }
 
 double decibels(double signal, double noise) { return 10.0 * std::log10(signal / std::max(noise, 1e-300)); }
 
@@ -75,12 +60,14 @@ double spread(std::span<const float> scales) {
 // Turns each site into integers as the pass reaches it, and writes down what it did.
 class SiteQuantizer final : public Calibrator {
  public:
-  SiteQuantizer(MatmulContext& context, const Checkpoint& checkpoint, const QuantizeOptions& options, int total,
-                std::int64_t pictures, std::int64_t class_tokens)
+  SiteQuantizer(MatmulContext& context, const Checkpoint& checkpoint, const QuantizeOptions& options, BitsOf bits,
+                const std::function<void(const std::string&)>& advance, std::int64_t pictures,
+                std::int64_t class_tokens)
       : context_(context),
         checkpoint_(checkpoint),
         options_(options),
-        total_(total),
+        bits_(std::move(bits)),
+        advance_(advance),
         pictures_(pictures),
         class_tokens_(class_tokens) {}
 
@@ -88,12 +75,14 @@ class SiteQuantizer final : public Calibrator {
             Linear& layer) override {
     if (keeps_float(layer_name)) return;
     const int bits = options_.activation_bits;
-    const ChannelScales channels = fold_scales(observe_channels(rows_in(normed), bits), fold_strength_of(options_));
+    const int weight_bits = weight_bits_of(layer_name);
+    const ChannelScales channels =
+        fold_scales(observe_channels(rows_in(normed), bits), fold_strength_of(options_, weight_bits));
     const LayerScale whole = layer_scale(channels, options_.scale_factor);
     const CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
     const FoldedLinear folded = fold_linear(weight(layer_name), bias(layer_name), channels, whole);
     LayerInput input = folded_input(normed, channels, whole, bits);
-    replace(layer_name, normed, input, options_.weight_bits, folded.weight, folded.bias, layer);
+    replace(layer_name, normed, input, weight_bits, folded.weight, folded.bias, layer);
     reports_.back().scale_spread = spread(channels.scale);
     norm.gamma = folded_norm.gain;
     norm.beta = folded_norm.shift;
@@ -108,8 +97,7 @@ class SiteQuantizer final : public Calibrator {
     const int bits = edge ? options_.edge_bits : options_.activation_bits;
     const bool has_book = bits < kAllBits && !edge && holds(options_.code_books, layer_name);
     LayerInput input = has_book ? code_book_input(src, bits) : uniform_input(src, bits);
-    replace(layer_name, src, input, edge ? options_.edge_bits : options_.weight_bits, weight(layer_name),
-            bias(layer_name), layer);
+    replace(layer_name, src, input, weight_bits_of(layer_name), weight(layer_name), bias(layer_name), layer);
   }
 
   void attention(const std::string& name, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape,
@@ -159,7 +147,13 @@ class SiteQuantizer final : public Calibrator {
 
   void report(SiteReport site) {
     reports_.push_back(std::move(site));
-    if (options_.progress) options_.progress(static_cast<int>(reports_.size()), total_, reports_.back().name);
+    advance_(reports_.back().name);
+  }
+
+  [[nodiscard]] int weight_bits_of(const std::string& layer) const {
+    if (is_edge(layer)) return options_.edge_bits;
+    const auto own = bits_.find(layer);
+    return own != bits_.end() ? own->second : options_.weight_bits;
   }
 
   [[nodiscard]] std::span<const float> weight(const std::string& layer) const {
@@ -240,7 +234,8 @@ class SiteQuantizer final : public Calibrator {
   MatmulContext& context_;
   const Checkpoint& checkpoint_;
   const QuantizeOptions& options_;
-  int total_;
+  BitsOf bits_;
+  const std::function<void(const std::string&)>& advance_;
   std::int64_t pictures_;
   std::int64_t class_tokens_;  // of each picture, its first rows; none in a Swin
   ArtifactBuilder artifact_;
@@ -248,31 +243,17 @@ class SiteQuantizer final : public Calibrator {
   std::set<std::string> done_;  // float tensors that the artifact holds in another form
 };
 
-// Linear layers and attentions.
-std::vector<std::string> sites_of(const std::vector<TensorSpec>& tensors) {
-  std::vector<std::string> sites;
-  for (const TensorSpec& tensor : tensors) {
-    constexpr std::string_view kWeight = ".weight";
-    if (tensor.shape.size() < 2 || !tensor.name.ends_with(kWeight)) continue;
-    sites.push_back(tensor.name.substr(0, tensor.name.size() - kWeight.size()));
-    constexpr std::string_view kQkv = ".qkv";
-    if (sites.back().ends_with(kQkv)) sites.push_back(sites.back().substr(0, sites.back().size() - kQkv.size()));
-  }
-  return sites;
-}
-
 void check_options(const QuantizeOptions& options, const std::vector<std::string>& sites) {
   for (const int bits : {options.weight_bits, options.activation_bits, options.edge_bits}) {
     check(bits >= 3 && bits <= 8, "bits are ", bits, ", expected 3 to 8");
   }
-  for (const auto& [option, entries] :
-       {std::pair("keep-float", &options.keep_float), std::pair("code-books", &options.code_books)}) {
-    for (const std::string& entry : *entries) {
-      const bool known =
-          std::ranges::find(kKinds, entry) != kKinds.end() || std::ranges::find(sites, entry) != sites.end();
-      check(known, option, ": no site '", entry, "' in this model; expected patch, qkv, attention, proj, fc1, fc2, ",
-            "reduction, head or a layer's name");
-    }
+  check_entries("keep-float", options.keep_float, sites);
+  check_entries("code-books", options.code_books, sites);
+  for (const std::string& entry : options.code_books) {
+    const bool possible = std::ranges::any_of(sites, [&](const std::string& site) {
+      return (kind_of(site) == "fc2" || kind_of(site) == "proj") && holds({entry}, site);
+    });
+    check(possible, "code-books: ", entry, " is fed by no GELU and no attention; expected fc2, proj or one such layer");
   }
 }
 
@@ -292,20 +273,27 @@ std::string joined(const std::vector<std::string>& entries) {
   return text;
 }
 
+// Of mixed layers each has the default of its own bits.
+std::string fold_strength_text(const QuantizeOptions& options) {
+  if (options.most_bytes > 0 && !options.fold_strength) return "default";
+  std::array<char, 32> text{};
+  const double strength = fold_strength_of(options, options.weight_bits);
+  return {text.data(), std::to_chars(text.begin(), text.end(), strength).ptr};
+}
+
 void describe_in(ArtifactBuilder& artifact, const ModelDescription& description, const QuantizeOptions& options) {
   for (const auto& [key, value] : metadata_of(description)) artifact.set_metadata(key, value);
-  artifact.set_metadata("precision",
-                        "w" + std::to_string(options.weight_bits) + "a" + std::to_string(options.activation_bits));
+  artifact.set_metadata("precision", precision_name(options));
   artifact.set_metadata("weight_bits", std::to_string(options.weight_bits));
   artifact.set_metadata("activation_bits", std::to_string(options.activation_bits));
   artifact.set_metadata("edge_bits", std::to_string(options.edge_bits));
   artifact.set_metadata("softmax", name_of(options.softmax));
   artifact.set_metadata("scale_factor", name_of(options.scale_factor));
-  artifact.set_metadata("fold_strength", std::to_string(fold_strength_of(options)));
+  artifact.set_metadata("fold_strength", fold_strength_text(options));
   artifact.set_metadata("rounding", options.rounding == Rounding::kGptq ? "gptq" : "nearest");
-  artifact.set_metadata("code_books", joined(options.code_books));
-  artifact.set_metadata("weight_code_books", options.weight_code_books ? "1" : "0");
-  artifact.set_metadata("bias_correction", options.bias_correction ? "1" : "0");
+  artifact.set_metadata("code_books", options.code_books.empty() ? "none" : joined(options.code_books));
+  artifact.set_metadata("weight_code_books", options.weight_code_books ? "true" : "false");
+  artifact.set_metadata("bias_correction", options.bias_correction ? "true" : "false");
   artifact.set_metadata("keep_float", joined(options.keep_float));
 }
 
@@ -316,6 +304,11 @@ double default_fold_strength(int weight_bits, int activation_bits) {
   return weight_bits < 8 ? 0.5 : 0.75;
 }
 
+std::string precision_name(const QuantizeOptions& options) {
+  return "w" + (options.most_bytes > 0 ? "x" : std::to_string(options.weight_bits)) + "a" +
+         std::to_string(options.activation_bits);
+}
+
 QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescription& description,
                               std::span<const float> images, std::int64_t count, const QuantizeOptions& options) {
   check(count > 0, "quantize: no calibration pictures");
@@ -323,11 +316,18 @@ QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescripti
   const auto sites = sites_of(tensors);
   check_options(options, sites);
   const ThreadScope scope(options.threads > 0 ? options.threads : available_threads());
+  const auto mixed = options.most_bytes > 0 ? mixed_layers(sites, options) : std::vector<std::string>();
+  int done = 0;
+  const std::function<void(const std::string&)> advance = [&](const std::string& site) {
+    if (options.progress) options.progress(++done, static_cast<int>(mixed.size() + sites.size()), site);
+  };
+  const BitsOf bits =
+      mixed.empty() ? BitsOf() : fit_mixed_layers(checkpoint, description, images, count, mixed, options, advance);
   MatmulContext context;
   const auto model = make_model(context, description.config, checkpoint);
-  SiteQuantizer quantizer(
-      context, checkpoint, options, static_cast<int>(sites.size()), count,
-      description.config.architecture == Architecture::kVit ? description.config.prefix_tokens() : 0);
+  const bool vit = description.config.architecture == Architecture::kVit;
+  SiteQuantizer quantizer(context, checkpoint, options, bits, advance, count,
+                          vit ? description.config.prefix_tokens() : 0);
   model->set_calibrator(&quantizer);
   std::vector<float> logits(count * description.config.classes);
   model->forward(images, count, logits);

@@ -26,6 +26,9 @@ struct QuantizeOptions {
   int weight_bits = 8;      ///< 3 to 8
   int activation_bits = 8;  ///< 3 to 8
   int edge_bits = 8;        ///< both, of the patch embedding and the head
+  /// Bytes that the artifact may have; 0: as many as it takes. Where it is less than weight_bits everywhere take, the
+  /// layers between the edges get 3 to weight_bits bits each, by what their weights matter (quant/sensitivity.h).
+  std::int64_t most_bytes = 0;
   SoftmaxMethod softmax = SoftmaxMethod::kTanq;
   ScaleFactor scale_factor = ScaleFactor::kMedian;
   /// How far a LayerNorm takes over its channels' scales (quant/fold.h). Nothing: default_fold_strength.
@@ -50,6 +53,9 @@ struct QuantizeOptions {
 /// dB against 20.5), 0.5 below (W4A8: KL 0.093 against 0.121).
 double default_fold_strength(int weight_bits, int activation_bits);
 
+/// "w4a8": the bits of the weights and the activations between the edges; "wxa8" where a size decides over the first.
+std::string precision_name(const QuantizeOptions& options);
+
 /// What became of one site. Bits of 0 mean float.
 struct SiteReport {
   std::string name;
@@ -69,7 +75,7 @@ struct QuantizedModel {
 
 /// images: [count, 3, size, size], normalised; `checkpoint` holds the float model that `description` describes.
 /// Memory: the activations of all pictures at once. Throws Error for bits outside 3..8, an unknown site in keep_float,
-/// or no pictures.
+/// no pictures, or a size that 3-bit weights do not reach.
 QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescription& description,
                               std::span<const float> images, std::int64_t count, const QuantizeOptions& options);
 

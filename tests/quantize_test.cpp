@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "models/classifier.h"
 #include "quant/calibrate.h"
+#include "quant/sites.h"
 #include "tests/random.h"
 #include "tests/reference_model.h"
 #include "tests/small_models.h"
@@ -252,6 +253,55 @@ TEST_CASE("quantized: baselines run, and every site is reported once, in order")
       CHECK(sqnr(reference, model.logits(quantized.artifact.checkpoint())) > 8);
     }
   }
+}
+
+TEST_CASE("quantized: a size decides over the bits of each layer, two neighbouring widths, and is kept") {
+  const Small small(test::small_swin());
+  const test::TemporaryFolder folder;
+  const auto file_size = [&](const QuantizedModel& model) {
+    model.artifact.write(folder.path() / "a.safetensors");
+    const auto size = static_cast<std::int64_t>(std::filesystem::file_size(folder.path() / "a.safetensors"));
+    std::filesystem::remove(folder.path() / "a.safetensors");
+    return size;
+  };
+  QuantizeOptions options;
+  options.weight_bits = 4;
+  const std::int64_t four = file_size(small.quantize(options));
+  options.weight_bits = 6;
+  const std::int64_t six = file_size(small.quantize(options));
+  options.weight_bits = 8;
+  for (const int bits : {4, 6}) {
+    options.activation_bits = bits;
+    options.most_bytes = (four + six) / 2;  // some layers of four bits, some of five; or of five and six
+    int calls = 0;
+    options.progress = [&](int done, int total, const std::string&) {
+      CHECK(done == ++calls);
+      CHECK(total == 26 + 34);  // mixed layers, then all sites
+    };
+    const QuantizedModel model = small.quantize(options);
+    options.progress = nullptr;
+    CHECK(file_size(model) <= options.most_bytes);
+    CHECK(file_size(model) > options.most_bytes * 4 / 5);
+    std::set<int> widths;
+    for (const SiteReport& site : model.sites) {
+      if (site.weight_bits != 0 && !is_edge(site.name)) widths.insert(site.weight_bits);
+    }
+    CHECK(widths.size() == 2);
+    CHECK(*widths.rbegin() - *widths.begin() == 1);
+  }
+  options.most_bytes = 10 * six;
+  for (const SiteReport& site : small.quantize(options).sites) {
+    CHECK((site.weight_bits == 8 || site.name.ends_with(".attn")));
+  }
+  options.most_bytes = four / 4;
+  CHECK_THROWS_AS(small.quantize(options), Error);
+}
+
+TEST_CASE("quantized: code books are refused where a LayerNorm feeds the layer") {
+  const Small small(test::small_vit(false));
+  QuantizeOptions options;
+  options.code_books = {"blocks.1.attn.proj", "fc1"};
+  CHECK_THROWS_AS(small.quantize(options), Error);
 }
 
 TEST_CASE("quantized: options that make no sense are refused by name") {

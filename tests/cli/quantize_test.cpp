@@ -138,6 +138,25 @@ TEST_CASE("quantize is the same every time, whatever the threads and the order o
   CHECK(bytes_of(here.quantized("d.safetensors", {"--preset", "w4a4", "--count", "3"})) != first);
 }
 
+TEST_CASE("quantize --max-mb keeps to the size and says which bits each layer got") {
+  const Workplace here;
+  const auto eight = static_cast<double>(fs::file_size(here.quantized("a.safetensors")));
+  const double limit = 0.85 * eight;
+  const json record = json::parse(here.accepts(quantize(
+      here, {"--out", here("b.safetensors"), "--count", "8", "--max-mb", std::to_string(limit / 1e6), "--json"})));
+  CHECK(record["precision"] == "wxa8");
+  CHECK(record["fold_strength"].is_null());
+  CHECK(record["bytes"].get<double>() <= limit);
+  int least = 8;
+  for (const json& site : record["sites"]) {
+    if (site["weight_bits"] != 0) least = std::min(least, site["weight_bits"].get<int>());
+  }
+  CHECK(least < 8);
+  CHECK(here.accepts({"info", here("b.safetensors")}).find("precision       wxa8") != std::string::npos);
+  CHECK(json::parse(here.accepts({"run", "--model", here("b.safetensors"), "--json", here.picture()}))["precision"] ==
+        "wxa8");
+}
+
 TEST_CASE("the table of quantize names every site and where it went") {
   const Workplace here;
   const auto lines = lines_of(here.accepts(quantize(here, {"--out", here("x.safetensors"), "--count", "2"})));
@@ -177,6 +196,8 @@ TEST_CASE("quantize refuses what it cannot work with and leaves nothing behind")
   refuses({"--out", here("nowhere/x"), "--count", "8"}, {"nowhere", "mkdir -p"});
   refuses({"--out", out, "--count", "8", "--keep-float", "blocks.0.attn.prj"}, {"blocks.0.attn.prj", "expected"});
   refuses({"--out", out, "--count", "8", "--code-books", "fc3"}, {"code-books: no site 'fc3'", "expected"});
+  refuses({"--out", out, "--count", "8", "--code-books", "qkv"}, {"code-books: qkv", "expected fc2, proj"});
+  refuses({"--out", out, "--count", "8", "--max-mb", "0.01"}, {"may have 10000 bytes, expected at least"});
   refuses({"--out", out, "--count", "8", "--model", here("missing.safetensors")}, {"missing.safetensors"});
   here.refuses({"quantize", "--model", here.model(), "--images", here("missing.jpg"), "--out", out, "--count", "1"}, 1,
                {"missing.jpg", "no such file"});
