@@ -136,6 +136,13 @@ Reader text(std::string& target) {
   };
 }
 
+std::vector<std::string> comma_separated(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
 Reader choice(std::string& target, std::vector<std::string> choices) {
   return [&target, choices = std::move(choices)](const std::string& text) -> std::string {
     target = text;

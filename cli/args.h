@@ -76,6 +76,9 @@ class ArgumentParser {
   std::size_t most_operands_ = 0;
 };
 
+/// The words between the commas of `text`.
+std::vector<std::string> comma_separated(const std::string& text);
+
 /// Reads any text that is not empty.
 Reader text(std::string& target);
 /// Reads one of `choices`.

@@ -76,13 +76,6 @@ struct Options {
   QuantizeOptions how;
 };
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
-  return words;
-}
-
 void declare_method(ArgumentParser& parser, Options& options) {
   parser.option("--preset", "w8a8|w6a6|w4a8|w4a4|w3a3", "bits of weights and activations; default w8a8",
                 choice(options.preset, {"w8a8", "w6a6", "w4a8", "w4a4", "w3a3"}));
@@ -147,8 +140,9 @@ bool parse(const Arguments& args, Options& options) {
   options.how.activation_bits = options.activation_bits != 0 ? options.activation_bits : bits[3] - '0';
   options.how.bias_correction = !options.no_bias_correction;
   options.how.weight_code_books = !options.even_weights;
-  options.how.keep_float = split(options.keep_float);
-  options.how.code_books = options.code_books == "none" ? std::vector<std::string>() : split(options.code_books);
+  options.how.keep_float = comma_separated(options.keep_float);
+  options.how.code_books =
+      options.code_books == "none" ? std::vector<std::string>() : comma_separated(options.code_books);
   options.how.most_bytes = static_cast<std::int64_t>(options.max_mb.value_or(0) * kMegabyte);
   options.how.threads = options.model.threads;
   return true;

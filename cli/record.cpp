@@ -23,18 +23,6 @@ std::string replaced(const std::string& text, char from, const std::string& to) 
   return result;
 }
 
-std::string to_csv(const Record& record) {
-  std::string names;
-  std::string values;
-  for (const auto& [name, value] : record.items()) {
-    const std::string text = plain(value);
-    const bool needs_quotes = text.find_first_of(",\"\r\n") != std::string::npos;
-    names += (names.empty() ? "" : ",") + name;
-    values += (values.empty() ? "" : ",") + (needs_quotes ? '"' + replaced(text, '"', "\"\"") + '"' : text);
-  }
-  return names + '\n' + values + '\n';
-}
-
 std::string to_markdown(const Record& record) {
   std::size_t width = 0;
   for (const auto& [name, value] : record.items()) width = std::max(width, name.size());
@@ -62,9 +50,27 @@ double rounded(double value, int digits) {
 
 std::string to_json(const Record& record) { return dump(record) + '\n'; }
 
+std::string to_csv(const std::vector<Record>& records) {
+  std::string text;
+  const auto add = [&text](const std::string& cell, bool is_first) {
+    const bool needs_quotes = cell.find_first_of(",\"\r\n") != std::string::npos;
+    text += (is_first ? "" : ",") + (needs_quotes ? '"' + replaced(cell, '"', "\"\"") + '"' : cell);
+  };
+  if (records.empty()) return text;
+  for (auto item = records.front().begin(); item != records.front().end(); ++item) {
+    add(item.key(), item == records.front().begin());
+  }
+  text += '\n';
+  for (const Record& record : records) {
+    for (auto item = record.begin(); item != record.end(); ++item) add(plain(*item), item == record.begin());
+    text += '\n';
+  }
+  return text;
+}
+
 std::string to_format(const Record& record, const std::string& format) {
   if (format == "json") return to_json(record);
-  return format == "csv" ? to_csv(record) : to_markdown(record);
+  return format == "csv" ? to_csv({record}) : to_markdown(record);
 }
 
 }  // namespace vitq

@@ -103,6 +103,12 @@ dnnl::primitive_attr attributes_of(Epilogue epilogue) {
   return attributes;
 }
 
+double multiply_accumulates(const Tensor& dst, std::int64_t inner) {
+  auto count = static_cast<double>(inner);
+  for (int i = 0; i < dst.rank; ++i) count *= static_cast<double>(dst.dims[i]);
+  return count;
+}
+
 }  // namespace
 
 std::string onednn_version() {
@@ -188,7 +194,8 @@ struct MatmulContext::Impl {
   }
 };
 
-MatmulContext::MatmulContext() : impl_(translated("starting", [] { return std::make_unique<Impl>(); })) {}
+MatmulContext::MatmulContext()
+    : clock_(std::make_unique<StepClock>()), impl_(translated("starting", [] { return std::make_unique<Impl>(); })) {}
 MatmulContext::~MatmulContext() = default;
 MatmulContext::MatmulContext(MatmulContext&&) noexcept = default;
 MatmulContext& MatmulContext::operator=(MatmulContext&&) noexcept = default;
@@ -208,6 +215,7 @@ void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst
                          ? found->second
                          : impl_->product(key, descriptor(a), descriptor(b), nullptr, descriptor(dst), Epilogue::kNone);
   impl_->run(product, a.data, b.data, nullptr, dst.data);
+  clock_->product(multiply_accumulates(dst, a.dims[3]));
 }
 
 struct Linear::Packed {
@@ -320,6 +328,7 @@ void Linear::product(const Tensor& src, const Tensor& dst, Epilogue epilogue) co
   }
   context.run(found->second, src.data, packed_->weights.get_data_handle(),
               biased ? packed_->bias.get_data_handle() : nullptr, dst.data);
+  context_->clock().product(multiply_accumulates(dst, inputs_));
 }
 
 template <class Use>

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/requantize.h"
+#include "engine/step_clock.h"
 #include "engine/tensor.h"
 
 namespace vitq {
@@ -53,10 +54,14 @@ class MatmulContext {
   /// and 182 us with [tokens, tokens] inside padded rows.
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst);
 
+  /// Takes the time of what runs in this context. Products report themselves; whoever runs them says whose they were.
+  [[nodiscard]] StepClock& clock() const { return *clock_; }
+
   struct Impl;
   [[nodiscard]] Impl& impl() const { return *impl_; }
 
  private:
+  std::unique_ptr<StepClock> clock_;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -87,8 +92,9 @@ class Linear {
   Linear(Linear&&) noexcept;
   Linear& operator=(Linear&&) noexcept;
 
-  /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided; no overlap. Float weights
-  /// write f32; integer weights write f32 or, but for kAccumulate, u8 codes by dst.encoding.
+  /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided (f32 sources are then a
+  /// thousand times slower, oneDNN 2.6.3); no overlap. Float weights write f32; integer weights write f32 or, but for
+  /// kAccumulate, u8 codes by dst.encoding.
   void run(const Tensor& src, const Tensor& dst, Epilogue epilogue = Epilogue::kNone) const;
 
   /// A qkv layer of integer weights: src -> q, k, v, as split_heads. src: [groups tokens, inputs].

@@ -80,7 +80,9 @@ void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, con
   } else {
     mix_floats(src, mixed, shape, buffers);
   }
-  proj_.linear.run(encoded(mixed, proj_, buffers.encoded, calibrator), dst, epilogue);
+  const Tensor src_of_proj = encoded(mixed, proj_, buffers.encoded, calibrator);
+  proj_.linear.run(src_of_proj, dst, epilogue);
+  context_->clock().lap(Step::kProj, Step::kRequantize);
 }
 
 void Attention::mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
@@ -91,7 +93,9 @@ void Attention::mix_floats(const Tensor& src, const Tensor& dst, const Attention
   reserve(buffers.qkv, src.rows() * 3 * dim * kBytes);
   reserve(buffers.scores, shape.per_call * heads_ * tokens * stride * kBytes);
   const Tensor qkv(buffers.qkv.data(), {src.rows(), 3 * dim});
+  StepClock& clock = context_->clock();
   qkv_.linear.run(src, qkv);
+  clock.lap(Step::kQkv);
 
   // A row of qkv is [q | k | v], each [heads, head_dim]: all three are strided views of it.
   const auto part = [&](std::int64_t which) {
@@ -104,8 +108,11 @@ void Attention::mix_floats(const Tensor& src, const Tensor& dst, const Attention
   for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
     const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
     context_->multiply(now(part(0)), transposed(now(part(1))), scores);
+    clock.lap(Step::kScores);
     softmax(scores, score_scale(), shape.bias, shape.mask);
+    clock.lap(Step::kSoftmax);
     context_->multiply(scores, now(part(2)), now(mixed));
+    clock.lap(Step::kMix);
   }
 }
 
@@ -125,7 +132,9 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
   const Tensor q(buffers.qkv.data(), {shape.groups, heads_, tokens, head_dim_}, codes_.q);
   const Tensor k(buffers.k.data(), {shape.groups, heads_, score_columns, head_dim_}, codes_.k);
   const Tensor v(buffers.v.data(), {shape.groups, heads_, level_columns, head_dim_}, codes_.v);
+  StepClock& clock = context_->clock();
   split(src, q, k, v);
+  clock.lap(Step::kQkv, Step::kRequantize);
 
   constexpr Encoding kSums{.dtype = DType::kS32};
   constexpr Encoding kLevels{.dtype = DType::kU8};
@@ -142,9 +151,13 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
   for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
     const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
     context_->multiply(now(q), transposed(now(k)), products);
+    clock.lap(Step::kScores);
     softmax_codes(only_tokens(products), scale, only_tokens(levels), row_sums, shape.bias, shape.mask, codes_.levels);
+    clock.lap(Step::kSoftmax);
     context_->multiply(levels, now(v), sums);
+    clock.lap(Step::kMix);
     merge_heads(sums, row_sums, codes_.v.scale, rows_of(dst, group * tokens, shape.per_call * tokens));
+    clock.lap(Step::kRequantize);
   }
 }
 
@@ -174,7 +187,8 @@ void Attention::split(const Tensor& src, const Tensor& q, const Tensor& k, const
 }
 
 Mlp::Mlp(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage)
-    : fc1_(context, checkpoint, name + ".fc1", stage.hidden, stage.dim),
+    : context_(&context),
+      fc1_(context, checkpoint, name + ".fc1", stage.hidden, stage.dim),
       fc2_(context, checkpoint, name + ".fc2", stage.dim, stage.hidden) {}
 
 void Mlp::run(const Tensor& src, Buffer& hidden, const Tensor& residual, Calibrator* calibrator) {
@@ -182,7 +196,9 @@ void Mlp::run(const Tensor& src, Buffer& hidden, const Tensor& residual, Calibra
   const bool direct = fc1_.linear.source() != kFloat && calibrator == nullptr;
   const Tensor activated(hidden.data(), {src.rows(), fc1_.linear.outputs()}, direct ? fc2_.linear.source() : kFloat);
   fc1_.linear.run(src, activated, Epilogue::kGelu);
+  context_->clock().lap(Step::kFc1, Step::kGelu);
   fc2_.linear.run(encoded(activated, fc2_, codes_, calibrator), residual, Epilogue::kAccumulate);
+  context_->clock().lap(Step::kFc2, Step::kRequantize);
 }
 
 }  // namespace vitq

@@ -66,6 +66,7 @@ class Mlp {
   [[nodiscard]] Layer& fc1() { return fc1_; }
 
  private:
+  MatmulContext* context_;
   Layer fc1_, fc2_;
   Buffer codes_;  // fc2's input, where fc1 runs in float and fc2 does not
 };

@@ -41,6 +41,12 @@ void Classifier::logits(std::span<const float> images, std::int64_t batch, std::
   model_->forward(images, batch, logits);
 }
 
+StepClock::Totals Classifier::profile(std::span<const float> images, std::int64_t batch, std::span<float> logits) {
+  context_->clock().start();
+  this->logits(images, batch, logits);
+  return context_->clock().stop();
+}
+
 std::vector<Prediction> Classifier::top_k(std::span<const float> logits, int k) const {
   check(std::ssize(logits) == config().classes, "top_k: ", logits.size(), " logits, expected ", config().classes);
   std::vector<int> order(logits.size());

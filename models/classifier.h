@@ -79,6 +79,9 @@ class Classifier {
   /// differ.
   void logits(std::span<const float> images, std::int64_t batch, std::span<float> logits);
 
+  /// The same, with the time that each step of it took.
+  StepClock::Totals profile(std::span<const float> images, std::int64_t batch, std::span<float> logits);
+
   /// The `k` (at most all) most probable classes of one row of logits, best first; ties by index.
   [[nodiscard]] std::vector<Prediction> top_k(std::span<const float> logits, int k) const;
 

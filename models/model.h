@@ -35,7 +35,9 @@ class Model {
   void set_calibrator(Calibrator* calibrator) { calibrator_ = calibrator; }
 
  protected:
-  explicit Model(ModelConfig config) : config_(std::move(config)) {}
+  /// The clock is that of the context that the layers are in.
+  Model(ModelConfig config, StepClock& clock) : config_(std::move(config)), clock_(&clock) {}
+  [[nodiscard]] StepClock& clock() const { return *clock_; }
   [[nodiscard]] Calibrator* calibrator() const { return calibrator_; }
   void show(const std::string& name, const Tensor& value) const {
     if (tap_) tap_(name, value);
@@ -43,6 +45,7 @@ class Model {
 
  private:
   ModelConfig config_;
+  StepClock* clock_;
   Tap tap_;
   Calibrator* calibrator_ = nullptr;
 };

@@ -56,7 +56,7 @@ void gather_neighbours(const Tensor& src, std::int64_t grid, const Tensor& dst) 
 }  // namespace
 
 Swin::Swin(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint)
-    : Model(config),
+    : Model(config, context.clock()),
       patch_embed_(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values()),
       patch_norm_(checkpoint, "patch_embed.norm", config.eps),
       norm_(checkpoint, "norm", config.eps),
@@ -110,19 +110,23 @@ void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<
   const std::int64_t first_tokens = batch * config().grid() * config().grid();
   Tensor tokens(buffers_.tokens.data(), {first_tokens, config().stages.front().dim});
   embed(images, batch, tokens);
+  clock().lap(Step::kPatch);
   for (Level& layer : levels_) {
     if (layer.merging) tokens = merge(layer, batch, tokens);
     for (Block& block : layer.blocks) {
       attend(layer, block, batch, tokens);
       const Tensor normed = normalised(block.norm2, tokens, block.mlp.fc1(), buffers_.normed, calibrator());
+      clock().lap(Step::kNorm);
       block.mlp.run(normed, buffers_.hidden, tokens, calibrator());
       show(block.name, tokens);
     }
   }
   const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
   norm_.run(tokens, normed);
+  clock().lap(Step::kNorm);
   show("norm", normed);
   classify(normed, batch, logits);
+  clock().lap(Step::kHead);
 }
 
 void Swin::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
@@ -143,6 +147,7 @@ void Swin::attend(Level& layer, Block& block, std::int64_t batch, const Tensor& 
   const auto& order = block.shifted ? layer.rolled : layer.plain;
   const Tensor branch(buffers_.branch.data(), {tokens.rows(), tokens.columns()});
   const Tensor normed = normalised(block.norm1, tokens, block.attention.qkv(), buffers_.normed, calibrator(), order);
+  clock().lap(Step::kNorm);
   block.attention.run(normed, branch, Epilogue::kNone,
                       {.groups = batch * windows,
                        .per_call = windows,
@@ -151,6 +156,7 @@ void Swin::attend(Level& layer, Block& block, std::int64_t batch, const Tensor& 
                        .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>()},
                       buffers_.attention, calibrator());
   scatter_add(branch, order, tokens);
+  clock().lap(Step::kRest);
 }
 
 Tensor Swin::merge(Level& layer, std::int64_t batch, const Tensor& tokens) {
@@ -160,7 +166,9 @@ Tensor Swin::merge(Level& layer, std::int64_t batch, const Tensor& tokens) {
   const Tensor merged(buffers_.tokens.data(), {rows, merging.reduction.linear.outputs()});
   gather_neighbours(tokens, 2 * layer.grid, neighbours);
   const Tensor normed = normalised(merging.norm, neighbours, merging.reduction, buffers_.normed, calibrator());
+  clock().lap(Step::kNorm);
   merging.reduction.linear.run(normed, merged);  // over the old tokens, which are no longer needed
+  clock().lap(Step::kReduction);
   return merged;
 }
 

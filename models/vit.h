@@ -25,7 +25,7 @@ class Vit final : public Model {
     Buffer patches;  ///< [batch * patches, channels * patch^2], of all pictures
     Buffer tokens;   ///< [batch * tokens, dim], the residual stream
     Buffer normed;   ///< [batch * tokens, dim]
-    Buffer hidden;   ///< [batch * tokens, hidden]
+    Buffer hidden;   ///< [batch * tokens, hidden], at the end the class tokens
     Buffer codes;    ///< patches, or class tokens, of a quantized layer
     AttentionBuffers attention;
   };

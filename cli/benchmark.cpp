@@ -1,0 +1,176 @@
+#include "cli/benchmark.h"
+
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include "cli/load.h"
+#include "cli/model_files.h"
+#include "cli/model_options.h"
+#include "cli/output.h"
+#include "cli/peak.h"
+#include "cli/sha256.h"
+#include "cli/statistics.h"
+#include "engine/cpu.h"
+#include "engine/error.h"
+#include "models/zoo.h"
+#include "quant/calibrate.h"
+#include "weights/artifact.h"
+#include "weights/seeded.h"
+
+namespace vitq {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<float> seeded_images(const ModelConfig& config, std::int64_t count) {
+  std::vector<float> images(count * ModelConfig::kChannels * config.image_size * config.image_size);
+  fill_seeded_input(0, images);
+  return images;
+}
+
+Contender from_file(const fs::path& file, const std::string& zoo_name) {
+  Checkpoint checkpoint = Checkpoint::open(file);
+  const bool by_name = find_in_zoo(zoo_name) != nullptr;
+  ModelDescription description = describe(checkpoint, by_name ? std::optional(zoo_name) : std::nullopt);
+  std::string precision = precision_of(checkpoint);
+  return {std::move(precision), file.string(), sha256_of_file(file), std::move(checkpoint), std::move(description)};
+}
+
+Contender from_seed(const std::string& zoo_name) {
+  Checkpoint checkpoint = seeded_checkpoint(zoo_name);
+  ModelDescription description = describe(checkpoint, zoo_name);
+  log("vitq: " + zoo_name + " has no weights here: timed with seeded ones, which take as long");
+  return {kFloatPrecision, "seeded", "", std::move(checkpoint), std::move(description)};
+}
+
+/// One picture and the nearest codes will do: which codes they are takes no time.
+Contender quantized(const Contender& source) {
+  QuantizeOptions options;
+  options.rounding = Rounding::kNearest;
+  const auto images = seeded_images(source.description.config, 1);
+  const QuantizedModel model = quantize_model(source.checkpoint, source.description, images, 1, options);
+  log("vitq: no artifact here: int8 is w8a8, calibrated on the seeded input, right for timing alone");
+  return {precision_name(options), source.weights + ", calibrated on the seeded input", "", model.artifact.checkpoint(),
+          source.description};
+}
+
+/// Where the weights of a model may be.
+struct Files {
+  std::string zoo_name;              // empty: none
+  std::optional<fs::path> floats;    // fp32
+  std::optional<fs::path> artifact;  // int8
+};
+
+std::optional<fs::path> if_there(const fs::path& file) { return fs::exists(file) ? std::optional(file) : std::nullopt; }
+
+Files find_files(const std::string& model) {
+  if (model.empty()) return {"", find_built_in_model(kFloatPrecision), find_built_in_model("")};
+  if (find_in_zoo(model) != nullptr) {
+    return {model, if_there(model_home() / (model + ".safetensors")),
+            if_there(model_home() / (model + ".w8a8.safetensors"))};
+  }
+  const fs::path file = find_model_file(model);
+  const Checkpoint checkpoint = Checkpoint::open(file);
+  if (!is_artifact(checkpoint)) return {"", file, std::nullopt};
+  const std::string name = describe(checkpoint).name;
+  const auto source = checkpoint.metadata().find("source");
+  try {
+    return {name, find_float_model(file, source != checkpoint.metadata().end() ? source->second : "", name), file};
+  } catch (const Error&) {
+    if (find_in_zoo(name) == nullptr) throw;
+    return {name, std::nullopt, file};
+  }
+}
+
+/// One contender at work.
+class Lane {
+ public:
+  Lane(const Contender& contender, const BenchSettings& settings)
+      : classifier_(contender.checkpoint, contender.description, with_threads(contender.options, settings.threads)),
+        batch_(settings.batch),
+        images_(seeded_images(contender.description.config, settings.batch)),
+        logits_(settings.batch * contender.description.config.classes) {}
+
+  double run_ms() {
+    const auto start = std::chrono::steady_clock::now();
+    classifier_.logits(images_, batch_, logits_);
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+  StepClock::Totals profile() { return classifier_.profile(images_, batch_, logits_); }
+
+ private:
+  static ClassifierOptions with_threads(ClassifierOptions options, int threads) {
+    options.threads = threads;
+    return options;
+  }
+
+  Classifier classifier_;
+  std::int64_t batch_;
+  std::vector<float> images_;
+  std::vector<float> logits_;
+};
+
+void take_profiles(std::vector<Lane>& lanes, std::vector<Timing>& timings, int rounds,
+                   const std::function<void()>& advance) {
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      const StepClock::Totals totals = lanes[i].profile();
+      for (std::size_t step = 0; step < kSteps; ++step) {
+        timings[i].steps[step].seconds += totals[step].seconds / rounds;
+        timings[i].steps[step].macs += totals[step].macs / rounds;
+      }
+    }
+    advance();
+  }
+}
+
+}  // namespace
+
+std::vector<Contender> contenders(const std::string& model, const std::vector<std::string>& precisions) {
+  const Files files = find_files(model);
+  const auto open_float = [&] {
+    return files.floats ? from_file(*files.floats, files.zoo_name) : from_seed(files.zoo_name);
+  };
+  std::vector<Contender> result;
+  for (const std::string& precision : precisions) {
+    if (precision == kFloatPrecision) {
+      result.push_back(open_float());
+    } else {
+      result.push_back(files.artifact ? from_file(*files.artifact, files.zoo_name) : quantized(open_float()));
+    }
+  }
+  return result;
+}
+
+Timings time_rounds(const std::vector<Contender>& contenders, const BenchSettings& settings,
+                    const std::function<void()>& advance) {
+  Timings result;
+  std::vector<Lane> lanes;
+  lanes.reserve(contenders.size());
+  for (const Contender& contender : contenders) lanes.emplace_back(contender, settings);
+  result.timings.resize(lanes.size());
+  for (int round = 0; round < settings.warmup; ++round) {
+    for (Lane& lane : lanes) lane.run_ms();
+    advance();
+  }
+  const LoadWatch watch;
+  for (int round = 0; round < settings.iters; ++round) {
+    for (std::size_t i = 0; i < lanes.size(); ++i) result.timings[i].ms.push_back(lanes[i].run_ms());
+    advance();
+  }
+  result.others = watch.others();
+  if (settings.profile) take_profiles(lanes, result.timings, (settings.iters + 1) / 2, advance);
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    Timing& timing = result.timings[i];
+    const DType operands = contenders[i].precision == kFloatPrecision ? DType::kF32 : DType::kU8;
+    const auto macs = static_cast<double>(multiply_accumulates(contenders[i].description.config) * settings.batch);
+    constexpr double kMilliseconds = 1e3;
+    timing.peak = measured_peak(operands, settings.threads);
+    timing.peak_share = macs * kMilliseconds / summarize(timing.ms).median / timing.peak;
+    timing.peak_rss_bytes = static_cast<double>(peak_rss_bytes());
+  }
+  return result;
+}
+
+}  // namespace vitq
