@@ -18,7 +18,15 @@
 namespace vitq::test {
 namespace {
 
-using namespace pickled;
+using pickled::call;
+using pickled::dict;
+using pickled::global;
+using pickled::integer;
+using pickled::integers;
+using pickled::ordered_dict;
+using pickled::text;
+using pickled::tuple;
+using pickled::whole;
 using Kind = PickleNode::Kind;
 
 constexpr std::array<std::string_view, 2> kGlobals = {"collections.OrderedDict", "torch.FloatStorage"};
@@ -32,7 +40,7 @@ std::string refusal(std::string_view bytes) {
   try {
     read(bytes);
   } catch (const Error& error) {
-    const std::string message = error.what();
+    std::string message = error.what();
     CHECK(message.starts_with("f.pth: "));
     CHECK(message.find('\n') == std::string::npos);
     return message;

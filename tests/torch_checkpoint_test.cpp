@@ -18,7 +18,14 @@
 namespace vitq::test {
 namespace {
 
-using namespace pickled;
+using pickled::call;
+using pickled::dict;
+using pickled::global;
+using pickled::tensor;
+using pickled::TensorParts;
+using pickled::text;
+using pickled::tuple;
+using pickled::whole;
 
 constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
 
@@ -29,6 +36,7 @@ float value(std::int64_t i) { return static_cast<float>(i % 97) / 64 - 0.75F; }
 
 std::vector<float> values(const std::vector<std::int64_t>& indices) {
   std::vector<float> result;
+  result.reserve(indices.size());
   for (const std::int64_t i : indices) result.push_back(value(i));
   return result;
 }
@@ -43,7 +51,7 @@ std::string refusal(const std::filesystem::path& path, const TorchOptions& optio
   try {
     read_torch_checkpoint(path, options);
   } catch (const Error& error) {
-    const std::string message = error.what();
+    std::string message = error.what();
     CHECK(message.starts_with(path.string() + ": "));
     CHECK(message.find('\n') == std::string::npos);
     return message;

@@ -40,6 +40,7 @@ inline std::string all(const std::vector<std::string>& parts) {
 inline std::string tuple(const std::vector<std::string>& parts) { return '(' + all(parts) + 't'; }
 inline std::string integers(const std::vector<std::int64_t>& values) {
   std::vector<std::string> parts;
+  parts.reserve(values.size());
   for (const std::int64_t value : values) parts.push_back(integer(value));
   return tuple(parts);
 }
@@ -96,8 +97,11 @@ inline std::string zip_of(const std::vector<ZipEntry>& entries) {
     const std::string facts = raw<U16>(method) + raw<U32>(0) + raw<U32>(crc32(bytes)) + raw<U32>(size) +
                               raw<U32>(size) + raw<U16>(static_cast<U16>(name.size())) + raw<U16>(0);
     directory += raw<U32>(0x02014b50) + raw<U16>(10) + raw<U16>(10) + raw<U16>(0) + facts + std::string(10, '\0') +
-                 raw<U32>(static_cast<U32>(file.size())) + name;
-    file += raw<U32>(0x04034b50) + raw<U16>(10) + raw<U16>(0) + facts + name + bytes;
+                 raw<U32>(static_cast<U32>(file.size()));
+    directory += name;
+    file += raw<U32>(0x04034b50) + raw<U16>(10) + raw<U16>(0) + facts;
+    file += name;
+    file += bytes;
   }
   const auto count = static_cast<U16>(entries.size());
   return file + directory + raw<U32>(0x06054b50) + raw<U32>(0) + raw<U16>(count) + raw<U16>(count) +

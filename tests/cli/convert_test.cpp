@@ -14,12 +14,18 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using pickled::call;
+using pickled::dict;
+using pickled::global;
+using pickled::tensor;
+using pickled::text;
+using pickled::tuple;
+using pickled::whole;
 
 std::string fixture(const std::string& name) { return (fs::path(VITQ_FIXTURES) / name).string(); }
 
 /// A checkpoint of PyTorch's with these weights, wrapped as DeiT's recipe wraps it.
 std::string torch_file_of(const Checkpoint& checkpoint) {
-  using namespace pickled;
   std::vector<std::string> items;
   std::vector<std::string> storages;
   for (const std::string& name : checkpoint.names()) {
@@ -104,7 +110,6 @@ TEST_CASE("convert: files that are not what they should be leave nothing behind"
     here.refuses(args, 1, words);
     CHECK_FALSE(fs::exists(out));
   };
-  using namespace pickled;
   refuses(here("missing.pth"), {"missing.pth", "no such file"});
   refuses(here(""), {"is a directory"});
   refuses("/dev/zero", {"not a regular file"});
