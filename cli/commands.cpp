@@ -53,6 +53,8 @@ std::span<const Command> commands() {
       Command{"eval", "measure accuracy on labelled pictures", eval_command},
       Command{"quantize", "turn a float32 model into one that runs on integers", quantize_command},
       Command{"bench", "time precisions against each other", bench_command},
+      Command{"convert", "turn a published checkpoint (PyTorch, safetensors) into a file that vitq runs",
+              convert_command},
       Command{"seed", "write seeded, untrained weights, for timing and tests", seed_command},
       Command{"info", "tell what a file holds, or what this program and machine are", info_command},
       Command{"models", "list the models that have a name", models_command},

@@ -156,8 +156,9 @@ std::filesystem::path locate_model(const std::string& model) {
   }
   auto path = model_home() / (model + ".safetensors");
   check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(),
-        "; put a safetensors checkpoint there, or make untrained ones with `vitq seed --model ", model, " --out ",
-        path.string(), "`");
+        "; put a safetensors checkpoint there (`vitq convert` makes one of a PyTorch .pth), or make untrained ones "
+        "with `vitq seed --model ",
+        model, " --out ", path.string(), "`");
   return path;
 }
 

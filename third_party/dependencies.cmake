@@ -1,6 +1,6 @@
 # Finds every library that vitq uses. Nothing is downloaded or copied; tested versions are in README.md beside this file.
-# Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, libjpeg-turbo::turbojpeg, nlohmann_json::nlohmann_json, CLI11::CLI11, Eigen3::Eigen and, where
-# tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
+# Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, libjpeg-turbo::turbojpeg, libzip::zip,
+# nlohmann_json::nlohmann_json, CLI11::CLI11, Eigen3::Eigen and, where tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
 
 # vitq_require(FOUND NAME PACKAGE PURPOSE): stops with one line that says what to install.
 function(vitq_require found name package purpose)
@@ -30,6 +30,10 @@ vitq_require("${OpenMP_CXX_FOUND}" OpenMP g++ "threads")
 # Debian's CMake package of it also wants the files of libjpeg62-turbo-dev, which vitq does not use.
 find_package(libjpeg-turbo CONFIG QUIET)
 vitq_require("${libjpeg-turbo_FOUND}" "libjpeg-turbo" "libturbojpeg0-dev libjpeg62-turbo-dev" "decoding JPEG pictures")
+
+# Debian's CMake package of it also wants the programs of zipcmp, zipmerge and ziptool, which vitq does not use.
+find_package(libzip 1.7 CONFIG QUIET)
+vitq_require("${libzip_FOUND}" "libzip 1.7 or newer" "libzip-dev zipcmp zipmerge ziptool" "PyTorch checkpoints")
 
 # stb has no CMake package. SYSTEM: its warnings are not ours.
 find_path(STB_INCLUDE_DIR stb/stb_image.h)

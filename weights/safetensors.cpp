@@ -35,7 +35,7 @@ std::string_view header_text(std::span<const std::uint8_t> file, const std::stri
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof(length));
   check(length <= kMaxHeaderSize, source, ": the header length is ", length, " bytes, expected at most ",
-        kMaxHeaderSize, "; not a safetensors file (a PyTorch .pth must be converted to safetensors first)");
+        kMaxHeaderSize, "; not a safetensors file (`vitq convert` makes one of a PyTorch .pth)");
   check(length <= file.size() - 8, source, ": the header length is ", length, " bytes, but only ", file.size() - 8,
         " follow; the file is cut short or is not safetensors");
   return {reinterpret_cast<const char*>(file.data()) + 8, static_cast<std::size_t>(length)};

@@ -20,7 +20,7 @@ TEST_CASE("help and version") {
   const std::string help = here.accepts({"--help"});
   CHECK(help == here.accepts({"help"}));
   CHECK(help == here.accepts({"-h"}));
-  for (const std::string command : {"run", "eval", "quantize", "seed", "info", "models"}) {
+  for (const std::string command : {"run", "eval", "quantize", "convert", "seed", "info", "models"}) {
     CAPTURE(command);
     CHECK(help.find("\n  " + command + " ") != std::string::npos);
     const std::string own = here.accepts({"help", command});

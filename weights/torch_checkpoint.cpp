@@ -1,0 +1,183 @@
+#include "weights/torch_checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/error.h"
+#include "weights/mapped_file.h"
+#include "weights/names.h"
+#include "weights/printable.h"
+#include "weights/torch_pickle.h"
+#include "weights/zip_archive.h"
+
+namespace vitq {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "storages are little-endian and are not converted");
+
+using Bytes = std::span<const std::uint8_t>;
+
+/// Before PyTorch 1.6 a file began with the pickle of the number 0x1950a86a20f9469cfc6c, in any protocol.
+bool begins_as_legacy(Bytes bytes) {
+  constexpr std::array<std::uint8_t, 12> kMagic = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
+                                                   0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+  constexpr std::size_t kProtocol = 2;  // PROTO and its number
+  return bytes.size() >= kProtocol + kMagic.size() && bytes[0] == 0x80 &&
+         std::equal(kMagic.begin(), kMagic.end(), bytes.begin() + kProtocol);
+}
+
+void refuse_legacy(Bytes bytes, const std::string& source) {
+  check(!begins_as_legacy(bytes), source,
+        ": is in the format of PyTorch before 1.6, which vitq does not read; PyTorch turns it into the present one: "
+        "python3 -c \"import torch; torch.save(torch.load('OLD.pth', map_location='cpu', weights_only=True), "
+        "'NEW.pth')\"");
+}
+
+/// What stands in front of the name of every entry: torch.save's "NAME/", of which the pickle is "NAME/data.pkl".
+std::string find_prefix(const ZipArchive& zip, const std::string& source) {
+  constexpr std::string_view kPickle = "data.pkl";
+  std::optional<std::string> prefix;
+  for (const std::string& name : zip.names()) {
+    check(
+        !name.ends_with(".npy"), source,
+        ": is a NumPy archive (.npz), as the original ViT is published, which vitq does not read; open it in timm and "
+        "save its state_dict()");
+    const std::size_t slash = name.find('/');
+    if (slash == std::string::npos || std::string_view(name).substr(slash + 1) != kPickle) continue;
+    check(!prefix, source, ": holds ", printable(prefix.value_or("")), kPickle, " and ", printable(name),
+          ", expected one pickle");
+    prefix = name.substr(0, slash + 1);
+  }
+  check(prefix.has_value(), source, ": is a zip without NAME/", kPickle, "; torch.save did not write it");
+  check(!zip.contains(*prefix + "constants.pkl"), source,
+        ": is a TorchScript archive, which holds a program; save its weights alone: python3 -c \"import torch; "
+        "torch.save(torch.jit.load('OLD.pt', map_location='cpu').state_dict(), 'NEW.pth')\"");
+  return *prefix;
+}
+
+void check_byte_order(const ZipArchive& zip, const std::string& prefix, const std::string& source) {
+  const std::string entry = prefix + "byteorder";  // PyTorch 2.1 and newer
+  if (!zip.contains(entry)) return;
+  constexpr std::uint64_t kMost = 16;
+  std::string order;
+  if (zip.size(entry) <= kMost) {
+    const auto bytes = zip.read(entry);
+    order.assign(bytes.begin(), bytes.end());
+  }
+  check(order == "little", source, ": says that its byte order is ", printable(order), ", expected little");
+}
+
+/// dst: row-major, all of the tensor; storage: all of it. The view has been checked to lie inside.
+void gather(const TorchTensor& view, Bytes storage, std::span<std::uint8_t> dst) {
+  if (dst.empty()) return;
+  const auto size = static_cast<std::size_t>(dtype_bits(view.dtype) / 8);
+  const std::uint8_t* src = storage.data() + static_cast<std::size_t>(view.offset) * size;
+  if (view.is_contiguous()) {
+    std::copy_n(src, dst.size(), dst.begin());
+    return;
+  }
+  Shape index(view.shape.size(), 0);
+  std::int64_t at = 0;  // in elements from src
+  for (std::uint8_t* to = dst.data(); to != dst.data() + dst.size(); to += size) {
+    std::memcpy(to, src + static_cast<std::size_t>(at) * size, size);
+    for (std::size_t axis = index.size(); axis > 0;) {
+      --axis;
+      at += view.strides[axis];
+      if (++index[axis] < view.shape[axis]) break;
+      at -= view.strides[axis] * view.shape[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+/// A tensor of the file and its canonical name.
+struct Wanted {
+  std::string name;
+  const TorchTensor* view = nullptr;
+  std::int64_t bytes = 0;
+};
+
+/// Sorted by storage, so that each is read once.
+std::vector<Wanted> choose(const std::vector<TorchTensor>& tensors, std::size_t file_size, const std::string& source) {
+  std::map<std::string_view, const TorchTensor*> by_name;
+  std::vector<std::string> published;
+  for (const TorchTensor& tensor : tensors) {
+    const bool is_new = by_name.try_emplace(tensor.name, &tensor).second;
+    check(is_new, source, ": tensor ", printable(tensor.name), " comes twice");
+    published.push_back(tensor.name);
+  }
+  std::map<std::string, std::string> names;
+  try {
+    names = canonical_names(published);
+  } catch (const Error& error) {
+    fail(source, ": ", error.what());
+  }
+  constexpr std::int64_t kSlack = 1 << 20;
+  const std::int64_t most = 2 * static_cast<std::int64_t>(file_size) + kSlack;
+  std::int64_t left = most;
+  std::vector<Wanted> wanted;
+  for (const auto& [name, published_name] : names) {
+    const TorchTensor* view = by_name.at(published_name);
+    const std::int64_t bytes = byte_count(view->dtype, view->shape);
+    check(bytes <= left, source, ": tensor ", printable(view->name), " ", to_string(view->shape),
+          ": the tensors up to this one take more than ", most, " bytes, twice what the file holds");
+    left -= bytes;
+    wanted.push_back({name, view, bytes});
+  }
+  std::ranges::stable_sort(wanted, {}, [](const Wanted& tensor) { return std::string_view(tensor.view->storage); });
+  return wanted;
+}
+
+std::vector<std::shared_ptr<const MemoryTensor>> read_tensors(const std::vector<Wanted>& wanted, const ZipArchive& zip,
+                                                              const std::string& prefix, const std::string& source,
+                                                              const TorchOptions& options) {
+  std::vector<std::shared_ptr<const MemoryTensor>> tensors;
+  std::vector<std::uint8_t> storage;
+  const TorchTensor* last = nullptr;
+  for (const auto& [name, view, bytes] : wanted) {
+    const std::string entry = prefix + "data/" + view->storage;
+    const std::int64_t claimed = byte_count(view->dtype, {view->storage_elements});
+    const std::uint64_t found = zip.size(entry);
+    check(static_cast<std::uint64_t>(claimed) == found, source, ": tensor ", printable(view->name), ": its storage ",
+          printable(view->storage), " has ", found, " bytes, expected ", view->storage_elements, " elements of ",
+          dtype_name(view->dtype), ", ", claimed);
+    if (last == nullptr || last->storage != view->storage) storage = zip.read(entry);
+    last = view;
+    std::vector<std::uint8_t> values(static_cast<std::size_t>(bytes));
+    gather(*view, storage, values);
+    tensors.push_back(std::make_shared<const MemoryTensor>(name, view->dtype, view->shape, std::move(values)));
+    if (options.progress) options.progress(wanted.size());
+  }
+  return tensors;
+}
+
+}  // namespace
+
+bool looks_like_torch(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return ZipArchive::begins_like_one(file.bytes()) || begins_as_legacy(file.bytes());
+}
+
+Checkpoint read_torch_checkpoint(const std::filesystem::path& path, const TorchOptions& options) {
+  const std::string source = path.string();
+  const MappedFile file(path);
+  refuse_legacy(file.bytes(), source);
+  check(ZipArchive::begins_like_one(file.bytes()), source, ": is no PyTorch checkpoint, which begins as a zip");
+  const ZipArchive zip(file.bytes(), source);
+  const std::string prefix = find_prefix(zip, source);
+  check_byte_order(zip, prefix, source);
+  const auto tensors = read_torch_pickle(zip.read(prefix + "data.pkl"), options.key, source);
+  const std::vector<Wanted> wanted = choose(tensors, file.bytes().size(), source);
+  return Checkpoint::in_memory(read_tensors(wanted, zip, prefix, source, options), {}, source);
+}
+
+}  // namespace vitq
