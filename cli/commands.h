@@ -26,6 +26,7 @@ int run_program(const Arguments& args);
 int run_command(const Arguments& args);
 int eval_command(const Arguments& args);
 int quantize_command(const Arguments& args);
+int pull_command(const Arguments& args);
 int seed_command(const Arguments& args);
 int info_command(const Arguments& args);
 int models_command(const Arguments& args);
