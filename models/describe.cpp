@@ -155,9 +155,8 @@ std::filesystem::path locate_model(const std::string& model) {
     return model;
   }
   auto path = model_home() / (model + ".safetensors");
-  check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(),
-        "; put a safetensors checkpoint there, or make untrained ones with `vitq seed --model ", model, " --out ",
-        path.string(), "`");
+  check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(), "; `vitq pull ", model,
+        "` downloads them, `vitq seed --model ", model, " --out ", path.string(), "` makes untrained ones");
   return path;
 }
 
