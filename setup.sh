@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly BUILD_PACKAGES=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libstb-dev libturbojpeg0-dev
-  libjpeg62-turbo-dev libzip-dev zipcmp zipmerge ziptool nlohmann-json3-dev libcli11-dev libeigen3-dev
-  doctest-dev libbenchmark-dev)
+  libjpeg62-turbo-dev libzip-dev zipcmp zipmerge ziptool libcurl4-openssl-dev ca-certificates nlohmann-json3-dev
+  libcli11-dev libeigen3-dev doctest-dev libbenchmark-dev)
 readonly LINT_PACKAGES=(clang-format clang-tidy)
 readonly ROOMS=(engine weights models quant cli bench tests)
 readonly PROGRAM=build/release/vitq

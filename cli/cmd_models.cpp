@@ -18,6 +18,8 @@ std::filesystem::path weights_of(const ZooEntry& entry) {
   return model_home() / (std::string(entry.name) + ".safetensors");
 }
 
+std::string address_of(const ZooEntry& entry) { return std::string(kHub) + '/' + hub_path(entry); }
+
 bool is_here(const ZooEntry& entry) {
   std::error_code ignored;
   return std::filesystem::exists(weights_of(entry), ignored);
@@ -32,6 +34,7 @@ std::string json() {
                       {"input", entry.config.image_size},
                       {"published_top1", rounded(entry.top1 / 100, 4)},
                       {"tag", entry.timm_tag},
+                      {"address", address_of(entry)},
                       {"weights", is_here(entry) ? Record(weights_of(entry).string()) : Record()}});
   }
   return lines;
@@ -51,7 +54,8 @@ std::string table() {
          << entry.timm_tag << '\n';
   }
   text << "top-1: ImageNet-1k, as published for the float32 weights. Weights are looked for as "
-       << one_line((model_home() / "NAME.safetensors").string()) << '\n';
+       << one_line((model_home() / "NAME.safetensors").string()) << ";\n`vitq pull NAME` downloads them from " << kHub
+       << "/timm/TAG.\n";
   return text.str();
 }
 
@@ -60,7 +64,8 @@ std::string table() {
 int models_command(const Arguments& args) {
   bool as_json = false;
   ArgumentParser parser("models", "[--json]", "Lists the models that have a name, and whether their weights are here.");
-  parser.flag("--json", as_json, "one object per line: name, parameters, gmac, input, published_top1, tag, weights");
+  parser.flag("--json", as_json,
+              "one object per line: name, parameters, gmac, input, published_top1, tag, address, weights");
   if (!parser.parse(args)) return 0;
   print(as_json ? json() : table());
   return 0;

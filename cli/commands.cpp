@@ -24,7 +24,8 @@ std::string help() {
     text += "  " + name + "  " + std::string(command.summary) + '\n';
   }
   text +=
-      "\nModels are looked for by name in $VITQ_HOME, by default $XDG_CACHE_HOME/vitq or ~/.cache/vitq.\n"
+      "\nModels are looked for by name in $VITQ_HOME, by default $XDG_CACHE_HOME/vitq or ~/.cache/vitq;\n"
+      "`vitq pull NAME` downloads one to there.\n"
       "Results go to standard output, everything else to standard error.\n"
       "Exit code: 0 fine, 1 something failed, 2 the command line makes no sense.\n";
   return text;
@@ -55,6 +56,7 @@ std::span<const Command> commands() {
       Command{"bench", "time precisions against each other", bench_command},
       Command{"convert", "turn a published checkpoint (PyTorch, safetensors) into a file that vitq runs",
               convert_command},
+      Command{"pull", "download the published weights of a model that has a name", pull_command},
       Command{"seed", "write seeded, untrained weights, for timing and tests", seed_command},
       Command{"info", "tell what a file holds, or what this program and machine are", info_command},
       Command{"models", "list the models that have a name", models_command},

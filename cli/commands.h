@@ -28,6 +28,7 @@ int eval_command(const Arguments& args);
 int quantize_command(const Arguments& args);
 int bench_command(const Arguments& args);
 int convert_command(const Arguments& args);
+int pull_command(const Arguments& args);
 int seed_command(const Arguments& args);
 int info_command(const Arguments& args);
 int models_command(const Arguments& args);

@@ -68,8 +68,8 @@ fs::path find_built_in_model(const std::string& precision) {
     }
   }
   throw UsageError("--model is needed, a name or a safetensors file: the built-in model is not here, looked for " +
-                   listed(tried) + "; for a name put NAME.safetensors into " + model_home().string() +
-                   " (or $VITQ_HOME), or make untrained weights with `vitq seed --model deit_t --out FILE`");
+                   listed(tried) + "; `vitq pull NAME` downloads a model that has a name to " + model_home().string() +
+                   " (or $VITQ_HOME), `vitq seed --model deit_t --out FILE` makes untrained weights");
 }
 
 fs::path find_float_model(const fs::path& file, const std::string& source, const std::string& name) {

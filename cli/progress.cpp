@@ -23,15 +23,33 @@ std::string duration(double seconds) {
   return text.str();
 }
 
+constexpr double kMega = 1e6;
+
+std::string fixed(double value) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << value;
+  return text.str();
+}
+
 }  // namespace
 
-Progress::Progress(std::string what, std::size_t total, bool is_wanted)
-    : what_(std::move(what)), total_(total), is_shown_(is_wanted && total > 1 && ::isatty(STDERR_FILENO) == 1) {}
+std::string megabytes(std::uint64_t bytes) { return fixed(static_cast<double>(bytes) / kMega) + " MB"; }
+
+Progress::Progress(std::string what, std::size_t total, bool is_wanted, Unit unit)
+    : what_(std::move(what)),
+      total_(total),
+      unit_(unit),
+      is_shown_(is_wanted && total > 1 && ::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { clear(); }
 
-void Progress::advance() {
-  ++done_;
+void Progress::skip(std::size_t steps) {
+  done_ += steps;
+  skipped_ += steps;
+}
+
+void Progress::advance(std::size_t steps) {
+  done_ += steps;
   if (!is_shown_) return;
   constexpr std::chrono::milliseconds kPause{100};
   const Clock::time_point now = Clock::now();
@@ -47,12 +65,17 @@ void Progress::clear() {
 void Progress::draw(Clock::time_point now) {
   constexpr std::size_t kWidth = 24;
   const double seconds = std::max(std::chrono::duration<double>(now - start_).count(), 1e-6);
-  const double rate = static_cast<double>(done_) / seconds;
+  const double rate = static_cast<double>(done_ - skipped_) / seconds;
   const std::size_t filled = std::min(kWidth, kWidth * done_ / total_);
   std::ostringstream line;
-  line << "\r\x1b[K" << what_ << " [" << std::string(filled, '=') << std::string(kWidth - filled, ' ') << "] " << done_
-       << '/' << total_ << ' ' << std::fixed << std::setprecision(1) << rate << "/s "
-       << duration(static_cast<double>(total_ - std::min(done_, total_)) / rate) << " left";
+  line << "\r\x1b[K" << what_ << " [" << std::string(filled, '=') << std::string(kWidth - filled, ' ') << "] ";
+  if (unit_ == Unit::kBytes) {
+    line << fixed(static_cast<double>(done_) / kMega) << '/' << megabytes(total_) << ' ' << fixed(rate / kMega)
+         << " MB/s ";
+  } else {
+    line << done_ << '/' << total_ << ' ' << fixed(rate) << "/s ";
+  }
+  line << duration(static_cast<double>(total_ - std::min(done_, total_)) / rate) << " left";
   write_to_terminal(line.str());
   is_drawn_ = true;
   drawn_at_ = now;

@@ -155,10 +155,9 @@ std::filesystem::path locate_model(const std::string& model) {
     return model;
   }
   auto path = model_home() / (model + ".safetensors");
-  check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(),
-        "; put a safetensors checkpoint there (`vitq convert` makes one of a PyTorch .pth), or make untrained ones "
-        "with `vitq seed --model ",
-        model, " --out ", path.string(), "`");
+  check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(), "; `vitq pull ", model,
+        "` downloads them, `vitq convert` makes them of a PyTorch .pth, `vitq seed --model ", model, " --out ",
+        path.string(), "` makes untrained ones");
   return path;
 }
 

@@ -76,6 +76,11 @@ const ZooEntry* find_in_zoo(std::string_view name) {
   return nullptr;
 }
 
+std::string hub_path(const ZooEntry& entry) {
+  // timm keeps each set of weights in a repository of its own, named by the tag.
+  return "timm/" + std::string(entry.timm_tag) + "/resolve/main/model.safetensors";
+}
+
 const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem) {
   const ZooEntry* by_name = nullptr;
   const ZooEntry* by_config = nullptr;

@@ -25,6 +25,13 @@ std::span<const ZooEntry> zoo();
 /// The row of that name, or null.
 const ZooEntry* find_in_zoo(std::string_view name);
 
+/// The hub that hub_path() belongs to.
+inline constexpr const char* kHub = "https://huggingface.co";
+
+/// Where the Hugging Face hub has the weights of a row, below its address:
+/// "timm/TAG/resolve/main/model.safetensors".
+std::string hub_path(const ZooEntry& entry);
+
 /// The row with exactly this configuration; of several (vit_s and deit_s differ only in preprocessing) the one that
 /// `stem`, a file's name without folder, begins with (the longest such), else the DeiT, whose checkpoints are the usual
 /// ones in the wild. Null if there is none.

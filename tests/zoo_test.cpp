@@ -66,6 +66,10 @@ TEST_CASE("a file's name settles what its shapes leave open") {
   CHECK(find_in_zoo("deit_x") == nullptr);
 }
 
+TEST_CASE("the weights of a row are in timm's repository of its tag") {
+  CHECK(hub_path(*find_in_zoo("deit_s")) == "timm/deit_small_patch16_224.fb_in1k/resolve/main/model.safetensors");
+}
+
 TEST_CASE("a configuration that makes no sense is refused by name") {
   const auto with = [](auto change) {
     ModelConfig config = find_in_zoo("swin_t")->config;

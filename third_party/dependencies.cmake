@@ -1,6 +1,6 @@
 # Finds every library that vitq uses. Nothing is downloaded or copied; tested versions are in README.md beside this file.
 # Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, libjpeg-turbo::turbojpeg, libzip::zip,
-# nlohmann_json::nlohmann_json, CLI11::CLI11, Eigen3::Eigen and, where tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
+# nlohmann_json::nlohmann_json, CLI11::CLI11, CURL::libcurl, Eigen3::Eigen and, where tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
 
 # vitq_require(FOUND NAME PACKAGE PURPOSE): stops with one line that says what to install.
 function(vitq_require found name package purpose)
@@ -50,6 +50,9 @@ vitq_require("${nlohmann_json_FOUND}" "nlohmann_json 3.9 or newer" nlohmann-json
 find_package(CLI11 2.1 CONFIG QUIET)
 vitq_require("${CLI11_FOUND}" "CLI11 2.1 or newer" libcli11-dev "the command line")
 
+find_package(CURL 7.85 QUIET)
+vitq_require("${CURL_FOUND}" "libcurl 7.85 or newer" libcurl4-openssl-dev "downloading weights (vitq pull)")
+
 find_package(Eigen3 3.4 CONFIG QUIET)
 vitq_require("${Eigen3_FOUND}" "Eigen 3.4" libeigen3-dev "the Cholesky factor of GPTQ")
 
@@ -64,4 +67,4 @@ if(VITQ_BENCH)
 endif()
 
 message(STATUS "vitq: oneDNN ${dnnl_VERSION}, OpenMP ${OpenMP_CXX_VERSION}, nlohmann_json ${nlohmann_json_VERSION}, "
-               "CLI11 ${CLI11_VERSION}")
+               "CLI11 ${CLI11_VERSION}, libcurl ${CURL_VERSION_STRING}")

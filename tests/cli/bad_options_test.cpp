@@ -118,6 +118,12 @@ TEST_CASE("options that are needed or exclude each other are named") {
                       {{"seed", "--out", here("x")}, {"--model is missing"}},
                       {{"seed", "--model", "deit_t"}, {"--out is missing"}},
                       {{"seed", "--model", "deit-t", "--out", here("x")}, {"no model named", "did you mean deit_t?"}},
+                      {{"pull"}, {"a model is missing"}},
+                      {{"pull", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
+                      {{"pull", "deit_s", "deit_t"}, {"unexpected argument deit_t"}},
+                      {{"pull", "deit_s", "--timeout", "0"}, {"--timeout", "from 1 to 3600"}},
+                      {{"pull", "deit_s", "--retries", "-1"}, {"--retries", "from 0 to 100"}},
+                      {{"pull", "deit_s", "--froce"}, {"did you mean --force?"}},
                       {{"info", "--tensors"}, {"--tensors needs a FILE"}},
                   });
 }

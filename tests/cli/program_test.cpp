@@ -20,7 +20,7 @@ TEST_CASE("help and version") {
   const std::string help = here.accepts({"--help"});
   CHECK(help == here.accepts({"help"}));
   CHECK(help == here.accepts({"-h"}));
-  for (const std::string command : {"run", "eval", "quantize", "convert", "seed", "info", "models"}) {
+  for (const std::string command : {"run", "eval", "quantize", "bench", "convert", "pull", "seed", "info", "models"}) {
     CAPTURE(command);
     CHECK(help.find("\n  " + command + " ") != std::string::npos);
     const std::string own = here.accepts({"help", command});
@@ -183,6 +183,7 @@ TEST_CASE("models lists the zoo and which weights are here") {
     const json row = json::parse(lines[i]);
     CHECK(row["name"] == zoo()[i].name);
     CHECK(row["published_top1"].get<double>() == doctest::Approx(zoo()[i].top1 / 100));
+    CHECK(row["address"] == "https://huggingface.co/" + hub_path(zoo()[i]));
     CHECK(row["weights"].is_null() == (row["name"] != "deit_s"));
   }
   const std::string table = here.accepts({"models"});

@@ -1,0 +1,144 @@
+#include "cli/part_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/error.h"
+#include "weights/atomic_file.h"
+
+namespace vitq {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path with_ending(fs::path path, const char* ending) { return path += ending; }
+
+std::string to_text(const PartOrigin& origin) {
+  nlohmann::json record{{"address", origin.address}, {"etag", origin.etag}, {"sha256", origin.sha256}};
+  if (origin.total) record["total"] = *origin.total;
+  return record.dump() + '\n';
+}
+
+/// Of a text that somebody may have changed: nothing where it is not to_text()'s.
+PartOrigin from_text(const std::string& text) {
+  const auto record = nlohmann::json::parse(text, nullptr, false);
+  if (!record.is_object()) return {};
+  const auto word = [&](const char* key) {
+    const auto found = record.find(key);
+    return found != record.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  PartOrigin origin{.address = word("address"), .etag = word("etag"), .sha256 = word("sha256")};
+  const auto total = record.find("total");
+  if (total != record.end() && total->is_number_unsigned()) origin.total = total->get<std::uint64_t>();
+  // The ETag is sent back in a header, where a line break would end it.
+  const bool is_plain = origin.etag.find_first_of("\r\n") == std::string::npos;
+  return is_plain ? origin : PartOrigin();
+}
+
+void sync_folder(const fs::path& folder) {
+  // The content is safe and in place; some file systems cannot sync a folder, and that is no failure of ours.
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+}  // namespace
+
+PartFile::PartFile(const fs::path& target)
+    : target_(target), path_(with_ending(target, ".part")), origin_path_(with_ending(target, ".part.json")) {
+  // Again where another process has put its file in place between our opening and our locking of it.
+  while (!open_and_lock()) {
+  }
+  load_origin();
+}
+
+PartFile::~PartFile() {
+  if (fd_ < 0) return;
+  // Before the lock goes with the descriptor.
+  if (!is_committed_ && !is_resumable()) {
+    ::unlink(origin_path_.c_str());
+    ::unlink(path_.c_str());
+  }
+  ::close(fd_);
+}
+
+/// False where what was opened is no longer what lies under the name.
+bool PartFile::open_and_lock() {
+  const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+  if (fd < 0) fail_to("be opened for writing");
+  struct stat opened {};
+  struct stat named {};
+  const bool is_locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  const int lock_error = is_locked ? 0 : errno;
+  const bool is_same = ::fstat(fd, &opened) == 0 && ::lstat(path_.c_str(), &named) == 0 &&
+                       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  if (is_locked && is_same && S_ISREG(opened.st_mode)) {
+    fd_ = fd;
+    size_ = static_cast<std::uint64_t>(opened.st_size);
+    return true;
+  }
+  ::close(fd);
+  check(is_locked || lock_error != EWOULDBLOCK, path_.string(),
+        ": another `vitq pull` is at work on it; wait until it has finished");
+  check(is_locked, path_.string(), ": cannot be locked: ", std::strerror(lock_error));
+  check(!is_same, path_.string(), ": is not a regular file; remove it");
+  return false;
+}
+
+void PartFile::load_origin() {
+  if (size_ == 0) return;
+  std::ifstream file(origin_path_, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  origin_ = from_text(text.str());
+  const bool is_too_long = origin_.total && size_ > *origin_.total;
+  if (!origin_.is_known() || is_too_long) restart({});
+}
+
+void PartFile::restart(const PartOrigin& origin) {
+  if (::ftruncate(fd_, 0) != 0) fail_to("be emptied");
+  size_ = 0;
+  origin_ = origin;
+  if (!origin_.is_known()) {
+    ::unlink(origin_path_.c_str());
+    return;
+  }
+  AtomicFile file(origin_path_);
+  file.write(to_text(origin_));
+  file.commit();
+}
+
+void PartFile::append(std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      fail(path_.string(), ": cannot be written: ", std::strerror(errno),
+           is_resumable() ? "; what came so far is kept, the same command goes on from there" : "");
+    }
+    size_ += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void PartFile::commit() {
+  if (::fsync(fd_) != 0) fail_to("be written");
+  if (::rename(path_.c_str(), target_.c_str()) != 0) fail_to("be put in place");
+  is_committed_ = true;
+  ::unlink(origin_path_.c_str());
+  sync_folder(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
+}
+
+void PartFile::fail_to(const char* action) const {
+  fail(path_.string(), ": cannot ", action, ": ", std::strerror(errno));
+}
+
+}  // namespace vitq
