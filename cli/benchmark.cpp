@@ -116,7 +116,7 @@ void take_profiles(std::vector<Lane>& lanes, std::vector<Timing>& timings, int r
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < lanes.size(); ++i) {
       const StepClock::Totals totals = lanes[i].profile();
-      for (std::size_t step = 0; step < kSteps; ++step) {
+      for (std::size_t step = 0; step < kStepCount; ++step) {
         timings[i].steps[step].seconds += totals[step].seconds / rounds;
         timings[i].steps[step].macs += totals[step].macs / rounds;
       }

@@ -94,7 +94,7 @@ double median_ratio(const std::vector<double>& other, const std::vector<double>&
 Record steps_of(const Timing& timing, double peak) {
   constexpr double kMilliseconds = 1e3;
   Record steps = Record::array();
-  for (std::size_t i = 0; i < kSteps; ++i) {
+  for (std::size_t i = 0; i < kStepCount; ++i) {
     const StepClock::Total& total = timing.steps[i];
     if (total.seconds == 0) continue;
     Record step{{"step", name_of(static_cast<Step>(i))}, {"ms", rounded(total.seconds * kMilliseconds, kDigits)}};

@@ -182,7 +182,7 @@ template <bool kPlain>
   return total;
 }
 
-enum class By { kRounding, kSteps, kTable };  // how x becomes a code
+enum class By { kRounding, kStepCount, kTable };  // how x becomes a code
 
 template <bool kPlain, By kBy>
 [[gnu::always_inline]] inline std::int32_t row_of_codes(const CodeRow& row, const CodeRows& all, std::uint8_t* codes) {
@@ -190,7 +190,7 @@ template <bool kPlain, By kBy>
   const float most_value = kPlain ? 0.0F : largest_value(row, all);
   const std::uint8_t* table = all.levels->table().data();
   const SoftmaxLevels::Step* steps = all.levels->steps().data();
-  const std::int32_t ground = kBy == By::kSteps ? table[0] : 0;
+  const std::int32_t ground = kBy == By::kStepCount ? table[0] : 0;
   simd::Floats x;
   simd::Ints among;
   simd::Ints sums{};
@@ -205,7 +205,7 @@ template <bool kPlain, By kBy>
       total += look_up(table, lanes, std::min<std::int64_t>(simd::kLanes, all.columns - c), codes + c);
     } else {
       simd::Ints lanes{};
-      if constexpr (kBy == By::kSteps) {
+      if constexpr (kBy == By::kStepCount) {
         climb(steps, ground, x, lanes);
       } else {
         exponentials<kPlain>(x, 255.0F, lanes);
@@ -241,7 +241,7 @@ template <By kBy>
     if (all.levels->even()) {
       sum = row_of_codes<By::kRounding>(row, all, codes);
     } else if (!all.levels->steps().empty()) {
-      sum = row_of_codes<By::kSteps>(row, all, codes);
+      sum = row_of_codes<By::kStepCount>(row, all, codes);
     } else {
       sum = row_of_codes<By::kTable>(row, all, codes);
     }

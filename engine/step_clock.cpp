@@ -3,9 +3,9 @@
 namespace vitq {
 
 std::string_view name_of(Step step) {
-  constexpr std::array<std::string_view, kSteps> kNames = {"patch",      "LN",        "qkv",  "QK^T", "softmax",
-                                                           "AV",         "proj",      "fc1",  "GELU", "fc2",
-                                                           "requantize", "reduction", "head", "rest"};
+  constexpr std::array<std::string_view, kStepCount> kNames = {"patch",      "LN",        "qkv",  "QK^T", "softmax",
+                                                               "AV",         "proj",      "fc1",  "GELU", "fc2",
+                                                               "requantize", "reduction", "head", "rest"};
   return kNames[static_cast<std::size_t>(step)];
 }
 

@@ -26,7 +26,7 @@ enum class Step : std::uint8_t {
   kHead,
   kRest,
 };
-inline constexpr std::size_t kSteps = 14;
+inline constexpr std::size_t kStepCount = 14;
 
 /// "qkv", "QK^T", ...
 std::string_view name_of(Step step);
@@ -37,7 +37,7 @@ class StepClock {
     double seconds = 0;
     double macs = 0;  ///< multiply-accumulates of the products in it
   };
-  using Totals = std::array<Total, kSteps>;
+  using Totals = std::array<Total, kStepCount>;
 
   /// From here on time is taken; all totals become 0.
   void start();
