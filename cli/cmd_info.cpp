@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/sites.h"
 #include "cli/version.h"
+#include "cli/wait_policy.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
 #include "engine/matmul.h"
@@ -51,6 +52,7 @@ std::string machine() {
   sheet.row("ISA", effective_isa());
   sheet.row("CPU", one_line(cpu_name()));
   sheet.row("threads", available_threads());
+  sheet.row("waiting", wait_policy());
   sheet.row("int8", int8_support(effective_isa()));
   sheet.row("models", one_line(model_home().string()));
   return sheet.text();

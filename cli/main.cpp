@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/wait_policy.h"
 
 namespace {
 constexpr int kFailure = 1;
@@ -13,6 +14,7 @@ constexpr int kUsageFailure = 2;
 }  // namespace
 
 int main(int argc, char** argv) {
+  vitq::choose_wait_policy(argv);
   vitq::prepare_streams();
   try {
     return vitq::run_program(vitq::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));

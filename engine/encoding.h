@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -51,5 +52,7 @@ inline constexpr Encoding kFloat{};
 
 /// "f32", or "u8 of 4 bits (scale 0.1, zero point 7)", or the latter with ", with a code book"; for messages.
 std::string to_string(const Encoding& encoding);
+/// The same, for check(): put together only where it fails.
+std::ostream& operator<<(std::ostream& to, const Encoding& encoding);
 
 }  // namespace vitq

@@ -138,8 +138,7 @@ void layer_norm_codes(const Tensor& src, std::span<const float> gain, std::span<
                       const Tensor& dst, std::span<const std::int32_t> from) {
   check(src.encoding == kFloat && dst.encoding.dtype == DType::kU8, "layer_norm_codes: expected f32 -> u8, found ",
         name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
-  check(dst.encoding.code_book == nullptr, "layer_norm_codes: expected evenly spaced codes, found ",
-        to_string(dst.encoding));
+  check(dst.encoding.code_book == nullptr, "layer_norm_codes: expected evenly spaced codes, found ", dst.encoding);
   Rows rows = describe(src, gain, shift, eps, dst, from);
   rows.most = static_cast<float>(dst.encoding.most_code());
   parallel_for(dst.rows(), kGrain,

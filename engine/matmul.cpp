@@ -345,7 +345,7 @@ void Linear::for_each_block(const Tensor& src, Use&& use) const {
 }
 
 void Linear::run(const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
-  check(src.encoding == source_, "linear: expected ", to_string(source_), ", found ", to_string(src.encoding), " -> ",
+  check(src.encoding == source_, "linear: expected ", source_, ", found ", src.encoding, " -> ",
         name_of(dst.encoding.dtype));
   check(src.columns() == inputs_ && dst.columns() == outputs_ && src.rows() == dst.rows(), "linear: expected [rows, ",
         inputs_, "] -> [rows, ", outputs_, "], found [", src.rows(), ", ", src.columns(), "] -> [", dst.rows(), ", ",
@@ -366,7 +366,7 @@ void Linear::run(const Tensor& src, const Tensor& dst, Epilogue epilogue) const 
 
 void Linear::run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {
   check(source_ != kFloat, "linear: only integer weights split into q, k and v");
-  check(src.encoding == source_, "linear: expected ", to_string(source_), ", found ", to_string(src.encoding));
+  check(src.encoding == source_, "linear: expected ", source_, ", found ", src.encoding);
   check(src.columns() == inputs_ && src.rows() == q.dims[0] * q.dims[2], "linear: expected [", q.dims[0] * q.dims[2],
         ", ", inputs_, "] -> q, k, v, found [", src.rows(), ", ", src.columns(), "]");
   const PerColumn values{packed_->multiplier, packed_->offset};

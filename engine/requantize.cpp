@@ -24,7 +24,7 @@ Codes codes_of(const Encoding& encoding) {
   check(encoding.scale > 0.0F && encoding.bits >= 2 && encoding.bits <= 8, "requantize: scale ", encoding.scale,
         " with ", encoding.bits, " bits; expected a positive scale and 2 to 8 bits");
   check(encoding.code_book == nullptr || (encoding.dtype == DType::kU8 && encoding.bits == 8), "requantize: found ",
-        to_string(encoding), "; expected u8 of 8 bits with one");
+        encoding, "; expected u8 of 8 bits with one");
   return {1.0F / encoding.scale, static_cast<float>(encoding.zero_point), static_cast<float>(encoding.least_code()),
           static_cast<float>(encoding.most_code())};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <ostream>
 #include <sstream>
 
 #include "engine/error.h"
@@ -11,6 +12,8 @@ namespace vitq {
 namespace {
 constexpr std::align_val_t kAlignment{64};
 }
+
+std::ostream& operator<<(std::ostream& to, const Encoding& encoding) { return to << to_string(encoding); }
 
 std::string to_string(const Encoding& encoding) {
   std::ostringstream text;

@@ -46,7 +46,7 @@ Norm::Norm(const Checkpoint& checkpoint, std::string scope, float epsilon)
 
 void Norm::run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from) const {
   check(folded == (dst.encoding.dtype == DType::kU8), name, folded ? " emits codes" : " emits floats", ", found ",
-        to_string(dst.encoding), " asked for; are its layer's weights from another file?");
+        dst.encoding, " asked for; are its layer's weights from another file?");
   if (folded) {
     layer_norm_codes(src, gamma, beta, eps, dst, from);
   } else {

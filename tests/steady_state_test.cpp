@@ -1,0 +1,96 @@
+// After the first forward passes of a shape vitq allocates nothing: this program counts every `new`, but for those that
+// oneDNN makes for itself.
+
+#include <dlfcn.h>
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <string_view>
+
+#include "models/classifier.h"
+#include "quant/calibrate.h"
+#include "tests/random.h"
+#include "tests/small_models.h"
+
+namespace {
+
+std::atomic<std::int64_t> allocations{0};
+std::atomic<std::int64_t> allocations_of_onednn{0};
+
+// Whether the code at `address` is oneDNN's, as the table of arguments that each of its execute calls makes is.
+bool is_in_onednn(const void* address) {
+  Dl_info found{};
+  return dladdr(address, &found) != 0 && found.dli_fname != nullptr &&
+         std::string_view(found.dli_fname).find("libdnnl") != std::string_view::npos;
+}
+
+void* counted(std::size_t size, std::size_t alignment, const void* caller) {
+  (is_in_onednn(caller) ? allocations_of_onednn : allocations).fetch_add(1, std::memory_order_relaxed);
+  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+  if (void* memory = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment)) return memory;
+  throw std::bad_alloc();
+}
+
+constexpr std::size_t kUsual = alignof(std::max_align_t);
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, kUsual, __builtin_return_address(0)); }
+void* operator new[](std::size_t size) { return counted(size, kUsual, __builtin_return_address(0)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+using namespace vitq;
+
+namespace {
+
+std::int64_t allocations_of_a_pass(const Checkpoint& checkpoint, const ModelConfig& config, int threads,
+                                   std::int64_t batch) {
+  Classifier classifier(checkpoint, test::describe_config(config), {.threads = threads});
+  const auto images = test::random_floats(batch * classifier.picture_size(), 7, -2, 2);
+  std::vector<float> logits(batch * config.classes);
+  for (int i = 0; i < 2; ++i) classifier.logits(images, batch, logits);  // plans, and makes oneDNN's primitives
+  const std::int64_t before = allocations;
+  for (int i = 0; i < 3; ++i) classifier.logits(images, batch, logits);
+  return allocations - before;
+}
+
+}  // namespace
+
+TEST_CASE("steady state: a forward pass allocates nothing, in float and on integers, for any architecture") {
+  const std::int64_t before = allocations;
+  const std::vector<int> one(1);
+  REQUIRE(allocations == before + 1);  // the counter counts
+  for (const ModelConfig& config : {test::small_vit(true), test::odd_vit(), test::small_swin()}) {
+    const Checkpoint floats = Checkpoint::seeded(expected_tensors(config), 3);
+    const auto images = test::random_floats(2 * 3 * config.image_size * config.image_size, 7, -2, 2);
+    for (const int threads : {1, 2}) {
+      for (const std::int64_t batch : {1, 2}) {
+        CAPTURE(threads);
+        CAPTURE(batch);
+        CHECK(allocations_of_a_pass(floats, config, threads, batch) == 0);
+        for (const int bits : {4, 8}) {
+          QuantizeOptions options;
+          options.weight_bits = options.activation_bits = bits;
+          const auto artifact = quantize_model(floats, test::describe_config(config), images, 2, options);
+          CHECK(allocations_of_a_pass(artifact.artifact.checkpoint(), config, threads, batch) == 0);
+        }
+      }
+    }
+  }
+  MESSAGE("oneDNN's own allocations, all in all: ", allocations_of_onednn);
+}
