@@ -2,15 +2,13 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 #include "engine/error.h"
-#include "models/zoo.h"
 #include "tests/bf16.h"
+#include "tests/small_artifact.h"
 #include "tests/small_models.h"
-#include "tests/temporary_folder.h"
 
 using namespace vitq;
 
@@ -26,7 +24,7 @@ double sqnr(const std::vector<float>& reference, const std::vector<float>& actua
   return 10 * std::log10(signal / noise);
 }
 
-// The logits of `pictures` random pictures.
+// The logits of six random pictures.
 std::vector<float> logits(const Checkpoint& checkpoint, const ModelConfig& config, bool bf16) {
   constexpr std::int64_t kPictures = 6;
   Classifier classifier(checkpoint, test::describe_config(config), {.threads = 1, .bf16 = bf16});
@@ -55,6 +53,14 @@ TEST_CASE("bf16: a picture's logits are the same bits alone, in any batch, and w
   for (const ModelConfig& config : {test::small_vit(true), test::odd_vit(), test::small_swin()}) {
     test::check_batches(config, true);
   }
+}
+
+TEST_CASE("bf16 of an artifact is refused") {
+  if (test::skips_without_bf16()) return;
+  const Checkpoint artifact = test::small_artifact().checkpoint();
+  CHECK_THROWS_WITH_AS(Classifier(artifact, test::describe_config(test::small_vit(false)), {.bf16 = true}),
+                       doctest::Contains("is an artifact, which runs on integers, expected a float32 model (bf16)"),
+                       Error);
 }
 
 TEST_CASE("bf16 of a CPU that has none is refused") {
