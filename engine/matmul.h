@@ -35,7 +35,7 @@ bool int8_saturates();
 int second_operand_bits();
 
 /// True where oneDNN multiplies bf16 in hardware (AVX512_CORE_BF16, AMX). Without, 2.6.3 emulates it from AVX512_CORE
-/// on, some four times slower than f32, and cannot below.
+/// on, four to six times slower than f32, and cannot below.
 bool has_bf16();
 
 /// oneDNN's engine and stream, one scratch area, and every primitive made so far. One per model instance; not for use

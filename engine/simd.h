@@ -59,10 +59,11 @@ using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
 [[gnu::always_inline]] inline void store_bf16(const Floats& from, std::uint16_t* to) {
   constexpr std::uint32_t kAlmostHalf = 0x7fff;
   constexpr std::uint32_t kQuiet = 0x400000;
+  constexpr std::uint32_t kInfinity = 0xff000000;  // without the sign, which is shifted out
   Words bits;
   std::memcpy(&bits, &from, sizeof(bits));
   const Words rounded = bits + kAlmostHalf + ((bits >> 16) & 1);
-  bits = from == from ? rounded : bits | kQuiet;
+  bits = (bits << 1) > kInfinity ? bits | kQuiet : rounded;
   const Halves halves = __builtin_convertvector(bits >> 16, Halves);
   std::memcpy(to, &halves, sizeof(halves));
 }

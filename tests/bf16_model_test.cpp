@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdio>
 
 #include "engine/error.h"
 #include "tests/bf16.h"
@@ -61,14 +60,4 @@ TEST_CASE("bf16 of an artifact is refused") {
   CHECK_THROWS_WITH_AS(Classifier(artifact, test::describe_config(test::small_vit(false)), {.bf16 = true}),
                        doctest::Contains("is an artifact, which runs on integers, expected a float32 model (bf16)"),
                        Error);
-}
-
-TEST_CASE("bf16 of a CPU that has none is refused") {
-  if (has_bf16()) {
-    std::puts("SKIPPED: this CPU multiplies bf16");
-    return;
-  }
-  const ModelConfig config = test::small_vit(false);
-  const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
-  CHECK_THROWS_AS(logits(checkpoint, config, true), Error);
 }
