@@ -17,10 +17,10 @@ namespace vitq::bench {
 
 namespace {
 
-void run_forward(benchmark::State& state, const Checkpoint& checkpoint, const std::string& model) {
+void run_forward(benchmark::State& state, const Checkpoint& checkpoint, const std::string& model, bool bf16 = false) {
   const int threads = static_cast<int>(state.range(0));
   const std::int64_t batch = state.range(1);
-  Classifier classifier(checkpoint, describe(checkpoint, model), {.threads = threads});
+  Classifier classifier(checkpoint, describe(checkpoint, model), {.threads = threads, .bf16 = bf16});
   std::vector<float> images(batch * classifier.picture_size());
   std::vector<float> logits(batch * classifier.config().classes);
   fill_seeded_input(0, images);
@@ -31,6 +31,14 @@ void run_forward(benchmark::State& state, const Checkpoint& checkpoint, const st
 }
 
 void forward(benchmark::State& state, const std::string& model) { run_forward(state, seeded_checkpoint(model), model); }
+
+void bf16(benchmark::State& state, const std::string& model) {
+  if (has_bf16()) {
+    run_forward(state, seeded_checkpoint(model), model, true);
+  } else {
+    state.SkipWithError("this CPU does not multiply bf16");
+  }
+}
 
 // The same on integers. One picture and the nearest codes will do: which codes they are takes no time.
 void integers(benchmark::State& state, const std::string& model, int weight_bits, int activation_bits) {
@@ -81,6 +89,18 @@ BENCHMARK_CAPTURE(forward, deit_b, std::string("deit_b"))
     ->ArgsProduct({{1, 2}, {1}})
     ->Apply(configure);
 BENCHMARK_CAPTURE(forward, swin_t, std::string("swin_t"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(bf16, deit_t, std::string("deit_t"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(bf16, deit_s, std::string("deit_s"))
+    ->ArgNames({"threads", "batch"})
+    ->ArgsProduct({{1, 2}, {1, 8}})
+    ->Apply(configure);
+BENCHMARK_CAPTURE(bf16, swin_t, std::string("swin_t"))
     ->ArgNames({"threads", "batch"})
     ->ArgsProduct({{1, 2}, {1}})
     ->Apply(configure);

@@ -2,7 +2,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/code_book.h"
@@ -23,7 +25,7 @@ std::vector<float> ramp(std::int64_t count) {
   return values;
 }
 
-void layer_norm_rows(benchmark::State& state) {
+void layer_norm_rows(benchmark::State& state, Encoding means) {
   const ThreadScope scope(1);
   const std::int64_t rows = state.range(0);
   const std::int64_t dim = state.range(1);
@@ -31,7 +33,7 @@ void layer_norm_rows(benchmark::State& state) {
   const auto gamma = ramp(dim);
   std::vector<float> dst(rows * dim);
   for (auto _ : state) {
-    layer_norm(Tensor(src.data(), {rows, dim}), gamma, gamma, 1e-6F, Tensor(dst.data(), {rows, dim}));
+    layer_norm(Tensor(src.data(), {rows, dim}), gamma, gamma, 1e-6F, Tensor(dst.data(), {rows, dim}, means));
   }
   state.SetItemsProcessed(state.iterations() * rows * dim);
 }
@@ -62,6 +64,27 @@ void gelu_rows(benchmark::State& state) {
     state.ResumeTiming();
     gelu(Tensor(x.data(), {rows, columns}));
   }
+  state.SetItemsProcessed(state.iterations() * rows * columns);
+}
+
+void gelu_bf16_rows(benchmark::State& state) {
+  const ThreadScope scope(1);
+  const std::int64_t rows = state.range(0);
+  const std::int64_t columns = state.range(1);
+  auto x = ramp(rows * columns);
+  std::vector<std::uint16_t> dst(rows * columns);
+  for (auto _ : state) gelu(Tensor(x.data(), {rows, columns}), Tensor(dst.data(), {rows, columns}, kBfloat16));
+  state.SetItemsProcessed(state.iterations() * rows * columns);
+}
+
+// In front of the patch embedding and the head.
+void convert_rows(benchmark::State& state) {
+  const ThreadScope scope(1);
+  const std::int64_t rows = state.range(0);
+  const std::int64_t columns = state.range(1);
+  auto x = ramp(rows * columns);
+  std::vector<std::uint16_t> dst(rows * columns);
+  for (auto _ : state) quantize(Tensor(x.data(), {rows, columns}), Tensor(dst.data(), {rows, columns}, kBfloat16));
   state.SetItemsProcessed(state.iterations() * rows * columns);
 }
 
@@ -222,6 +245,101 @@ void float_output(benchmark::State& state) {
   for (auto _ : state) context.multiply(a.padded(scores.data(), a.scores_stride, DType::kF32), v, out);
 }
 
+// True, and says so in the row, where this CPU has no bf16.
+bool skipped_without_bf16(benchmark::State& state) {
+  if (!has_bf16()) state.SkipWithError("this CPU does not multiply bf16");
+  return !has_bf16();
+}
+
+// What bf16 attention works on: dense, padded, or, as `strided`, the views of qkv that f32 uses.
+struct HalfAttention : Attention {
+  std::int64_t columns = padded_probabilities(tokens);
+  std::int64_t head = columns * head_dim;
+  std::int64_t row = 3 * heads * head_dim;
+  std::vector<std::uint16_t> halves = std::vector<std::uint16_t>(std::max(groups * heads * head, groups* tokens* row));
+  std::vector<std::uint16_t> others = halves;
+  std::vector<std::uint16_t> probabilities = std::vector<std::uint16_t>(rows * columns);
+  std::vector<float> f32 = ramp(rows * scores_stride);
+
+  using Attention::Attention;
+
+  // Head by head in the rows of qkv, or of attention's output.
+  [[nodiscard]] Tensor heads_of(void* data, std::int64_t stride) const {
+    return {data, {groups, heads, tokens, head_dim}, {tokens * stride, head_dim, stride, 1}, kBfloat16};
+  }
+};
+
+Tensor transposed(Tensor matrices) {
+  std::swap(matrices.dims[2], matrices.dims[3]);
+  std::swap(matrices.strides[2], matrices.strides[3]);
+  return matrices;
+}
+
+void bf16_scores(benchmark::State& state, bool strided) {
+  if (skipped_without_bf16(state)) return;
+  const ThreadScope scope(1);
+  HalfAttention a(state);
+  MatmulContext context;
+  const Tensor q = strided ? a.heads_of(a.halves.data(), a.row) : a.whole(a.halves.data(), a.head_dim, DType::kBF16);
+  const Tensor k(a.others.data(), {a.groups, a.heads, a.scores_stride, a.head_dim}, kBfloat16);
+  const Tensor by = transposed(strided ? a.heads_of(a.others.data(), a.row) : k);
+  const Tensor scores = a.view(a.f32.data(), by.dims[3], a.scores_stride, DType::kF32);
+  for (auto _ : state) context.multiply(q, by, scores);
+}
+
+void softmax_bf16_rows(benchmark::State& state) {
+  const ThreadScope scope(1);
+  HalfAttention a(state);
+  const Tensor to = a.padded(a.probabilities.data(), a.columns, DType::kBF16);
+  for (auto _ : state) softmax_bf16(a.padded(a.f32.data(), a.scores_stride, DType::kF32), 0.125F, to);
+  state.SetItemsProcessed(state.iterations() * a.rows * a.tokens);
+}
+
+void bf16_output(benchmark::State& state, bool strided) {
+  if (skipped_without_bf16(state)) return;
+  const ThreadScope scope(1);
+  HalfAttention a(state);
+  MatmulContext context;
+  const Tensor v(a.halves.data(), {a.groups, a.heads, a.columns, a.head_dim}, kBfloat16);
+  const Tensor by = strided ? a.heads_of(a.halves.data(), a.row) : v;
+  const Tensor from = a.view(a.probabilities.data(), by.dims[2], a.columns, DType::kBF16);
+  const Tensor to = a.heads_of(a.others.data(), a.heads * a.head_dim);
+  for (auto _ : state) context.multiply(from, by, to);
+}
+
+void bf16_linear(benchmark::State& state, Epilogue epilogue, Encoding means) {
+  if (skipped_without_bf16(state)) return;
+  const ThreadScope scope(1);
+  const std::int64_t rows = state.range(0);
+  const std::int64_t inputs = state.range(1);
+  const std::int64_t outputs = state.range(2);
+  std::vector<std::uint16_t> src(rows * inputs);
+  std::vector<float> dst(rows * outputs);
+  MatmulContext context(DType::kBF16);
+  const Linear layer(context, ramp(outputs * inputs), ramp(outputs), outputs, inputs);
+  const Tensor from(src.data(), {rows, inputs}, kBfloat16);
+  const Tensor to(dst.data(), {rows, outputs}, means);
+  layer.run(from, to, epilogue);
+  for (auto _ : state) layer.run(from, to, epilogue);
+  state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(2 * state.iterations() * rows * inputs * outputs),
+                                                benchmark::Counter::kIsRate);
+}
+
+void bf16_qkv(benchmark::State& state) {
+  if (skipped_without_bf16(state)) return;
+  const ThreadScope scope(1);
+  const HalfAttention a(state);
+  const std::int64_t dim = a.heads * a.head_dim;
+  std::vector<std::uint16_t> src(a.groups * a.tokens * dim);
+  MatmulContext context(DType::kBF16);
+  const Linear layer(context, ramp(3 * dim * dim), ramp(3 * dim), 3 * dim, dim);
+  std::vector<std::uint16_t> parts[3] = {a.halves, a.halves, a.halves};
+  const Tensor q(parts[0].data(), {a.groups, a.heads, a.tokens, a.head_dim}, kBfloat16);
+  const Tensor k(parts[1].data(), {a.groups, a.heads, a.scores_stride, a.head_dim}, kBfloat16);
+  const Tensor v(parts[2].data(), {a.groups, a.heads, a.columns, a.head_dim}, kBfloat16);
+  for (auto _ : state) layer.run_split(Tensor(src.data(), {a.groups * a.tokens, dim}, kBfloat16), q, k, v);
+}
+
 // A layer of integer weights with what follows: to f32 or to u8 codes.
 void integer_linear(benchmark::State& state, Epilogue epilogue, Encoding means) {
   const ThreadScope scope(1);
@@ -295,16 +413,30 @@ void shapes(benchmark::internal::Benchmark* bench) {
   }
 }
 
+// DeiT-T, DeiT-S, Swin-T.
+void widths(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
+}
+
 }  // namespace
 
-BENCHMARK(layer_norm_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
+BENCHMARK_CAPTURE(layer_norm_rows, f32, kFloat)->Apply(widths);
+BENCHMARK_CAPTURE(layer_norm_rows, bf16, kBfloat16)->Apply(widths);
 BENCHMARK(gelu_rows)->ArgNames({"rows", "columns"})->Args({197, 1536});
+BENCHMARK(gelu_bf16_rows)->ArgNames({"rows", "columns"})->Args({197, 1536});
+BENCHMARK(convert_rows)->ArgNames({"rows", "columns"})->Args({196, 768});
 BENCHMARK(softmax_rows)->ArgNames({"groups", "heads", "tokens"})->Args({1, 6, 197})->Args({64, 3, 49});
 BENCHMARK_CAPTURE(requantize_rows, gelu, false)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK_CAPTURE(requantize_rows, gelu_with_book, true)->ArgNames({"rows", "columns"})->Args({197, 1536});
-BENCHMARK(layer_norm_code_rows)->ArgNames({"rows", "dim"})->Args({197, 192})->Args({197, 384})->Args({3136, 96});
+BENCHMARK(layer_norm_code_rows)->Apply(widths);
 BENCHMARK(integer_qkv)->Apply(attention_shapes);
 BENCHMARK(float_scores)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(bf16_scores, dense, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(bf16_scores, strided, true)->Apply(attention_shapes);
+BENCHMARK(bf16_qkv)->Apply(attention_shapes);
+BENCHMARK(softmax_bf16_rows)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(bf16_output, dense, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(bf16_output, strided, true)->Apply(attention_shapes);
 BENCHMARK(integer_scores)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(softmax_code_rows, even, 0, false)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(softmax_code_rows, even_with_bias, 0, true)->Apply(attention_shapes);
@@ -318,6 +450,10 @@ BENCHMARK_CAPTURE(integer_linear, to_f32, Epilogue::kNone, kFloat)->Apply(shapes
 BENCHMARK_CAPTURE(integer_linear, to_codes, Epilogue::kNone, kCodes)->Apply(shapes);
 BENCHMARK_CAPTURE(integer_linear, gelu_to_codes, Epilogue::kGelu, kCodes)->Apply(shapes);
 BENCHMARK_CAPTURE(integer_linear, accumulate, Epilogue::kAccumulate, kFloat)->Apply(shapes);
+BENCHMARK_CAPTURE(bf16_linear, to_f32, Epilogue::kNone, kFloat)->Apply(shapes);
+BENCHMARK_CAPTURE(bf16_linear, to_bf16, Epilogue::kNone, kBfloat16)->Apply(shapes);
+BENCHMARK_CAPTURE(bf16_linear, gelu_to_bf16, Epilogue::kGelu, kBfloat16)->Apply(shapes);
+BENCHMARK_CAPTURE(bf16_linear, accumulate, Epilogue::kAccumulate, kFloat)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, bias, Epilogue::kNone)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, gelu, Epilogue::kGelu)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, accumulate, Epilogue::kAccumulate)->Apply(shapes);

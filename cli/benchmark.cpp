@@ -111,6 +111,11 @@ class Lane {
   std::vector<float> logits_;
 };
 
+DType operands_of(const std::string& precision) {
+  if (precision == kBf16Precision) return DType::kBF16;
+  return precision == kFloatPrecision ? DType::kF32 : DType::kU8;
+}
+
 void take_profiles(std::vector<Lane>& lanes, std::vector<Timing>& timings, int rounds,
                    const std::function<void()>& advance) {
   for (int round = 0; round < rounds; ++round) {
@@ -134,8 +139,10 @@ std::vector<Contender> contenders(const std::string& model, const std::vector<st
   };
   std::vector<Contender> result;
   for (const std::string& precision : precisions) {
-    if (precision == kFloatPrecision) {
+    if (precision == kFloatPrecision || precision == kBf16Precision) {
       result.push_back(open_float());
+      result.back().precision = precision;
+      result.back().options.bf16 = precision == kBf16Precision;
     } else {
       result.push_back(files.artifact ? from_file(*files.artifact, files.zoo_name) : quantized(open_float()));
     }
@@ -163,7 +170,7 @@ Timings time_rounds(const std::vector<Contender>& contenders, const BenchSetting
   if (settings.profile) take_profiles(lanes, result.timings, (settings.iters + 1) / 2, advance);
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     Timing& timing = result.timings[i];
-    const DType operands = contenders[i].precision == kFloatPrecision ? DType::kF32 : DType::kU8;
+    const DType operands = operands_of(contenders[i].precision);
     const auto macs = static_cast<double>(multiply_accumulates(contenders[i].description.config) * settings.batch);
     constexpr double kMilliseconds = 1e3;
     timing.peak = measured_peak(operands, settings.threads);

@@ -67,8 +67,8 @@ bool parse(const Arguments& args, BenchOptions& options) {
                         "each round. Needs no weights: a zoo model without any is timed with seeded ones.");
   parser.option("--model", "NAME|FILE", "a name of `vitq models`, or a file; default: the built-in model",
                 text(options.model));
-  parser.option("--precision", "LIST", "of fp32, int8; default fp32,int8",
-                choices(options.precisions, {kFloatPrecision, "int8"}));
+  parser.option("--precision", "LIST", "of fp32, bf16, int8; default fp32,int8",
+                choices(options.precisions, {kFloatPrecision, kBf16Precision, "int8"}));
   parser.option("--threads", "LIST", "thread counts, e.g. 1,2; default: all", numbers(options.threads, kMostThreads));
   parser.option("--batch", "LIST", "pictures at a time, e.g. 1,8; default 1", numbers(options.batches, kMostBatch));
   parser.option("--warmup", "N", "rounds that do not count; default 10", whole_number(options.warmup, 0, kMostRounds));

@@ -51,12 +51,13 @@ bool parse(const Arguments& args, EvalOptions& options) {
                 whole_number<std::size_t>(options.limit, 1));
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
   parser.option("--format", "md|csv|json", "of the result; default md", choice(options.format, {"md", "csv", "json"}));
-  parser.option("--against", "fp32|FILE",
-                "run the same pictures through this model too and compare; fp32: the model that an\n"
-                "artifact was made from. Adds agreement, sqnr_db (of the logits; null: no difference),\n"
-                "kl (mean, in nats), max_difference, top1_reference; only_reference and only_this (pictures\n"
-                "that one of the two alone gets right), mcnemar_p (exact, two-sided, of those counts)",
-                text(options.against));
+  parser.option(
+      "--against", "fp32|FILE",
+      "run the same pictures through this model too and compare; fp32: the model that an\n"
+      "artifact was made from, or that runs in bf16. Adds agreement, sqnr_db (of the logits; null: no difference),\n"
+      "kl (mean, in nats), max_difference, top1_reference; only_reference and only_this (pictures\n"
+      "that one of the two alone gets right), mcnemar_p (exact, two-sided, of those counts)",
+      text(options.against));
   parser.option("--reference", "FILE", "compare with these logits, safetensors `logits` F32 [pictures, classes]",
                 text(options.reference));
   parser.option("--logits", "FILE", "write the logits as such a file", text(options.logits));
@@ -83,9 +84,12 @@ OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
   ModelOptions how = options.model;
   how.model = options.against;
   how.precision = wants_float ? kFloatPrecision : "";
-  if (wants_float) {
+  if (wants_float && model.precision == kBf16Precision) {
+    how.model = model.file.string();
+  } else if (wants_float) {
     check(model.precision != kFloatPrecision, model.file.string(),
-          ": is the float32 model itself, expected an artifact (--against fp32); name another model: --against FILE");
+          ": is the float32 model itself, expected an artifact or --precision bf16 (--against fp32); name another "
+          "model: --against FILE");
     const auto source = model.metadata.find("source");
     how.model = find_float_model(model.file, source != model.metadata.end() ? source->second : "",
                                  model.classifier.description().name)

@@ -45,6 +45,11 @@ std::string int8_support(const std::string& isa) {
   return has("AMX") ? "AMX tiles" : "VNNI dot products";
 }
 
+std::string bf16_support(const std::string& isa) {
+  if (!has_bf16()) return "neither AMX nor AVX512_BF16: --precision bf16 is refused";
+  return isa.find("AMX") != std::string::npos ? "AMX tiles" : "AVX-512 dot products";
+}
+
 std::string machine() {
   Sheet sheet;
   sheet.row("vitq", kVersion);
@@ -54,6 +59,7 @@ std::string machine() {
   sheet.row("threads", available_threads());
   sheet.row("waiting", wait_policy());
   sheet.row("int8", int8_support(effective_isa()));
+  sheet.row("bf16", bf16_support(effective_isa()));
   sheet.row("models", one_line(model_home().string()));
   return sheet.text();
 }

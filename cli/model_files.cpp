@@ -58,8 +58,9 @@ std::vector<fs::path> built_in_folders() {
 
 fs::path find_built_in_model(const std::string& precision) {
   std::vector<std::string> names;
-  if (precision != kFloatPrecision) names.emplace_back(kBuiltInArtifact);
-  if (precision.empty() || precision == kFloatPrecision) names.emplace_back(kBuiltInFloat);
+  const bool is_float = precision == kFloatPrecision || precision == kBf16Precision;
+  if (!is_float) names.emplace_back(kBuiltInArtifact);
+  if (is_float || precision.empty()) names.emplace_back(kBuiltInFloat);
   std::vector<fs::path> tried;
   for (const std::string& name : names) {
     for (const fs::path& folder : built_in_folders()) {

@@ -10,6 +10,8 @@ namespace vitq {
 
 /// The precision of a float model. An artifact has its own word: "w8a8".
 inline constexpr const char* kFloatPrecision = "fp32";
+/// The precision of a float model that is multiplied in bf16.
+inline constexpr const char* kBf16Precision = "bf16";
 
 /// The file of `model`, a zoo name or a path; of a name, the artifact NAME.w8a8.safetensors where `is_integer`, else
 /// NAME.safetensors. Throws UsageError with the nearest name where there is none, and Error, saying what to do, where
@@ -19,8 +21,8 @@ std::filesystem::path find_model_file(const std::string& model, bool is_integer 
 /// Throws UsageError with the nearest zoo name unless `name` is one.
 void check_zoo_name(const std::string& name);
 
-/// The built-in model: vit_cifar10.w8a8.safetensors, the float one where `precision` asks for "fp32"; where it asks for
-/// nothing (empty) the float one also takes the place of an artifact that is not there. Looked for in
+/// The built-in model: vit_cifar10.w8a8.safetensors, the float one where `precision` asks for "fp32" or "bf16"; where
+/// it asks for nothing (empty) the float one also takes the place of an artifact that is not there. Looked for in
 /// built_in_folders(). Throws UsageError, saying where it was looked for and what to do.
 std::filesystem::path find_built_in_model(const std::string& precision);
 

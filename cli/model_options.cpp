@@ -50,13 +50,6 @@ Reader resize_reader(std::optional<int>& target) {
   };
 }
 
-Reader precision_reader(std::string& target) {
-  return [&target](const std::string& text) -> std::string {
-    if (text == "bf16") throw UsageError("--precision: bf16 is not built into this version, expected fp32 or int8");
-    return choice(target, {kFloatPrecision, kIntegerPrecision})(text);
-  };
-}
-
 void set_preprocessing(const ModelOptions& options, Preprocessing& preprocessing) {
   if (options.resize) preprocessing.resize = *options.resize;
   if (options.crop_pct) preprocessing.resize = resize_for_crop(preprocessing.image_size, *options.crop_pct);
@@ -87,9 +80,10 @@ void declare(ArgumentParser& parser, ModelOptions& options) {
 }
 
 void declare_precision(ArgumentParser& parser, ModelOptions& options) {
-  parser.option("--precision", "fp32|int8",
-                "int8: an artifact of `vitq quantize`, of a name NAME.w8a8.safetensors; default: what the file is",
-                precision_reader(options.precision));
+  parser.option("--precision", "fp32|bf16|int8",
+                "bf16: a float32 model multiplied in bf16, where the CPU can (`vitq info`); int8: an artifact of\n"
+                "`vitq quantize`, of a name NAME.w8a8.safetensors; default: what the file is",
+                choice(options.precision, {kFloatPrecision, kBf16Precision, kIntegerPrecision}));
 }
 
 std::string precision_of(const Checkpoint& checkpoint) {
@@ -110,12 +104,14 @@ OpenFile open_model_file(const ModelOptions& options) {
   const std::filesystem::path file =
       options.model.empty() ? find_built_in_model(options.precision) : find_model_file(options.model, wants_integer);
   Checkpoint checkpoint = Checkpoint::open(file);
-  const std::string precision = precision_of(checkpoint);
+  std::string precision = precision_of(checkpoint);
   const bool is_float = precision == kFloatPrecision;
+  const bool wants_float = options.precision == kFloatPrecision || options.precision == kBf16Precision;
   check(!wants_integer || !is_float, file.string(), ": is a float32 model, expected an artifact (--precision int8); ",
         "make one with `vitq quantize --model ", file.string(), " --images DIR --out FILE`");
-  check(options.precision != kFloatPrecision || is_float, file.string(), ": is a ", precision,
-        " artifact, expected a float32 model (--precision fp32); name the model it was made from");
+  check(!wants_float || is_float, file.string(), ": is a ", precision,
+        " artifact, expected a float32 model (--precision ", options.precision, "); name the model it was made from");
+  if (wants_float) precision = options.precision;
   const bool is_name = find_in_zoo(options.model) != nullptr;
   ModelDescription description = describe(checkpoint, is_name ? std::optional(options.model) : std::nullopt);
   const int own_resize = description.preprocessing.resize;
@@ -128,12 +124,13 @@ OpenFile open_model_file(const ModelOptions& options) {
 
 OpenModel open_model(const ModelOptions& options) {
   OpenFile opened = open_model_file(options);
-  if (opened.precision != kFloatPrecision && int8_saturates()) {
+  const bool is_bf16 = opened.precision == kBf16Precision;
+  if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
     log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
   }
   auto metadata = opened.checkpoint.metadata();
   return {opened.file, opened.precision, opened.preprocessing, std::move(metadata),
-          Classifier(opened.checkpoint, std::move(opened.description), {.threads = options.threads})};
+          Classifier(opened.checkpoint, std::move(opened.description), {.threads = options.threads, .bf16 = is_bf16})};
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

@@ -15,7 +15,7 @@ namespace vitq {
 
 struct ModelOptions {
   std::string model;          ///< zoo name or file; empty: the built-in one
-  std::string precision;      ///< "fp32" or "int8"; empty: whatever the model is
+  std::string precision;      ///< "fp32", "bf16" or "int8"; empty: whatever the model is
   int threads = 0;            ///< 0: all
   std::optional<int> resize;  ///< 0: none
   std::optional<double> crop_pct;
@@ -33,7 +33,7 @@ struct OpenFile {
   std::filesystem::path file;
   Checkpoint checkpoint;
   ModelDescription description;  ///< its preprocessing changed by the options
-  std::string precision;         ///< "fp32", or an artifact's: "w8a8"
+  std::string precision;         ///< "fp32", "bf16", or an artifact's: "w8a8"
   std::string preprocessing;     ///< what is done to pictures and who says so, for people
   int own_resize = 0;            ///< what the preprocessing resizes to where no option says otherwise
 };

@@ -16,7 +16,7 @@ constexpr std::int64_t kInputs = 1024;
 constexpr std::int64_t kOutputs = 1024;
 
 Linear make_layer(MatmulContext& context, DType operands) {
-  if (operands == DType::kF32) {
+  if (operands != DType::kU8) {
     return {context, std::vector<float>(kOutputs * kInputs, 0.5F), {}, kOutputs, kInputs};
   }
   const std::vector<std::int8_t> codes(kOutputs * kInputs, 3);
@@ -35,7 +35,7 @@ double measured_peak(DType operands, int threads) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kLong(100);
   const ThreadScope scope(threads);
-  MatmulContext context;
+  MatmulContext context(operands == DType::kBF16 ? DType::kBF16 : DType::kF32);
   const Linear layer = make_layer(context, operands);
   std::vector<float> src(kRows * kInputs, 1.0F);  // as bytes, any codes will do
   std::vector<float> dst(kRows * kOutputs);

@@ -11,16 +11,21 @@
 namespace vitq {
 
 /// How one element is stored.
-enum class DType : std::uint8_t { kF32, kS32, kU8, kS8 };
+enum class DType : std::uint8_t { kF32, kBF16, kS32, kU8, kS8 };
 
 /// Bytes of one element.
-constexpr std::size_t size_of(DType dtype) { return dtype == DType::kU8 || dtype == DType::kS8 ? 1 : 4; }
+constexpr std::size_t size_of(DType dtype) {
+  if (dtype == DType::kBF16) return 2;
+  return dtype == DType::kU8 || dtype == DType::kS8 ? 1 : 4;
+}
 
-/// "f32", "s32", "u8" or "s8".
+/// "f32", "bf16", "s32", "u8" or "s8".
 constexpr std::string_view name_of(DType dtype) {
   switch (dtype) {
     case DType::kF32:
       return "f32";
+    case DType::kBF16:
+      return "bf16";
     case DType::kS32:
       return "s32";
     case DType::kU8:
@@ -49,8 +54,10 @@ struct Encoding {
 };
 
 inline constexpr Encoding kFloat{};
+/// The upper half of an f32, rounded to nearest even: 8 bits of significand, the exponents of f32.
+inline constexpr Encoding kBfloat16{.dtype = DType::kBF16};
 
-/// "f32", or "u8 of 4 bits (scale 0.1, zero point 7)", or the latter with ", with a code book"; for messages.
+/// "f32", "bf16", or "u8 of 4 bits (scale 0.1, zero point 7)", or the latter with ", with a code book"; for messages.
 std::string to_string(const Encoding& encoding);
 /// The same, for check(): put together only where it fails.
 std::ostream& operator<<(std::ostream& to, const Encoding& encoding);

@@ -10,4 +10,7 @@ namespace vitq {
 /// 5e-7 max(1, |x|).
 void gelu(const Tensor& x);
 
+/// dst = x Phi(x), the same value rounded. x: f32, dst: bf16, both [rows, columns] with dense rows; no overlap.
+void gelu(const Tensor& x, const Tensor& dst);
+
 }  // namespace vitq

@@ -64,16 +64,47 @@ struct Statistics {
   }
 }
 
+[[gnu::always_inline]] inline void normalised(const float* x, const float* gamma, const float* beta,
+                                              const Statistics& row, simd::Floats& y) {
+  simd::Floats term;
+  simd::load(x, y);
+  simd::load(gamma, term);
+  y = (y - row.mean) * row.inverse * term;
+  simd::load(beta, term);
+  y += term;
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void layer_norm_bf16_rows(const Rows& rows,
+                                                                                                std::int64_t begin,
+                                                                                                std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* x = source_row(rows, i);
+    const Statistics row = statistics_of(x, rows.dim, rows.eps);
+    std::uint16_t* to = static_cast<std::uint16_t*>(rows.dst) + i * rows.dst_stride;
+    simd::Floats y;
+    std::int64_t c = 0;
+    for (; c + simd::kLanes <= rows.dim; c += simd::kLanes) {
+      normalised(x + c, rows.gamma + c, rows.beta + c, row, y);
+      simd::store_bf16(y, to + c);
+    }
+    const std::int64_t rest = rows.dim - c;
+    if (rest == 0) continue;
+    float tail[simd::kLanes]{};
+    for (std::int64_t t = 0; t < rest; ++t) {
+      tail[t] = (x[c + t] - row.mean) * row.inverse * rows.gamma[c + t] + rows.beta[c + t];
+    }
+    simd::load(tail, y);
+    std::uint16_t halves[simd::kLanes];
+    simd::store_bf16(y, halves);
+    std::memcpy(to + c, halves, rest * sizeof(std::uint16_t));
+  }
+}
+
 [[gnu::always_inline]] inline void store_codes(const float* x, const float* gain, const float* shift,
                                                const Statistics& row, float most, std::uint8_t* to) {
   simd::Floats y;
-  simd::Floats term;
   simd::Ints code;
-  simd::load(x, y);
-  simd::load(gain, term);
-  y = (y - row.mean) * row.inverse * term;
-  simd::load(shift, term);
-  y += term;
+  normalised(x, gain, shift, row, y);
   simd::clamp(0.0F, most, y);
   simd::round(y, code);
   simd::store_bytes(code, to);
@@ -128,10 +159,17 @@ constexpr std::int64_t kGrain = 16;  // rows that are worth a thread
 
 void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, float eps,
                 const Tensor& dst, std::span<const std::int32_t> from) {
-  check(src.encoding == kFloat && dst.encoding == kFloat, "layer_norm: expected f32, found ",
+  const bool rounds = dst.encoding == kBfloat16;
+  check(src.encoding == kFloat && (rounds || dst.encoding == kFloat), "layer_norm: expected f32 -> f32 or bf16, found ",
         name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
   const Rows rows = describe(src, gamma, beta, eps, dst, from);
-  parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { layer_norm_rows(rows, begin, end); });
+  parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    if (rounds) {
+      layer_norm_bf16_rows(rows, begin, end);
+    } else {
+      layer_norm_rows(rows, begin, end);
+    }
+  });
 }
 
 void layer_norm_codes(const Tensor& src, std::span<const float> gain, std::span<const float> shift, float eps,

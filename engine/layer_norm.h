@@ -10,9 +10,9 @@
 namespace vitq {
 
 /// dst[i] = (x - mean(x)) / sqrt(var(x) + eps) * gamma + beta with x = src row `from[i]`, or row i where `from` is
-/// empty. src: f32 [n, dim]; dst: f32 [rows, dim]; gamma, beta: [dim]; every index in [0, n). dst may be src only
-/// without `from`. The variance is the biased one, in two passes (Ba et al., arXiv 1607.06450, as in every ViT). Throws
-/// Error where the shapes do not fit or the encodings are not float.
+/// empty. src: f32 [n, dim]; dst: f32 or bf16 [rows, dim]; gamma, beta: [dim]; every index in [0, n). dst may be src
+/// only without `from`. bf16 is the f32 result, rounded. The variance is the biased one, in two passes (Ba et al.,
+/// arXiv 1607.06450, as in every ViT). Throws Error where the shapes do not fit or the encodings are not float.
 void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, float eps,
                 const Tensor& dst, std::span<const std::int32_t> from = {});
 

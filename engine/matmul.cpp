@@ -49,6 +49,8 @@ memory::data_type type_of(DType dtype) {
   switch (dtype) {
     case DType::kS32:
       return memory::data_type::s32;
+    case DType::kBF16:
+      return memory::data_type::bf16;
     case DType::kU8:
       return memory::data_type::u8;
     case DType::kS8:
@@ -143,11 +145,18 @@ bool int8_saturates() {
 
 int second_operand_bits() { return int8_saturates() ? 7 : 8; }
 
+bool has_bf16() {
+  // The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
+  constexpr auto kNeeded = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & kNeeded) == kNeeded;
+}
+
 struct MatmulContext::Impl {
+  DType floats = DType::kF32;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   Buffer scratch;
-  Buffer sums;  // s32 results on their way to a row kernel
+  Buffer sums;  // results on their way to a row kernel
   std::map<Key, Product> products;
 
   // The product for `key`, made on first use.
@@ -168,11 +177,11 @@ struct MatmulContext::Impl {
     return products.emplace(key, made).first->second;
   }
 
-  // A dense s32 matrix in memory that the next call takes back.
-  Tensor sums_of(std::int64_t rows, std::int64_t columns) {
-    const std::size_t size = static_cast<std::size_t>(rows * columns) * sizeof(std::int32_t);
+  // A dense matrix in memory that the next call takes back.
+  Tensor sums_of(std::int64_t rows, std::int64_t columns, const Encoding& means) {
+    const std::size_t size = static_cast<std::size_t>(rows * columns) * size_of(means.dtype);
     if (size > sums.size()) sums = Buffer(size);
-    return {sums.data(), {rows, columns}, Encoding{.dtype = DType::kS32}};
+    return {sums.data(), {rows, columns}, means};
   }
 
   void run(Product& product, void* src, void* weights, void* bias, void* dst) {
@@ -194,8 +203,15 @@ struct MatmulContext::Impl {
   }
 };
 
-MatmulContext::MatmulContext()
-    : clock_(std::make_unique<StepClock>()), impl_(translated("starting", [] { return std::make_unique<Impl>(); })) {}
+MatmulContext::MatmulContext(DType floats)
+    : clock_(std::make_unique<StepClock>()), impl_(translated("starting", [] { return std::make_unique<Impl>(); })) {
+  check(floats == DType::kF32 || floats == DType::kBF16, "matmul: floats as ", name_of(floats),
+        ", expected f32 or bf16");
+  check(floats != DType::kBF16 || has_bf16(), "bf16: this CPU's instruction set is ", effective_isa(),
+        " (effective in oneDNN ", onednn_version(),
+        "), expected AVX512_CORE_BF16 or AVX512_CORE_AMX; run the model in float32 (--precision fp32) instead");
+  impl_->floats = floats;
+}
 MatmulContext::~MatmulContext() = default;
 MatmulContext::MatmulContext(MatmulContext&&) noexcept = default;
 MatmulContext& MatmulContext::operator=(MatmulContext&&) noexcept = default;
@@ -205,10 +221,13 @@ void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst
             dst.dims[3] == b.dims[3],
         "multiply: shapes do not fit");
   const DType from = a.encoding.dtype;
-  const bool floats = from == DType::kF32 && b.encoding.dtype == from && dst.encoding.dtype == from;
+  const bool is_float = from == DType::kF32 || from == DType::kBF16;
+  const bool floats =
+      is_float && b.encoding.dtype == from && (dst.encoding.dtype == from || dst.encoding.dtype == DType::kF32);
   const bool integers = size_of(from) == 1 && b.encoding.dtype == DType::kS8 && dst.encoding.dtype == DType::kS32;
-  check(floats || integers, "multiply: expected f32 x f32 -> f32 or u8 or s8 x s8 -> s32, found ", name_of(from), " x ",
-        name_of(b.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
+  check(floats || integers,
+        "multiply: expected f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16, or u8 or s8 x s8 -> s32, found ",
+        name_of(from), " x ", name_of(b.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
   const Key key = KeyWriter().add(a).add(b).add(dst).key();
   const auto found = impl_->products.find(key);
   Product& product = found != impl_->products.end()
@@ -216,6 +235,10 @@ void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst
                          : impl_->product(key, descriptor(a), descriptor(b), nullptr, descriptor(dst), Epilogue::kNone);
   impl_->run(product, a.data, b.data, nullptr, dst.data);
   clock_->product(multiply_accumulates(dst, a.dims[3]));
+}
+
+namespace {
+constexpr Encoding kSums{.dtype = DType::kS32};
 }
 
 struct Linear::Packed {
@@ -227,13 +250,15 @@ struct Linear::Packed {
 
 namespace {
 
-// `from`, row-major [outputs, inputs], in the layout that oneDNN wants for a source and a destination of these types.
-memory pack(MatmulContext::Impl& context, const void* from, memory::data_type type, memory::data_type src_type,
-            memory::data_type dst_type, const memory::desc* bias, std::int64_t outputs, std::int64_t inputs) {
+// `from`, row-major [outputs, inputs] of `from_type`, as `type` in the layout that oneDNN wants for a source and a
+// destination of these types.
+memory pack(MatmulContext::Impl& context, const void* from, memory::data_type from_type, memory::data_type type,
+            memory::data_type src_type, memory::data_type dst_type, const memory::desc* bias, std::int64_t outputs,
+            std::int64_t inputs) {
   using Tag = memory::format_tag;
   // The layout depends on inputs and outputs, not on the number of rows: any likely number will do to ask for it.
   constexpr std::int64_t kRows = 256;
-  const memory::desc plain({inputs, outputs}, type, Tag::ba);  // [outputs, inputs] read as its transpose
+  const memory::desc plain({inputs, outputs}, from_type, Tag::ba);  // [outputs, inputs] read as its transpose
   const auto description =
       describe(context.engine, {{kRows, inputs}, src_type, Tag::ab}, {{inputs, outputs}, type, Tag::any}, bias,
                {{kRows, outputs}, dst_type, Tag::ab}, attributes_of(Epilogue::kNone));
@@ -257,15 +282,20 @@ void halve(std::span<std::int8_t> codes, float& scale) {
 
 Linear::Linear(MatmulContext& context, std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
                std::int64_t inputs)
-    : context_(&context), packed_(std::make_unique<Packed>()), outputs_(outputs), inputs_(inputs) {
+    : context_(&context),
+      packed_(std::make_unique<Packed>()),
+      source_(context.impl().floats == DType::kBF16 ? kBfloat16 : kFloat),
+      outputs_(outputs),
+      inputs_(inputs) {
   check(std::ssize(weight) == outputs * inputs, "linear: weight has ", weight.size(), " elements, expected [", outputs,
         ", ", inputs, "]");
   check(bias.empty() || std::ssize(bias) == outputs, "linear: bias has ", bias.size(), " elements, expected ", outputs);
   translated("packing weights", [&] {
     constexpr auto kF32 = memory::data_type::f32;
     const memory::desc bias_shape({1, outputs}, kF32, memory::format_tag::ab);
-    packed_->weights =
-        pack(context.impl(), weight.data(), kF32, kF32, kF32, bias.empty() ? nullptr : &bias_shape, outputs, inputs);
+    const auto type = type_of(source_.dtype);
+    packed_->weights = pack(context.impl(), weight.data(), kF32, type, type, kF32, bias.empty() ? nullptr : &bias_shape,
+                            outputs, inputs);
     if (!bias.empty()) {
       packed_->bias = memory(bias_shape, context.impl().engine);
       std::ranges::copy(bias, static_cast<float*>(packed_->bias.get_data_handle()));
@@ -307,7 +337,8 @@ Linear::Linear(MatmulContext& context, const IntegerWeights& weights)
   }
   translated("packing weights", [&] {
     using Type = memory::data_type;
-    packed_->weights = pack(context.impl(), codes.data(), Type::s8, Type::u8, Type::s32, nullptr, outputs_, inputs_);
+    packed_->weights =
+        pack(context.impl(), codes.data(), Type::s8, Type::s8, Type::u8, Type::s32, nullptr, outputs_, inputs_);
   });
 }
 
@@ -332,13 +363,13 @@ void Linear::product(const Tensor& src, const Tensor& dst, Epilogue epilogue) co
 }
 
 template <class Use>
-void Linear::for_each_block(const Tensor& src, Use&& use) const {
-  // So many rows of sums stay in a core's cache until the row kernel comes for them.
+void Linear::for_each_block(const Tensor& src, const Encoding& means, Use&& use) const {
+  // So many rows stay in a core's cache until the row kernel comes for them.
   constexpr std::int64_t kRows = 256;
   const std::int64_t most = kRows * current_threads();
   for (std::int64_t first = 0; first < src.rows(); first += most) {
     Tensor block = rows_of(src, first, std::min(most, src.rows() - first));
-    const Tensor sums = context_->impl().sums_of(block.rows(), outputs_);
+    const Tensor sums = context_->impl().sums_of(block.rows(), outputs_, means);
     product(block, sums, Epilogue::kNone);
     use(first, sums);
   }
@@ -350,27 +381,49 @@ void Linear::run(const Tensor& src, const Tensor& dst, Epilogue epilogue) const 
   check(src.columns() == inputs_ && dst.columns() == outputs_ && src.rows() == dst.rows(), "linear: expected [rows, ",
         inputs_, "] -> [rows, ", outputs_, "], found [", src.rows(), ", ", src.columns(), "] -> [", dst.rows(), ", ",
         dst.columns(), "]");
-  if (source_ != kFloat) {
-    const PerColumn values{packed_->multiplier, packed_->offset};
-    for_each_block(src, [&](std::int64_t first, const Tensor& sums) {
-      requantize(sums, values, rows_of(dst, first, sums.rows()), epilogue);
-    });
+  if (source_.dtype == DType::kU8) {
+    run_integers(src, dst, epilogue);
+  } else {
+    run_floats(src, dst, epilogue);
+  }
+}
+
+void Linear::run_integers(const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
+  const PerColumn values{packed_->multiplier, packed_->offset};
+  for_each_block(src, kSums, [&](std::int64_t first, const Tensor& sums) {
+    requantize(sums, values, rows_of(dst, first, sums.rows()), epilogue);
+  });
+}
+
+// GELU is a pass of its own, so its product is the plain one: on 2.6.3 the post-op made fc1 30 % slower, this pass 10
+// %.
+void Linear::run_floats(const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
+  const bool rounds = dst.encoding == kBfloat16;
+  check(dst.encoding == kFloat || (rounds && source_ == kBfloat16), "linear: ", name_of(source_.dtype),
+        " weights write f32", source_ == kBfloat16 ? " or bf16, not " : ", not ", name_of(dst.encoding.dtype));
+  check(!rounds || epilogue != Epilogue::kAccumulate, "linear: only f32 can be added to, not bf16");
+  if (rounds && epilogue == Epilogue::kGelu) {
+    for_each_block(src, kFloat,
+                   [&](std::int64_t first, const Tensor& block) { gelu(block, rows_of(dst, first, block.rows())); });
     return;
   }
-  check(dst.encoding == kFloat, "linear: float weights write f32, not ", name_of(dst.encoding.dtype));
-  // GELU is a pass of its own, so its product is the plain one: on 2.6.3 the post-op made fc1 30 % slower, this pass 10
-  // %.
   product(src, dst, epilogue == Epilogue::kAccumulate ? epilogue : Epilogue::kNone);
   if (epilogue == Epilogue::kGelu) gelu(dst);
 }
 
 void Linear::run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {
-  check(source_ != kFloat, "linear: only integer weights split into q, k and v");
+  check(source_ != kFloat, "linear: only integer and bf16 weights split into q, k and v");
   check(src.encoding == source_, "linear: expected ", source_, ", found ", src.encoding);
   check(src.columns() == inputs_ && src.rows() == q.dims[0] * q.dims[2], "linear: expected [", q.dims[0] * q.dims[2],
         ", ", inputs_, "] -> q, k, v, found [", src.rows(), ", ", src.columns(), "]");
+  if (source_ == kBfloat16) {
+    for_each_block(src, kBfloat16,
+                   [&](std::int64_t first, const Tensor& values) { split_heads(values, first, q, k, v); });
+    return;
+  }
   const PerColumn values{packed_->multiplier, packed_->offset};
-  for_each_block(src, [&](std::int64_t first, const Tensor& sums) { split_heads(sums, values, first, q, k, v); });
+  for_each_block(src, kSums,
+                 [&](std::int64_t first, const Tensor& sums) { split_heads(sums, values, first, q, k, v); });
 }
 
 }  // namespace vitq

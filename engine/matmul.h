@@ -23,8 +23,8 @@ std::string effective_isa();
 
 /// True where a row of an f32 product has the same bits whatever rows stand beside it and however many threads work:
 /// from AVX512_CORE on, oneDNN's kernels sum over the inputs in one fixed order. Below, its gemm cuts that sum by the
-/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h). Integer products are
-/// exact everywhere.
+/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h). bf16 products
+/// have it wherever there are any; integer products are exact everywhere.
 bool f32_rows_are_independent();
 
 /// True where oneDNN multiplies bytes without VNNI or AMX: it then adds pairs of products in 16 bits, which saturate,
@@ -35,23 +35,30 @@ bool int8_saturates();
 /// have 8.
 int second_operand_bits();
 
+/// True where oneDNN multiplies bf16 in hardware (AVX512_CORE_BF16, AMX). Without, 2.6.3 emulates it from AVX512_CORE
+/// on, four to six times slower than f32, and cannot below.
+bool has_bf16();
+
 /// oneDNN's engine and stream, one scratch area, and every primitive made so far. One per model instance; not for use
 /// from two threads at once.
 class MatmulContext {
  public:
-  MatmulContext();
+  /// Layers with float weights multiply them as `floats`, f32 or bf16. Throws Error, naming the instruction set, for
+  /// bf16 where not has_bf16().
+  explicit MatmulContext(DType floats = DType::kF32);
   ~MatmulContext();
   MatmulContext(MatmulContext&&) noexcept;
   MatmulContext& operator=(MatmulContext&&) noexcept;
 
   /// dst = a b for each pair of outer indices: a [n0, n1, rows, inner], b [n0, n1, inner, columns], dst [n0, n1, rows,
   /// columns], any strides (a transposed b is a matter of its strides). The three must not overlap. By their encodings:
-  /// f32 x f32 -> f32, u8 x s8 -> s32 or s8 x s8 -> s32, the plain sums of products of codes.
+  /// f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16 (sums in f32, denormals may count as 0), u8 x s8 -> s32 or s8 x s8 ->
+  /// s32, the plain sums of products of codes.
   ///
-  /// Integers are fast only if each operand is dense (b or its transpose), so a row's padding is best part of the
-  /// matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the output
-  /// as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us, against 330
-  /// and 182 us with [tokens, tokens] inside padded rows.
+  /// Integers and bf16 are fast only if each operand is dense (b or its transpose), so a row's padding is best part of
+  /// the matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the
+  /// output as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us,
+  /// against 330 and 182 us with [tokens, tokens] inside padded rows; bf16 98 and 74 us, against 170 and 128 us.
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst);
 
   /// Takes the time of what runs in this context. Products report themselves; whoever runs them says whose they were.
@@ -79,8 +86,8 @@ struct IntegerWeights {
 /// A fully connected layer, dst = epilogue(src W^T + bias), with its own packed copy of the weights.
 class Linear {
  public:
-  /// weight: [outputs, inputs] as checkpoints store it; bias: [outputs] or empty. Both are copied. `context` must
-  /// outlive the layer.
+  /// weight: [outputs, inputs] as checkpoints store it; bias: [outputs] or empty. Both are copied, the weights rounded
+  /// to bf16 (half to even) where the context's floats are that. `context` must outlive the layer.
   Linear(MatmulContext& context, std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
          std::int64_t inputs);
   /// With integer weights, repacked as they are; zero point, scales and bias are folded into one multiplier and one
@@ -93,25 +100,29 @@ class Linear {
   Linear& operator=(Linear&&) noexcept;
 
   /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided (f32 sources are then a
-  /// thousand times slower, oneDNN 2.6.3); no overlap. Float weights write f32; integer weights write f32 or, but for
+  /// thousand times slower, oneDNN 2.6.3); no overlap. f32 weights write f32; bf16 weights write f32 or, but for
+  /// kAccumulate, bf16, with bias and GELU in f32; GELU wants dense rows of both; integer weights write f32 or, but for
   /// kAccumulate, u8 codes by dst.encoding.
   void run(const Tensor& src, const Tensor& dst, Epilogue epilogue = Epilogue::kNone) const;
 
-  /// A qkv layer of integer weights: src -> q, k, v, as split_heads. src: [groups tokens, inputs].
+  /// A qkv layer of integer or bf16 weights: src -> q, k, v, as split_heads. src: [groups tokens, inputs].
   void run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
 
-  /// The encoding that run() expects: kFloat or that of the integer weights.
+  /// The encoding that run() expects: kFloat, kBfloat16 or that of the integer weights.
   [[nodiscard]] const Encoding& source() const { return source_; }
   [[nodiscard]] std::int64_t inputs() const { return inputs_; }
   [[nodiscard]] std::int64_t outputs() const { return outputs_; }
 
  private:
   struct Packed;
-  // dst = src W in the dtype of dst: f32 (with bias), or s32 sums.
+  // dst = src W in the dtype of dst: f32 or bf16 (with bias), or s32 sums.
   void product(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
-  // Sums of a block of rows of src, in memory of the context, one block after the other: use(first row, sums).
+  void run_integers(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
+  void run_floats(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
+  // The product of a block of rows of src, as `means`, in memory of the context, one block after the other: use(first
+  // row, block).
   template <class Use>
-  void for_each_block(const Tensor& src, Use&& use) const;
+  void for_each_block(const Tensor& src, const Encoding& means, Use&& use) const;
 
   MatmulContext* context_;
   std::unique_ptr<Packed> packed_;

@@ -168,6 +168,35 @@ struct Split {
   }
 }
 
+struct Copy {
+  const std::uint16_t* values;
+  std::int64_t stride, first_row, heads, tokens, head_dim;
+  std::uint16_t* parts[3];
+  std::int64_t part_rows[3];  // per head, with the padding
+};
+
+// As split_rows, of values that stay as they are. Sixteen at a time: a head is too short for a call of memcpy.
+void copy_rows(const Copy& all, std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t kBytes = sizeof(std::uint16_t);
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int64_t group = (all.first_row + i) / all.tokens;
+    const std::int64_t token = (all.first_row + i) % all.tokens;
+    const std::uint16_t* from = all.values + i * all.stride;
+    for (int part = 0; part < 3; ++part) {
+      for (std::int64_t h = 0; h < all.heads; ++h, from += all.head_dim) {
+        std::uint16_t* head = all.parts[part] + (group * all.heads + h) * all.part_rows[part] * all.head_dim;
+        std::uint16_t* to = head + token * all.head_dim;
+        std::int64_t c = 0;
+        for (; c + kLanes <= all.head_dim; c += kLanes) std::memcpy(to + c, from + c, kLanes * kBytes);
+        for (; c < all.head_dim; ++c) to[c] = from[c];
+        if (token + 1 == all.tokens) {
+          std::memset(head + all.tokens * all.head_dim, 0, (all.part_rows[part] - all.tokens) * all.head_dim * kBytes);
+        }
+      }
+    }
+  }
+}
+
 struct Merge {
   const std::int32_t* sums;
   const std::int32_t* row_sums;
@@ -214,9 +243,9 @@ struct Merge {
 
 struct FloatRows {
   const float* src;
-  std::uint8_t* dst;
+  void* dst;
   std::int64_t columns, src_stride, dst_stride;
-  Codes codes;
+  Codes codes;  // where codes are written
 };
 
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void quantize_rows(const FloatRows& all,
@@ -224,7 +253,7 @@ struct FloatRows {
                                                                                          std::int64_t end) {
   for (std::int64_t i = begin; i < end; ++i) {
     const float* src = all.src + i * all.src_stride;
-    std::uint8_t* dst = all.dst + i * all.dst_stride;
+    std::uint8_t* dst = static_cast<std::uint8_t*>(all.dst) + i * all.dst_stride;
     Floats x;
     std::int64_t c = 0;
     for (; c + kLanes <= all.columns; c += kLanes) {
@@ -237,6 +266,27 @@ struct FloatRows {
     std::uint8_t bytes[kLanes];
     store_codes(x, all.codes, bytes);
     std::memcpy(dst + c, bytes, rest);
+  }
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void round_rows(const FloatRows& all,
+                                                                                      std::int64_t begin,
+                                                                                      std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* src = all.src + i * all.src_stride;
+    std::uint16_t* dst = static_cast<std::uint16_t*>(all.dst) + i * all.dst_stride;
+    Floats x;
+    std::int64_t c = 0;
+    for (; c + kLanes <= all.columns; c += kLanes) {
+      simd::load(src + c, x);
+      simd::store_bf16(x, dst + c);
+    }
+    const std::int64_t rest = all.columns - c;
+    if (rest == 0) continue;
+    simd::load(Tail(src + c, rest).lanes, x);
+    std::uint16_t halves[kLanes];
+    simd::store_bf16(x, halves);
+    std::memcpy(dst + c, halves, rest * sizeof(std::uint16_t));
   }
 }
 
@@ -255,6 +305,22 @@ bool is_dense(const Tensor& tensor) {
     step *= tensor.dims[i];
   }
   return true;
+}
+
+// Rows of a qkv layer -> q, k and v of `dtype`.
+void check_heads(const Tensor& rows, std::int64_t first_row, DType dtype, const Tensor& q, const Tensor& k,
+                 const Tensor& v) {
+  const auto [groups, heads, tokens, head_dim] = q.dims;
+  check(rows.columns() == 3 * heads * head_dim && first_row >= 0 && first_row + rows.rows() <= groups * tokens,
+        "split_heads: rows ", first_row, " to ", first_row + rows.rows(), " of ", rows.columns(),
+        " columns do not fit in ", groups, " groups of ", heads, " heads, ", tokens, " tokens and ", head_dim,
+        " columns");
+  for (const Tensor* part : {&q, &k, &v}) {
+    check(part->encoding.dtype == dtype && part->encoding.zero_point == 0 && part->rank == 4 && is_dense(*part),
+          "split_heads: q, k and v must be dense symmetric ", name_of(dtype), " of rank 4");
+    check(part->dims[0] == groups && part->dims[1] == heads && part->dims[2] >= tokens && part->dims[3] == head_dim,
+          "split_heads: the shapes of q, k and v differ");
+  }
 }
 
 // emit(begin, end) writes rows of dst. With a code book row by row, so that each is looked up while it is in the L1
@@ -307,6 +373,7 @@ void requantize(const Tensor& sums, const PerColumn& values, const Tensor& dst, 
 void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first_row, const Tensor& q, const Tensor& k,
                  const Tensor& v) {
   check_values(sums, values, "split_heads");
+  check_heads(sums, first_row, DType::kS8, q, k, v);
   const auto [groups, heads, tokens, head_dim] = q.dims;
   Split all{.sums = sums.s32(),
             .multiplier = values.multiplier.data(),
@@ -317,20 +384,25 @@ void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first
             .tokens = tokens,
             .head_dim = head_dim,
             .parts = {}};
-  check(sums.columns() == 3 * heads * head_dim && first_row >= 0 && first_row + sums.rows() <= groups * tokens,
-        "split_heads: rows ", first_row, " to ", first_row + sums.rows(), " of ", sums.columns(),
-        " columns do not fit in ", groups, " groups of ", heads, " heads, ", tokens, " tokens and ", head_dim,
-        " columns");
-  const Tensor* tensors[] = {&q, &k, &v};
-  for (int i = 0; i < 3; ++i) {
-    const Tensor& part = *tensors[i];
-    check(part.encoding.dtype == DType::kS8 && part.encoding.zero_point == 0 && part.rank == 4 && is_dense(part),
-          "split_heads: q, k and v must be dense symmetric s8 of rank 4");
-    check(part.dims[0] == groups && part.dims[1] == heads && part.dims[2] >= tokens && part.dims[3] == head_dim,
-          "split_heads: the shapes of q, k and v differ");
-    all.parts[i] = {part.u8(), part.dims[2], codes_of(part.encoding)};
-  }
+  const Tensor* parts[] = {&q, &k, &v};
+  for (int i = 0; i < 3; ++i) all.parts[i] = {parts[i]->u8(), parts[i]->dims[2], codes_of(parts[i]->encoding)};
   parallel_for(sums.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { split_rows(all, begin, end); });
+}
+
+void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v) {
+  check(values.encoding == kBfloat16 && values.rank == 2 && values.strides[1] == 1,
+        "split_heads: expected a bf16 matrix, found ", name_of(values.encoding.dtype), " of rank ", values.rank);
+  check_heads(values, first_row, DType::kBF16, q, k, v);
+  const auto [groups, heads, tokens, head_dim] = q.dims;
+  const Copy all{.values = values.bf16(),
+                 .stride = values.strides[0],
+                 .first_row = first_row,
+                 .heads = heads,
+                 .tokens = tokens,
+                 .head_dim = head_dim,
+                 .parts = {q.bf16(), k.bf16(), v.bf16()},
+                 .part_rows = {q.dims[2], k.dims[2], v.dims[2]}};
+  parallel_for(values.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { copy_rows(all, begin, end); });
 }
 
 void merge_heads(const Tensor& sums, const Tensor& row_sums, float v_scale, const Tensor& dst) {
@@ -361,13 +433,20 @@ void merge_heads(const Tensor& sums, const Tensor& row_sums, float v_scale, cons
 }
 
 void quantize(const Tensor& src, const Tensor& dst) {
-  check(src.encoding == kFloat && size_of(dst.encoding.dtype) == 1, "quantize: expected f32 -> u8 or s8, found ",
-        name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
+  const bool rounds = dst.encoding == kBfloat16;
+  check(src.encoding == kFloat && (rounds || size_of(dst.encoding.dtype) == 1),
+        "quantize: expected f32 -> u8, s8 or bf16, found ", name_of(src.encoding.dtype), " -> ",
+        name_of(dst.encoding.dtype));
   check(src.rank == 2 && dst.rank == 2 && src.rows() == dst.rows() && src.columns() == dst.columns() &&
             src.strides[1] == 1 && dst.strides[1] == 1,
         "quantize: shapes do not fit");
-  const FloatRows all{src.f32(), dst.u8(), src.columns(), src.strides[0], dst.strides[0], codes_of(dst.encoding)};
+  const FloatRows all{src.f32(),      dst.data,       src.columns(),
+                      src.strides[0], dst.strides[0], rounds ? Codes{} : codes_of(dst.encoding)};
   parallel_for(src.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    if (rounds) {
+      round_rows(all, begin, end);
+      return;
+    }
     emit_rows(dst, begin, end, [&](std::int64_t first, std::int64_t last) { quantize_rows(all, first, last); });
   });
 }

@@ -38,12 +38,16 @@ void requantize(const Tensor& sums, const PerColumn& values, const Tensor& dst, 
 void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first_row, const Tensor& q, const Tensor& k,
                  const Tensor& v);
 
+/// The same of a bf16 qkv layer, whose values are copied. values: bf16 [rows, 3 heads head_dim]; q, k, v: bf16, else as
+/// above.
+void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v);
+
 /// Attention's output from the product of softmax levels and v: value = v_scale * sum / row_sum. sums: s32 [groups,
 /// heads, tokens, head_dim], dense; row_sums: s32 [groups, heads, tokens], dense, positive; dst: f32 or u8 [groups
 /// tokens, heads head_dim].
 void merge_heads(const Tensor& sums, const Tensor& row_sums, float v_scale, const Tensor& dst);
 
-/// f32 [rows, columns] -> u8 or s8 codes by dst.encoding. Rows may be strided.
+/// f32 [rows, columns] -> u8 or s8 codes by dst.encoding, or bf16. Rows may be strided.
 void quantize(const Tensor& src, const Tensor& dst);
 
 }  // namespace vitq

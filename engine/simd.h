@@ -52,6 +52,22 @@ using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
   std::memcpy(to, &bytes, sizeof(bytes));
 }
 
+using Words = std::uint32_t __attribute__((vector_size(64)));
+using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
+
+/// Sixteen bf16, rounded half to even, infinity beyond the largest; a NaN stays one, quiet. Denormals are kept.
+[[gnu::always_inline]] inline void store_bf16(const Floats& from, std::uint16_t* to) {
+  constexpr std::uint32_t kAlmostHalf = 0x7fff;
+  constexpr std::uint32_t kQuiet = 0x400000;
+  constexpr std::uint32_t kInfinity = 0xff000000;  // without the sign, which is shifted out
+  Words bits;
+  std::memcpy(&bits, &from, sizeof(bits));
+  const Words rounded = bits + kAlmostHalf + ((bits >> 16) & 1);
+  bits = (bits << 1) > kInfinity ? bits | kQuiet : rounded;
+  const Halves halves = __builtin_convertvector(bits >> 16, Halves);
+  std::memcpy(to, &halves, sizeof(halves));
+}
+
 /// The lanes `kBy` further on, around the end.
 template <int kBy, class Lanes>
 [[gnu::always_inline]] inline void rotated(const Lanes& from, Lanes& to) {

@@ -43,27 +43,49 @@ struct Rows {
   return simd::max(most);
 }
 
+// exp(scores - their maximum) of row i, in place; returns their sum.
+[[gnu::always_inline]] inline float exponentials_of_row(const Rows& all, std::int64_t i) {
+  float* x = all.scores + i * all.stride;
+  const float* bias = all.bias == nullptr ? nullptr : all.bias + i % (all.heads * all.rows) * all.stride;
+  const std::int64_t group = i / (all.heads * all.rows);
+  const float* mask =
+      all.mask == nullptr ? nullptr : all.mask + (group % all.masks * all.rows + i % all.rows) * all.stride;
+  const float most = scale_and_add(x, all, bias, mask);
+  simd::Floats lanes;
+  simd::Floats sums{};
+  for (std::int64_t c = 0; c < all.stride; c += simd::kLanes) {
+    simd::load(x + c, lanes);
+    lanes -= most;
+    simd::exp_of_negative(lanes);
+    sums += lanes;
+    simd::store(lanes, x + c);
+  }
+  return simd::sum(sums);
+}
+
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_rows(const Rows& all,
                                                                                         std::int64_t begin,
                                                                                         std::int64_t end) {
   for (std::int64_t i = begin; i < end; ++i) {
+    const float inverse = 1.0F / exponentials_of_row(all, i);
     float* x = all.scores + i * all.stride;
-    const float* bias = all.bias == nullptr ? nullptr : all.bias + i % (all.heads * all.rows) * all.stride;
-    const std::int64_t group = i / (all.heads * all.rows);
-    const float* mask =
-        all.mask == nullptr ? nullptr : all.mask + (group % all.masks * all.rows + i % all.rows) * all.stride;
-    const float most = scale_and_add(x, all, bias, mask);
+    for (std::int64_t c = 0; c < all.stride; ++c) x[c] *= inverse;
+  }
+}
+
+[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_bf16_rows(
+    const Rows& all, std::uint16_t* dst, std::int64_t dst_stride, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float inverse = 1.0F / exponentials_of_row(all, i);
+    const float* x = all.scores + i * all.stride;
+    std::uint16_t* to = dst + i * dst_stride;
     simd::Floats lanes;
-    simd::Floats sums{};
     for (std::int64_t c = 0; c < all.stride; c += simd::kLanes) {
       simd::load(x + c, lanes);
-      lanes -= most;
-      simd::exp_of_negative(lanes);
-      sums += lanes;
-      simd::store(lanes, x + c);
+      lanes *= inverse;
+      simd::store_bf16(lanes, to + c);
     }
-    const float inverse = 1.0F / simd::sum(sums);
-    for (std::int64_t c = 0; c < all.stride; ++c) x[c] *= inverse;
+    std::memset(to + all.stride, 0, (dst_stride - all.stride) * sizeof(std::uint16_t));
   }
 }
 
@@ -265,28 +287,46 @@ void check_terms(const Tensor& scores, std::span<const float> bias, std::span<co
         " elements, expected a multiple of ", rows * stride);
 }
 
-constexpr std::int64_t kGrain = 64;  // rows that are worth a thread
-
-}  // namespace
-
-void softmax(const Tensor& scores, float scale, std::span<const float> bias, std::span<const float> mask) {
+// What softmax to f32 and to bf16 have in common: the checks, and where everything lies.
+Rows describe(const Tensor& scores, float scale, std::span<const float> bias, std::span<const float> mask) {
   check(scores.encoding == kFloat && scores.rank == 4, "softmax: expected f32 scores of rank 4, found ",
         name_of(scores.encoding.dtype), " of rank ", scores.rank);
   const auto [groups, heads, rows, columns] = scores.dims;
   const std::int64_t stride = padded_columns(columns);
   check_layout(scores, stride, "softmax: scores are");
   check_terms(scores, bias, mask);
-  const Rows all{.scores = scores.f32(),
-                 .bias = bias.empty() ? nullptr : bias.data(),
-                 .mask = mask.empty() ? nullptr : mask.data(),
-                 .heads = heads,
-                 .rows = rows,
-                 .columns = columns,
-                 .stride = stride,
-                 .masks = std::ssize(mask) / (rows * stride),
-                 .scale = scale};
-  parallel_for(groups * heads * rows, kGrain,
+  return {.scores = scores.f32(),
+          .bias = bias.empty() ? nullptr : bias.data(),
+          .mask = mask.empty() ? nullptr : mask.data(),
+          .heads = heads,
+          .rows = rows,
+          .columns = columns,
+          .stride = stride,
+          .masks = std::ssize(mask) / (rows * stride),
+          .scale = scale};
+}
+
+constexpr std::int64_t kGrain = 64;  // rows that are worth a thread
+
+}  // namespace
+
+void softmax(const Tensor& scores, float scale, std::span<const float> bias, std::span<const float> mask) {
+  const Rows all = describe(scores, scale, bias, mask);
+  parallel_for(scores.dims[0] * all.heads * all.rows, kGrain,
                [&](std::int64_t begin, std::int64_t end) { softmax_rows(all, begin, end); });
+}
+
+void softmax_bf16(const Tensor& scores, float scale, const Tensor& probabilities, std::span<const float> bias,
+                  std::span<const float> mask) {
+  const Rows all = describe(scores, scale, bias, mask);
+  const std::int64_t stride = padded_probabilities(all.columns);
+  check(probabilities.encoding == kBfloat16 && probabilities.dims == scores.dims,
+        "softmax_bf16: expected bf16 probabilities of the shape of the scores, found ",
+        name_of(probabilities.encoding.dtype));
+  check_layout(probabilities, stride, "softmax_bf16: probabilities are");
+  parallel_for(scores.dims[0] * all.heads * all.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    softmax_bf16_rows(all, probabilities.bf16(), stride, begin, end);
+  });
 }
 
 void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, const Tensor& row_sums,

@@ -50,6 +50,7 @@ struct Tensor {
   [[nodiscard]] std::int64_t rows() const { return dims[0]; }
   [[nodiscard]] std::int64_t columns() const { return dims[1]; }
   [[nodiscard]] float* f32() const { return static_cast<float*>(data); }
+  [[nodiscard]] std::uint16_t* bf16() const { return static_cast<std::uint16_t*>(data); }  ///< their bits
   [[nodiscard]] std::uint8_t* u8() const { return static_cast<std::uint8_t*>(data); }
   [[nodiscard]] std::int8_t* s8() const { return static_cast<std::int8_t*>(data); }
   [[nodiscard]] std::int32_t* s32() const { return static_cast<std::int32_t*>(data); }

@@ -73,10 +73,13 @@ void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, con
     calibrator->attention(name_, qkv, heads_, shape, codes_);
   }
   reserve(buffers.mixed, src.rows() * dim * kBytes);
-  const bool direct = codes_.integer && calibrator == nullptr;  // else through floats, which a calibrator sees
+  const bool halves = !codes_.integer && qkv_.linear.source() == kBfloat16;
+  const bool direct = (codes_.integer || halves) && calibrator == nullptr;  // else f32, which a calibrator sees
   const Tensor mixed(buffers.mixed.data(), {src.rows(), dim}, direct ? proj_.linear.source() : kFloat);
   if (codes_.integer) {
     mix_codes(src, mixed, shape, buffers);
+  } else if (halves) {
+    mix_halves(src, mixed, shape, buffers);
   } else {
     mix_floats(src, mixed, shape, buffers);
   }
@@ -112,6 +115,46 @@ void Attention::mix_floats(const Tensor& src, const Tensor& dst, const Attention
     softmax(scores, score_scale(), shape.bias, shape.mask);
     clock.lap(Step::kSoftmax);
     context_->multiply(scores, now(part(2)), now(mixed));
+    clock.lap(Step::kMix);
+  }
+}
+
+// As mix_codes: dense operands, and products that run over their padding.
+void Attention::mix_halves(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
+                           AttentionBuffers& buffers) const {
+  constexpr auto kHalf = static_cast<std::int64_t>(size_of(DType::kBF16));
+  const std::int64_t dim = heads_ * head_dim_;
+  const std::int64_t tokens = shape.tokens;
+  const std::int64_t score_columns = padded_columns(tokens);
+  const std::int64_t columns = padded_probabilities(tokens);
+  const std::int64_t rows = shape.per_call * heads_ * tokens;
+  reserve(buffers.qkv, shape.groups * heads_ * tokens * head_dim_ * kHalf);
+  reserve(buffers.k, shape.groups * heads_ * score_columns * head_dim_ * kHalf);
+  reserve(buffers.v, shape.groups * heads_ * columns * head_dim_ * kHalf);
+  reserve(buffers.scores, rows * score_columns * kBytes);
+  reserve(buffers.levels, rows * columns * kHalf);
+  const Tensor q(buffers.qkv.data(), {shape.groups, heads_, tokens, head_dim_}, kBfloat16);
+  const Tensor k(buffers.k.data(), {shape.groups, heads_, score_columns, head_dim_}, kBfloat16);
+  const Tensor v(buffers.v.data(), {shape.groups, heads_, columns, head_dim_}, kBfloat16);
+  StepClock& clock = context_->clock();
+  qkv_.linear.run_split(src, q, k, v);
+  clock.lap(Step::kQkv, Step::kRequantize);
+
+  const Tensor scores(buffers.scores.data(), {shape.per_call, heads_, tokens, score_columns});
+  const Tensor probabilities(buffers.levels.data(), {shape.per_call, heads_, tokens, columns}, kBfloat16);
+  const Tensor mixed(dst.data, {shape.groups, heads_, tokens, head_dim_}, {tokens * dim, head_dim_, dim, 1},
+                     dst.encoding);
+  const auto only_tokens = [&](Tensor padded) {
+    padded.dims[3] = tokens;
+    return padded;
+  };
+  for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
+    const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
+    context_->multiply(now(q), transposed(now(k)), scores);
+    clock.lap(Step::kScores);
+    softmax_bf16(only_tokens(scores), score_scale(), only_tokens(probabilities), shape.bias, shape.mask);
+    clock.lap(Step::kSoftmax);
+    context_->multiply(probabilities, now(v), now(mixed));
     clock.lap(Step::kMix);
   }
 }

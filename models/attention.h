@@ -16,14 +16,14 @@ namespace vitq {
 
 /// Buffers of one attention call, shared by all blocks of a model; they grow on first use.
 struct AttentionBuffers {
-  Buffer qkv;       ///< f32 [groups * tokens, 3 dim], or s8 q of all groups
-  Buffer k, v;      ///< s8 [groups, heads, padded tokens, head_dim]
+  Buffer qkv;       ///< f32 [groups * tokens, 3 dim], or s8 or bf16 q of all groups
+  Buffer k, v;      ///< s8 or bf16 [groups, heads, padded tokens, head_dim]
   Buffer scores;    ///< f32 or s32 [groups per call, heads, tokens, padded tokens]
-  Buffer levels;    ///< u8 [groups per call, heads, tokens, padded tokens]
+  Buffer levels;    ///< u8 or bf16 [groups per call, heads, tokens, padded tokens]
   Buffer row_sums;  ///< s32 [groups per call, heads, tokens]
   Buffer sums;      ///< s32 [groups per call, heads, tokens, head_dim]
   Buffer mixed;     ///< [groups * tokens, dim], in the encoding of proj, or f32
-  Buffer encoded;   ///< u8 [groups * tokens, dim], where proj takes codes and attention runs in float
+  Buffer encoded;   ///< [groups * tokens, dim], where proj takes another encoding than attention writes
 };
 
 /// How stored codes run on this CPU: k and v may have 8 bits in the file and only 7 here (engine/matmul.h,
@@ -45,6 +45,7 @@ class Attention {
  private:
   [[nodiscard]] float score_scale() const;
   void mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
+  void mix_halves(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
   void mix_codes(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
   void split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
 

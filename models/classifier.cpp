@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/threads.h"
 #include "models/zoo.h"
+#include "weights/artifact.h"
 
 namespace vitq {
 
@@ -20,8 +21,10 @@ Classifier Classifier::open(const std::string& model, const ClassifierOptions& o
 Classifier::Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options)
     : description_(std::move(description)),
       threads_(options.threads > 0 ? options.threads : available_threads()),
-      context_(std::make_unique<MatmulContext>()) {
+      context_(std::make_unique<MatmulContext>(options.bf16 ? DType::kBF16 : DType::kF32)) {
   check(options.threads >= 0, "threads is ", options.threads, ", expected a positive number");
+  check(!options.bf16 || !is_artifact(checkpoint), checkpoint.source(),
+        ": is an artifact, which runs on integers, expected a float32 model (bf16)");
   const ThreadScope scope(threads_);
   model_ = make_model(*context_, description_.config, checkpoint);
   checkpoint.release_pages();

@@ -56,7 +56,8 @@ struct Prediction {
 };
 
 struct ClassifierOptions {
-  int threads = 0;  ///< 0: as many as CPUs this process may run on
+  int threads = 0;    ///< 0: as many as CPUs this process may run on
+  bool bf16 = false;  ///< multiply in bf16, with sums, residuals and row kernels in f32; of a float model only
 };
 
 /// A model ready to run. Movable. Each instance has its own buffers: several may run in several threads at once, one
@@ -65,7 +66,8 @@ class Classifier {
  public:
   /// Opens a zoo name or a file (locate_model, describe).
   static Classifier open(const std::string& model, const ClassifierOptions& options = {});
-  /// Packs the weights; `checkpoint` may be closed afterwards.
+  /// Packs the weights; `checkpoint` may be closed afterwards. Throws Error where bf16 is asked for and the checkpoint
+  /// is an artifact or the CPU has none (engine/matmul.h, has_bf16).
   Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options = {});
 
   [[nodiscard]] const ModelDescription& description() const { return description_; }

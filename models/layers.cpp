@@ -76,7 +76,7 @@ Tensor normalised(Norm& norm, const Tensor& src, Layer& next, const Buffer& dst,
 Tensor encoded(const Tensor& src, Layer& next, Buffer& dst, Calibrator* calibrator) {
   if (calibrator != nullptr) calibrator->linear(next.name, src, next.linear);
   if (src.encoding == next.linear.source()) return src;
-  reserve(dst, src.rows() * src.columns());
+  reserve(dst, src.rows() * src.columns() * static_cast<std::int64_t>(size_of(next.linear.source().dtype)));
   const Tensor codes(dst.data(), {src.rows(), src.columns()}, next.linear.source());
   quantize(src, codes);
   return codes;

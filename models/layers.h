@@ -46,7 +46,7 @@ void reserve(Buffer& buffer, std::int64_t size);
 Tensor normalised(Norm& norm, const Tensor& src, Layer& next, const Buffer& dst, Calibrator* calibrator,
                   std::span<const std::int32_t> from = {});
 
-/// src in the encoding that `next` expects: itself if it has that already, else quantized into `dst`.
+/// src in the encoding that `next` expects: itself if it has that already, else quantized or rounded into `dst`.
 Tensor encoded(const Tensor& src, Layer& next, Buffer& dst, Calibrator* calibrator);
 
 }  // namespace vitq

@@ -312,6 +312,9 @@ TEST_CASE("what does not fit an integer layer is refused by name") {
   CHECK_THROWS_WITH_AS(linear.run(floats, floats),
                        "linear: expected u8 of 8 bits (scale 1, zero point 0), found f32 -> f32", Error);
   const Tensor four(memory.data(), {1, 1, 8, 8});
-  CHECK_THROWS_WITH_AS(context.multiply(Tensor(memory.data(), {1, 1, 8, 8}, kU8), four, four),
-                       "multiply: expected f32 x f32 -> f32 or u8 or s8 x s8 -> s32, found u8 x f32 -> f32", Error);
+  CHECK_THROWS_WITH_AS(
+      context.multiply(Tensor(memory.data(), {1, 1, 8, 8}, kU8), four, four),
+      "multiply: expected f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16, or u8 or s8 x s8 -> s32, found "
+      "u8 x f32 -> f32",
+      Error);
 }

@@ -103,7 +103,7 @@ TEST_CASE("layer_norm refuses shapes that do not fit") {
       Error);
   const Tensor codes(values.data(), {8, 8}, Encoding{.dtype = DType::kU8});
   CHECK_THROWS_WITH_AS(layer_norm(square, std::vector<float>(8), std::vector<float>(8), 1e-6F, codes),
-                       "layer_norm: expected f32, found f32 -> u8", Error);
+                       "layer_norm: expected f32 -> f32 or bf16, found f32 -> u8", Error);
 }
 
 TEST_CASE("layer_norm_codes refuses a code book: its gain and shift give each channel a grid of its own") {

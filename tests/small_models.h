@@ -59,12 +59,12 @@ inline ModelDescription describe_config(const ModelConfig& config) {
 
 /// The logits of five pictures must be the same bits (engine/matmul.h, f32_rows_are_independent) one by one, as 5, as 2
 /// + 3 (buffers shrink and grow), and with one and two threads.
-inline void check_batches(const ModelConfig& config) {
+inline void check_batches(const ModelConfig& config, bool bf16 = false) {
   const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 1);
   constexpr std::int64_t kPictures = 5;
   std::vector<float> expected;
   for (const int threads : {1, 2}) {
-    Classifier classifier(checkpoint, describe_config(config), {.threads = threads});
+    Classifier classifier(checkpoint, describe_config(config), {.threads = threads, .bf16 = bf16});
     const std::int64_t size = classifier.picture_size();
     const auto images = random_floats(kPictures * size, 9, -2, 2);
     for (const std::vector<std::int64_t>& split :

@@ -157,7 +157,7 @@ TEST_CASE("seed writes the same model every time and replaces it only when told"
 TEST_CASE("info tells machine and files and escapes what a file says") {
   const Workplace here;
   const std::string machine = here.accepts({"info"});
-  for (const char* part : {"vitq  ", "oneDNN  ", "ISA  ", "CPU  ", "threads  ", "int8  "}) {
+  for (const char* part : {"vitq  ", "oneDNN  ", "ISA  ", "CPU  ", "threads  ", "int8  ", "bf16  "}) {
     CAPTURE(part);
     CHECK(machine.find(part) != std::string::npos);
   }
