@@ -116,7 +116,9 @@ class Linear {
  private:
   struct Packed;
   // dst = src W in the dtype of dst: f32 or bf16 (with bias), or s32 sums.
-  void product(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
+  // In the lane of one thread, or with all of them.
+  void product(const Tensor& src, const Tensor& dst, Epilogue epilogue, int lane) const;
+  static constexpr int kAllThreads = -1;
   void run_integers(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
   void run_floats(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
   // The product of a block of rows of src, as `means`, in memory of the context, one block after the other: use(first

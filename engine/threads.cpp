@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <exception>
 
 namespace vitq {
 
@@ -17,20 +18,28 @@ namespace detail {
 
 void parallel_ranges(std::int64_t count, std::int64_t grain, RangeFunction function, void* context) {
   const std::int64_t most = std::max<std::int64_t>(1, count / std::max<std::int64_t>(1, grain));
-  const int threads = static_cast<int>(std::min<std::int64_t>(omp_get_max_threads(), most));
+  const int threads =
+      omp_in_parallel() != 0 ? 1 : static_cast<int>(std::min<std::int64_t>(omp_get_max_threads(), most));
   if (threads == 1) {
-    if (count > 0) function(context, 0, count);
+    if (count > 0) function(context, 0, 0, count);
     return;
   }
+  std::exception_ptr failure;
 #pragma omp parallel num_threads(threads)
   {
     // The runtime may grant fewer threads than asked for: divide by what is there.
     const std::int64_t team = omp_get_num_threads();
-    const std::int64_t index = omp_get_thread_num();
-    const std::int64_t begin = count * index / team;
-    const std::int64_t end = count * (index + 1) / team;
-    if (begin < end) function(context, begin, end);
+    const int lane = omp_get_thread_num();
+    const std::int64_t begin = count * lane / team;
+    const std::int64_t end = count * (lane + 1) / team;
+    try {
+      if (begin < end) function(context, lane, begin, end);
+    } catch (...) {
+#pragma omp critical
+      if (!failure) failure = std::current_exception();
+    }
   }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace detail

@@ -27,20 +27,28 @@ class ThreadScope {
 };
 
 namespace detail {
-using RangeFunction = void (*)(void* context, std::int64_t begin, std::int64_t end);
+using RangeFunction = void (*)(void* context, int lane, std::int64_t begin, std::int64_t end);
 void parallel_ranges(std::int64_t count, std::int64_t grain, RangeFunction function, void* context);
 }  // namespace detail
 
-/// Calls work(begin, end) on contiguous ranges that cover [0, count), at most one range per thread, none smaller than
-/// `grain` (but the only one). Nothing is allocated. `work` must not throw.
+/// Calls work(lane, begin, end) on contiguous ranges that cover [0, count), at most one range per thread, none smaller
+/// than `grain` (but the only one); lanes are numbered from 0 and less than current_threads(). Called from within such
+/// a range, it is one range, on the same thread. Nothing is allocated. What a range throws is thrown here when all have
+/// ended; of several the first.
 template <class Work>
-void parallel_for(std::int64_t count, std::int64_t grain, Work&& work) {
+void parallel_lanes(std::int64_t count, std::int64_t grain, Work&& work) {
   detail::parallel_ranges(
       count, grain,
-      [](void* context, std::int64_t begin, std::int64_t end) {
-        (*static_cast<std::remove_reference_t<Work>*>(context))(begin, end);
+      [](void* context, int lane, std::int64_t begin, std::int64_t end) {
+        (*static_cast<std::remove_reference_t<Work>*>(context))(lane, begin, end);
       },
       &work);
+}
+
+/// The same for work(begin, end).
+template <class Work>
+void parallel_for(std::int64_t count, std::int64_t grain, Work&& work) {
+  parallel_lanes(count, grain, [&work](int /*lane*/, std::int64_t begin, std::int64_t end) { work(begin, end); });
 }
 
 }  // namespace vitq
