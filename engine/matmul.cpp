@@ -400,6 +400,7 @@ void Linear::for_each_block(const Tensor& src, const Encoding& means, Use&& use)
       // The clock is that of the first thread, which takes its share for all.
       if (lane == 0) context_->clock().product(multiply_accumulates(sums, inputs_) * ranges);
       use(first, sums);
+      if (lane == 0) context_->clock().other();
     }
   });
 }

@@ -12,6 +12,7 @@ std::string_view name_of(Step step) {
 void StepClock::start() {
   totals_ = {};
   products_ = {};
+  other_seconds_ = 0;
   running_ = true;
   mark_ = Clock::now();
 }
@@ -37,8 +38,9 @@ void StepClock::add_product(double macs) {
 void StepClock::add_lap(Step product, Step rest) {
   of(product).seconds += products_.seconds;
   of(product).macs += products_.macs;
-  of(rest).seconds += since_mark();
+  of(rest).seconds += other_seconds_ + since_mark();
   products_ = {};
+  other_seconds_ = 0;
 }
 
 }  // namespace vitq

@@ -48,6 +48,10 @@ class StepClock {
   void product(double macs) {
     if (running_) add_product(macs);
   }
+  /// What has passed since the last call was no product's; another may follow before the lap.
+  void other() {
+    if (running_) other_seconds_ += since_mark();
+  }
   /// Products since the last lap were `product`'s, and the time that they did not take was `rest`'s.
   void lap(Step product, Step rest) {
     if (running_) add_lap(product, rest);
@@ -64,6 +68,7 @@ class StepClock {
   bool running_ = false;
   Clock::time_point mark_;
   Total products_;  // since the last lap
+  double other_seconds_ = 0;
   Totals totals_;
 };
 

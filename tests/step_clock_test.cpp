@@ -29,8 +29,9 @@ TEST_CASE("step clock: products and what comes after them go to the steps that a
   clock.start();
   wait();
   clock.product(100);
-  clock.product(20);
   wait();
+  clock.other();
+  clock.product(20);
   clock.lap(Step::kFc1, Step::kGelu);
   wait();
   clock.lap(Step::kNorm);
