@@ -1,8 +1,10 @@
-// One row per kernel and per matrix shape of DeiT-S and Swin-T's first stage; arguments are the shapes.
+// One row per kernel, and per matrix shape of every model in the zoo; arguments are the shapes.
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "engine/requantize.h"
 #include "engine/softmax.h"
 #include "engine/threads.h"
+#include "models/zoo.h"
 
 namespace vitq::bench {
 
@@ -402,15 +405,28 @@ void attention_shapes(benchmark::internal::Benchmark* bench) {
   bench->Args({1, 6, 197, 64})->Args({8, 6, 197, 64})->Args({64, 3, 49, 32});
 }
 
-// DeiT-S: patch embedding, qkv, proj, fc1, fc2; Swin-T stage 0: qkv, proj, fc1, fc2.
+// Every matrix shape of every model in the zoo, for one picture: patch embedding, qkv, proj, fc1, fc2, reduction, head;
+// and fc1 of DeiT-S for eight.
 void shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"rows", "inputs", "outputs"})->Unit(benchmark::kMicrosecond)->UseRealTime();
-  for (const auto& [rows, inputs, outputs] :
-       {std::tuple{196, 768, 384}, std::tuple{197, 384, 1152}, std::tuple{197, 384, 384}, std::tuple{197, 384, 1536},
-        std::tuple{197, 1536, 384}, std::tuple{1576, 384, 1536}, std::tuple{3136, 96, 288}, std::tuple{3136, 96, 96},
-        std::tuple{3136, 96, 384}, std::tuple{3136, 384, 96}}) {
-    bench->Args({rows, inputs, outputs});
+  std::set<std::array<std::int64_t, 3>> all = {{1576, 384, 1536}};
+  for (const ZooEntry& entry : zoo()) {
+    const ModelConfig& config = entry.config;
+    const bool is_vit = config.architecture == Architecture::kVit;
+    std::int64_t tokens = config.grid() * config.grid();
+    all.insert({tokens, config.patch_values(), config.stages.front().dim});
+    if (is_vit) tokens += config.prefix_tokens();
+    for (const Stage& stage : config.stages) {
+      if (&stage != &config.stages.front()) all.insert({tokens, 2 * stage.dim, stage.dim});  // four of half its width
+      all.insert({tokens, stage.dim, 3 * stage.dim});
+      all.insert({tokens, stage.dim, stage.dim});
+      all.insert({tokens, stage.dim, stage.hidden});
+      all.insert({tokens, stage.hidden, stage.dim});
+      if (!is_vit && &stage != &config.stages.back()) tokens /= 4;
+    }
+    all.insert({1, config.stages.back().dim, config.classes});
   }
+  for (const auto& [rows, inputs, outputs] : all) bench->Args({rows, inputs, outputs});
 }
 
 // DeiT-T, DeiT-S, Swin-T.
