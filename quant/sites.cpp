@@ -20,9 +20,9 @@ std::vector<std::string> sites_of(const std::vector<TensorSpec>& tensors) {
 }
 
 const std::vector<std::string>& site_kinds() {
-  static const std::vector<std::string> kinds = {"patch", "qkv", "attention", "proj",
-                                                 "fc1",   "fc2", "reduction", "head"};
-  return kinds;
+  static const std::vector<std::string> kKinds = {"patch", "qkv", "attention", "proj",
+                                                  "fc1",   "fc2", "reduction", "head"};
+  return kKinds;
 }
 
 std::string kind_of(const std::string& site) {
