@@ -4,6 +4,7 @@
 #include <new>
 
 #include "cli/args.h"
+#include "cli/bus_error.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 
@@ -14,6 +15,7 @@ constexpr int kUsageFailure = 2;
 
 int main(int argc, char** argv) {
   vitq::prepare_streams();
+  vitq::explain_bus_errors();
   try {
     return vitq::run_program(vitq::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
   } catch (const vitq::UsageError& error) {
