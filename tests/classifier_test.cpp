@@ -71,6 +71,11 @@ TEST_CASE("metadata that makes no sense is refused by name") {
   refused("patch_size", "0");
 }
 
+TEST_CASE("fuzz: metadata with control characters enters a message escaped") {
+  CHECK_THROWS_WITH_AS(described(test::small_vit(false), {{"heads", "2\x1b[31m\n"}}),
+                       doctest::Contains("metadata 'heads' is \"2\\x1b[31m\\x0a\", expected a number"), Error);
+}
+
 TEST_CASE("a model by name must be that model, and the error says which one it looks like") {
   const test::TemporaryFolder folder;
   const auto path = folder.path() / "deit_t.safetensors";

@@ -91,7 +91,9 @@ TEST_CASE("classifiers in four threads at once answer as one alone") {
     constexpr std::int64_t kPictures = 4;
     const auto images = test::random_floats(kPictures * 3 * config.image_size * config.image_size, 5);
     const auto quantized = folder.path() / "int8.safetensors";
-    quantize_model(checkpoint, description, images, kPictures, {.threads = 1}).artifact.write(quantized);
+    QuantizeOptions how;
+    how.threads = 1;
+    quantize_model(checkpoint, description, images, kPictures, how).artifact.write(quantized);
     check_file(quantized);
   }
 }
