@@ -125,8 +125,9 @@ fuzz_target() {
   local name=$1 seconds=$2 folder=build/fuzz
   mkdir -p "$folder/found/$name"
   # A sanitizer's own memory counts too. A single allocation above the limit is a finding at once.
-  OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive nice -n 10 "$folder/${name}_fuzz" -max_total_time="$seconds" \
-    -rss_limit_mb=2048 -malloc_limit_mb=2048 -timeout=20 -print_final_stats=1 \
+  env LSAN_OPTIONS=suppressions=tests/fuzz/lsan.supp:print_suppressions=0 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+    nice -n 10 "$folder/${name}_fuzz" -max_total_time="$seconds" \
+    -rss_limit_mb=2048 -malloc_limit_mb=2048 -timeout=60 -print_final_stats=1 \
     -artifact_prefix="$folder/findings/$name-" "$folder/found/$name" "$folder/seeds/$name" \
     >"$folder/$name.log" 2>&1 || mv "$folder/$name.log" "$folder/$name.failed.log"
 }
