@@ -7,6 +7,8 @@ readonly BUILD_PACKAGES=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev li
   libjpeg62-turbo-dev libzip-dev zipcmp zipmerge ziptool libcurl4-openssl-dev ca-certificates nlohmann-json3-dev
   libcli11-dev libeigen3-dev doctest-dev libbenchmark-dev)
 readonly LINT_PACKAGES=(clang-format clang-tidy)
+readonly FUZZ_PACKAGES=(clang libclang-rt-dev libomp-dev llvm)
+readonly FUZZ_TARGETS=(safetensors artifact sites pickle torch image arguments labels)
 readonly ROOMS=(engine weights models quant cli bench tests)
 readonly PROGRAM=build/release/vitq
 
@@ -18,6 +20,7 @@ usage: ./setup.sh WORD
   test [OPTIONS]       build everything and run the tests; OPTIONS go to ctest, e.g. -R golden
   lint                 clang-format and clang-tidy over our sources
   sanitize [PRESET]    build and test with preset asan-ubsan (the default) or tsan
+  fuzz SECONDS         build the fuzz targets and run each for so long, two at a time
   help                 this text
 Missing Debian packages are installed with apt-get (through sudo where you are not root).
 USAGE
@@ -117,6 +120,59 @@ sanitize() {
   exec ctest --preset "$preset" --output-on-failure
 }
 
+# fuzz_target NAME SECONDS: one target, from its seeds and from what earlier runs have found.
+fuzz_target() {
+  local name=$1 seconds=$2 folder=build/fuzz
+  mkdir -p "$folder/found/$name"
+  # A sanitizer's own memory counts too. A single allocation above the limit is a finding at once.
+  env LSAN_OPTIONS=suppressions=tests/fuzz/lsan.supp:print_suppressions=0 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
+    nice -n 10 "$folder/${name}_fuzz" -max_total_time="$seconds" \
+    -rss_limit_mb=2048 -malloc_limit_mb=2048 -timeout=60 -print_final_stats=1 \
+    -artifact_prefix="$folder/findings/$name-" "$folder/found/$name" "$folder/seeds/$name" \
+    >"$folder/$name.log" 2>&1 || mv "$folder/$name.log" "$folder/$name.failed.log"
+}
+
+# fuzz_report NAME: a row of the table; fails where there is a finding.
+fuzz_report() {
+  local log=build/fuzz/$1.log outcome=none
+  if [[ -e build/fuzz/$1.failed.log ]]; then
+    log=build/fuzz/$1.failed.log
+    outcome="see $log"
+  fi
+  awk -v name="$1" -v outcome="$outcome" '
+    /stat::number_of_executed_units/ { runs = $2 }
+    / cov: / { for (i = 1; i < NF; ++i) if ($i == "cov:") edges = $(i + 1) }
+    END { printf "%-12s %12s %8s  %s\n", name, runs == "" ? "-" : runs, edges == "" ? "-" : edges, outcome }' "$log"
+  [[ $outcome == none ]]
+}
+
+fuzz() {
+  local seconds=$1 name running=0 is_clean=true
+  [[ $seconds =~ ^[1-9][0-9]{0,5}$ ]] || misused "fuzz takes a number of seconds, not '$seconds'"
+  need_packages "${FUZZ_PACKAGES[@]}"
+  build fuzz
+  rm -rf build/fuzz/seeds build/fuzz/*.log
+  mkdir -p build/fuzz/findings
+  build/fuzz/make_corpus tests/fixtures build/fuzz/seeds
+  say "fuzzing ${#FUZZ_TARGETS[@]} targets, $seconds s each"
+  trap 'trap - INT TERM; kill 0' INT TERM
+  for name in "${FUZZ_TARGETS[@]}"; do
+    if ((running == 2)); then
+      wait -n
+      ((running -= 1))
+    fi
+    fuzz_target "$name" "$seconds" &
+    ((running += 1))
+  done
+  wait
+  printf '%-12s %12s %8s  %s\n' target executions edges finding
+  for name in "${FUZZ_TARGETS[@]}"; do
+    fuzz_report "$name" || is_clean=false
+  done
+  $is_clean || die "fuzz: what was found lies in build/fuzz/findings; TARGET_fuzz FILE shows it again"
+  say "fuzz: no findings"
+}
+
 main() {
   if (($# == 0)); then misused "a word is missing"; fi
   local word=$1
@@ -127,6 +183,10 @@ main() {
     sanitize)
       (($# <= 1)) || misused "sanitize takes one preset"
       sanitize "$@"
+      ;;
+    fuzz)
+      (($# == 1)) || misused "fuzz takes the seconds for each target"
+      fuzz "$1"
       ;;
     build | lint | help | --help | -h)
       (($# == 0)) || misused "$word takes nothing more, found '$1'"

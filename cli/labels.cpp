@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "cli/output.h"
 #include "cli/pictures.h"
 #include "engine/error.h"
 #include "models/imagenet_classes.h"
@@ -42,7 +43,7 @@ LabelledPicture parse_line(std::string_view line, const std::string& where, cons
   check(is_class, where, "label ", printable(label), ", expected a class index from 0 to ", classes - 1);
   fs::path path = images / fs::path(name);
   std::error_code ignored;
-  check(fs::exists(path, ignored), where, path.string(), ": there is no such file");
+  check(fs::exists(path, ignored), where, one_line(path.string()), ": there is no such file");
   return {std::move(path), index};
 }
 

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "cli/args.h"
+#include "cli/bus_error.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/wait_policy.h"
@@ -16,6 +17,7 @@ constexpr int kUsageFailure = 2;
 int main(int argc, char** argv) {
   vitq::choose_wait_policy(argv);
   vitq::prepare_streams();
+  vitq::explain_bus_errors();
   try {
     return vitq::run_program(vitq::Arguments(argv + (argc > 0 ? 1 : 0), argv + argc));
   } catch (const vitq::UsageError& error) {

@@ -60,8 +60,8 @@ struct ClassifierOptions {
   bool bf16 = false;  ///< multiply in bf16, with sums, residuals and row kernels in f32; of a float model only
 };
 
-/// A model ready to run. Movable. Each instance has its own buffers: several may run in several threads at once, one
-/// may not be used from two threads at once.
+/// A model ready to run. Movable. Each instance has its own buffers: several may be opened and run in several threads
+/// at once, with the same results as alone; one may not be used from two threads at once.
 class Classifier {
  public:
   /// Opens a zoo name or a file (locate_model, describe).

@@ -63,6 +63,11 @@ void add_swin(std::vector<TensorSpec>& tensors, const ModelConfig& config) {
   add_linear(tensors, "head.fc", config.classes, config.stages.back().dim);
 }
 
+void check_extent(std::int64_t value, const char* what) {
+  constexpr std::int64_t kMost = 1 << 16;  // far above any published model, far below any overflow
+  check(value >= 1 && value <= kMost, "model: ", what, " is ", value, ", expected 1 to ", kMost);
+}
+
 std::int64_t dimension(const Checkpoint& checkpoint, const std::string& name, std::size_t rank, std::size_t axis) {
   check(checkpoint.contains(name), checkpoint.source(), ": no tensor ", name,
         "; expected the names of timm, DeiT or Swin");
@@ -78,7 +83,10 @@ std::int64_t count_blocks(const Checkpoint& checkpoint, const std::string& prefi
   return depth;
 }
 
+/// 0 where it is no square, or one beyond all reason: a tensor without elements may have any extents.
 std::int64_t exact_root(std::int64_t square) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  if (square < 0 || square > kMost) return 0;
   const auto root = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(square))));
   return root * root == square ? root : 0;
 }
@@ -124,13 +132,9 @@ void infer_swin(const Checkpoint& checkpoint, ModelConfig& config) {
 std::string_view name_of(Architecture architecture) { return architecture == Architecture::kVit ? "vit" : "swin"; }
 
 void check_config(const ModelConfig& config) {
-  static constexpr std::int64_t kMost = 1 << 16;  // far above any published model, far below any overflow
-  const auto in_range = [](std::int64_t value, const char* what) {
-    check(value >= 1 && value <= kMost, "model: ", what, " is ", value, ", expected 1 to ", kMost);
-  };
-  in_range(config.image_size, "image size");
-  in_range(config.patch, "patch size");
-  in_range(config.classes, "number of classes");
+  check_extent(config.image_size, "image size");
+  check_extent(config.patch, "patch size");
+  check_extent(config.classes, "number of classes");
   check(config.image_size % config.patch == 0, "model: image size ", config.image_size,
         " is not a multiple of the patch size ", config.patch);
   check(config.image_size <= 4096, "model: image size is ", config.image_size, ", expected at most 4096");
@@ -138,13 +142,13 @@ void check_config(const ModelConfig& config) {
   check(!config.stages.empty(), "model: no stages");
   std::int64_t grid = config.grid();
   for (const Stage& stage : config.stages) {
-    in_range(stage.depth, "depth");
-    in_range(stage.dim, "width");
-    in_range(stage.heads, "number of heads");
-    in_range(stage.hidden, "MLP width");
+    check_extent(stage.depth, "depth");
+    check_extent(stage.dim, "width");
+    check_extent(stage.heads, "number of heads");
+    check_extent(stage.hidden, "MLP width");
     check(stage.dim % stage.heads == 0, "model: width ", stage.dim, " is not a multiple of ", stage.heads, " heads");
     if (config.architecture == Architecture::kVit) continue;
-    in_range(config.window, "window");
+    check_extent(config.window, "window");
     check(grid % config.window == 0, "model: a grid of ", grid, " tokens is not a multiple of the window ",
           config.window, "; is the image size ", config.image_size, " right?");
     check(&stage == &config.stages.back() || grid % 2 == 0, "model: a grid of ", grid, " tokens cannot be merged 2x2");
@@ -195,6 +199,7 @@ ModelConfig infer_config(const Checkpoint& checkpoint) {
   // A quantized patch embedding is stored as a matrix, which has lost the patch's size.
   const auto patch = metadata_integer(checkpoint, "patch_size");
   config.patch = patch ? *patch : dimension(checkpoint, "patch_embed.proj.weight", 4, 3);
+  check_extent(config.patch, "patch size");  // sizes are computed from it
   if (checkpoint.contains("pos_embed")) {
     config.architecture = Architecture::kVit;
     infer_vit(checkpoint, config);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/error.h"
+#include "weights/printable.h"
 
 namespace vitq {
 
@@ -15,8 +16,8 @@ template <class Number>
 Number parse(const Checkpoint& checkpoint, const std::string& key, std::string_view text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  check(error == std::errc() && end == text.data() + text.size(), checkpoint.source(), ": metadata '", key, "' is '",
-        text.substr(0, 40), "', expected a number");
+  check(error == std::errc() && end == text.data() + text.size(), checkpoint.source(), ": metadata '", key, "' is ",
+        printable(text), ", expected a number");
   return number;
 }
 

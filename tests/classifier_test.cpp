@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <limits>
+#include <memory>
 #include <numeric>
 
 #include "engine/error.h"
@@ -69,6 +71,41 @@ TEST_CASE("metadata that makes no sense is refused by name") {
   refused("architecture", "swin");
   refused("resize", "7");
   refused("patch_size", "0");
+}
+
+TEST_CASE("fuzz: metadata with control characters enters a message escaped") {
+  CHECK_THROWS_WITH_AS(described(test::small_vit(false), {{"heads", "2\x1b[31m\n"}}),
+                       doctest::Contains("metadata 'heads' is \"2\\x1b[31m\\x0a\", expected a number"), Error);
+}
+
+TEST_CASE(
+    "limits: tensors without elements may claim any extents and are refused before anything is computed of them") {
+  constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+  const auto refused = [](const std::vector<TensorSpec>& specs, const std::string& reason) {
+    std::vector<std::shared_ptr<const MemoryTensor>> tensors;
+    for (const TensorSpec& spec : specs) {
+      tensors.push_back(
+          std::make_shared<MemoryTensor>(spec.name, FileDType::kF32, spec.shape, std::vector<std::uint8_t>()));
+    }
+    const Checkpoint checkpoint = Checkpoint::in_memory(tensors, {}, "x");
+    CHECK_THROWS_WITH_AS(describe(checkpoint), doctest::Contains(reason.c_str()), Error);
+  };
+  const auto vit = [](std::int64_t patch, std::int64_t tokens) -> std::vector<TensorSpec> {
+    return {{"patch_embed.proj.weight", {0, 3, patch, patch}},
+            {"pos_embed", {1, tokens, 0}},
+            {"blocks.0.mlp.fc1.weight", {4, 0}},
+            {"head.weight", {3, 0}}};
+  };
+  refused(vit(16, kHuge), "expected a square number of patches");
+  refused(vit(16, 0), "expected a square number of patches");
+  refused(vit(kHuge, 5), "patch size is 9223372036854775807, expected 1 to 65536");
+  refused(vit(0, 5), "patch size is 0, expected 1 to 65536");
+  refused({{"patch_embed.proj.weight", {0, 3, 4, 4}},
+           {"layers.0.blocks.0.attn.proj.weight", {kHuge, 0}},
+           {"layers.0.blocks.0.attn.relative_position_bias_table", {kHuge, 0}},
+           {"layers.0.blocks.0.mlp.fc1.weight", {4, 0}},
+           {"head.fc.weight", {3, 0}}},
+          "width is 9223372036854775807, expected 1 to 65536");
 }
 
 TEST_CASE("a model by name must be that model, and the error says which one it looks like") {

@@ -1,54 +1,118 @@
-#include "engine/threads.h"
+// Several Classifiers in several threads at once: what an embedder does who serves requests in parallel. They share
+// oneDNN's caches and, where they are made of one file, its mapping; nothing else.
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
+#include <cmath>
+#include <thread>
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/matmul.h"
+#include "models/classifier.h"
+#include "quant/calibrate.h"
+#include "tests/random.h"
+#include "tests/small_models.h"
+#include "tests/temporary_folder.h"
 
 using namespace vitq;
 
-TEST_CASE("parallel_lanes covers everything once, on no more lanes than threads, in ranges no smaller than the grain") {
-  for (const int threads : {1, 2, 3, 8}) {
-    const ThreadScope scope(threads);
-    for (const std::int64_t count : {0, 1, 15, 16, 33, 197}) {
-      std::vector<int> times(count);
-      std::array<std::atomic<int>, 8> ranges_of_lane{};
-      std::atomic<bool> too_small{false};
-      parallel_lanes(count, 16, [&](int lane, std::int64_t begin, std::int64_t end) {
-        ++ranges_of_lane.at(lane);
-        if (end - begin < std::min<std::int64_t>(16, count)) too_small = true;
-        for (std::int64_t i = begin; i < end; ++i) ++times[i];
-      });
-      CAPTURE(threads);
-      CAPTURE(count);
-      CHECK(times == std::vector<int>(count, 1));
-      CHECK_FALSE(too_small);
-      for (int lane = 0; lane < 8; ++lane) CHECK(ranges_of_lane[lane] <= (lane < threads ? 1 : 0));
+namespace {
+
+constexpr int kThreads = 4;
+constexpr int kRounds = 3;
+constexpr std::int64_t kBatch = 2;
+
+/// The logits of pictures of its own for each thread.
+std::vector<float> logits_of(Classifier& classifier, int thread) {
+  const auto images = test::random_floats(kBatch * classifier.picture_size(), 100U + static_cast<unsigned>(thread));
+  std::vector<float> logits(static_cast<std::size_t>(kBatch * classifier.config().classes));
+  classifier.logits(images, kBatch, logits);
+  return logits;
+}
+
+/// Whether they are the same bits; where oneDNN gives a row other bits beside other rows, nearly so.
+bool is_same(const std::vector<float>& a, const std::vector<float>& b) {
+  if (f32_rows_are_independent()) return a == b;
+  constexpr float kNear = 1e-5F;
+  return std::ranges::equal(a, b,
+                            [](float x, float y) { return std::fabs(x - y) <= kNear * std::max(1.0F, std::fabs(x)); });
+}
+
+/// Runs body(thread) in kThreads threads, which all begin at once.
+template <class Body>
+void at_once(const Body& body) {
+  std::atomic<int> ready = 0;
+  std::vector<std::thread> threads;
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      ++ready;
+      while (ready < kThreads) std::this_thread::yield();
+      body(i);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+/// Opens `file` in each thread, runs it there, and compares with one Classifier that runs alone.
+void check_file(const std::filesystem::path& file) {
+  std::vector<std::vector<float>> expected;
+  Classifier alone = Classifier::open(file.string(), {.threads = 1});
+  expected.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) expected.push_back(logits_of(alone, i));
+  std::vector<std::vector<float>> found(kThreads);
+  at_once([&](int i) {
+    for (int round = 0; round < kRounds; ++round) {
+      Classifier own = Classifier::open(file.string(), {.threads = 1 + i % 2});
+      found[i] = logits_of(own, i);
+      if (!is_same(found[i], expected[i])) break;
     }
+  });
+  for (int i = 0; i < kThreads; ++i) CHECK(is_same(found[i], expected[i]));
+  CHECK(found[0] != found[1]);
+}
+
+}  // namespace
+
+TEST_CASE("classifiers in four threads at once answer as one alone") {
+  const test::TemporaryFolder folder;
+  for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
+    const auto file = folder.path() / "float.safetensors";
+    save_checkpoint(
+        file, Checkpoint::seeded(expected_tensors(config), 3),
+        {{"heads", std::to_string(config.stages[0].heads)}, {"image_size", std::to_string(config.image_size)}});
+    check_file(file);
+
+    const Checkpoint checkpoint = Checkpoint::open(file);
+    const ModelDescription description = describe(checkpoint);
+    constexpr std::int64_t kPictures = 4;
+    const auto images = test::random_floats(kPictures * 3 * config.image_size * config.image_size, 5);
+    const auto quantized = folder.path() / "int8.safetensors";
+    QuantizeOptions how;
+    how.threads = 1;
+    quantize_model(checkpoint, description, images, kPictures, how).artifact.write(quantized);
+    check_file(quantized);
   }
 }
 
-TEST_CASE("within a range everything is one range on the same thread, and what a range throws arrives") {
-  const ThreadScope scope(2);
-  std::atomic<int> inner{0};
-  parallel_for(100, 1, [&](std::int64_t, std::int64_t) {
-    parallel_for(100, 1, [&](std::int64_t begin, std::int64_t end) {
-      ++inner;
-      if (begin != 0 || end != 100) inner = 1000;
-    });
+TEST_CASE("pictures are decoded and models refused in four threads at once") {
+  const test::TemporaryFolder folder;
+  std::string ppm = "P6 40 50 255\n";
+  for (int i = 0; i < 40 * 50 * 3; ++i) ppm += static_cast<char>(i % 251);
+  const auto picture = folder.write("a.ppm", ppm);
+  const auto broken = folder.write("broken.safetensors", "no model");
+  const Image expected = load_image(picture);
+  std::atomic<int> right = 0;
+  at_once([&](int) {
+    if (load_image(picture).rgb == expected.rgb) ++right;
+    try {
+      (void)Classifier::open(broken.string());
+    } catch (const Error&) {
+      ++right;
+    }
   });
-  CHECK(inner == 2);
-  std::atomic<int> done{0};
-  const auto throwing = [&](std::int64_t begin, std::int64_t) {
-    ++done;
-    if (begin > 0) throw Error("from a range");
-  };
-  CHECK_THROWS_WITH_AS(parallel_for(100, 1, throwing), "from a range", Error);
-  CHECK(done == 2);
-  parallel_for(100, 1, [&](std::int64_t, std::int64_t) { ++done; });  // all is well again
-  CHECK(done == 4);
+  CHECK(right == 2 * kThreads);
 }

@@ -30,24 +30,53 @@ fs::path resolve(const fs::path& target) {
   return real;
 }
 
+// A number after the process id, because a killed process of the same id may have left its file.
+constexpr int kAttempts = 100;
+
+/// The file that is open as `fd`, for those who ask for a path.
+std::string link_of(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
 
 }  // namespace
 
 AtomicFile::AtomicFile(const fs::path& target) : target_(resolve(target)) {
-  // A number after the process id, because a killed process of the same id may have left its file.
-  constexpr int kAttempts = 100;
+  open_without_name();
+  if (fd_ < 0) open_temporary();
+  if (fd_ < 0) fail_to("be created");
+}
+
+void AtomicFile::open_without_name() {
+  fd_ = ::open(folder_of(target_).c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);  // the umask narrows it
+  // It gets its name through /proc, which need not be there.
+  if (fd_ >= 0 && ::access(link_of(fd_).c_str(), F_OK) != 0) ::close(std::exchange(fd_, -1));
+}
+
+void AtomicFile::open_temporary() {
   for (int attempt = 0; fd_ < 0 && attempt < kAttempts; ++attempt) {
-    std::ostringstream name;
-    name << '.' << target_.filename().string() << '.' << ::getpid() << '-' << attempt << ".tmp";
-    temporary_ = folder_of(target_) / name.str();
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask narrows it
+    temporary_ = temporary_name(attempt);
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd_ < 0 && errno != EEXIST) break;
   }
-  if (fd_ < 0) {
-    temporary_.clear();
-    fail_to("be created");
+  if (fd_ < 0) temporary_.clear();
+}
+
+fs::path AtomicFile::temporary_name(int attempt) const {
+  std::ostringstream name;
+  name << '.' << target_.filename().string() << '.' << ::getpid() << '-' << attempt << ".tmp";
+  return folder_of(target_) / name.str();
+}
+
+bool AtomicFile::give_name() {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const fs::path name = temporary_name(attempt);
+    if (::linkat(AT_FDCWD, link_of(fd_).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = name;
+      return true;
+    }
+    if (errno != EEXIST) return false;
   }
+  return false;
 }
 
 AtomicFile::~AtomicFile() {
@@ -71,6 +100,7 @@ void AtomicFile::write(std::string_view text) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_to("be written");
+  if (temporary_.empty() && !give_name()) fail_to("be put in place");
   const int fd = std::exchange(fd_, -1);
   if (::close(fd) != 0) fail_to("be written");
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_to("be put in place");

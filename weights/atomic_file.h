@@ -1,5 +1,5 @@
 #pragma once
-// A file that appears whole or not at all: written under a temporary name in the same folder, synced, renamed over the
+// A file that appears whole or not at all: written without a name in the same folder, synced, named, renamed over the
 // target. Whoever reads the target sees the old content or the new, never half of either.
 
 #include <cstdint>
@@ -9,8 +9,10 @@
 
 namespace vitq {
 
-/// Until commit() the target is untouched; without it the destructor removes the temporary file. A process that is
-/// killed in between leaves `.NAME.PID-N.tmp` beside the target, which stays as it was.
+/// Until commit() the target is untouched, and what is written goes with the object, or with the process, however that
+/// ends. Only where the file system knows no files without a name (O_TMPFILE: NFS, some network and FUSE ones) it is
+/// `.NAME.PID-N.tmp` beside the target from the beginning: the destructor removes it, a process that is killed leaves
+/// it.
 class AtomicFile {
  public:
   /// Throws where the folder is missing or may not be written, or where `target` exists and is no regular file (so
@@ -28,10 +30,15 @@ class AtomicFile {
   void commit();
 
  private:
+  void open_without_name();
+  void open_temporary();
+  [[nodiscard]] std::filesystem::path temporary_name(int attempt) const;
+  /// Gives the file that has none a temporary name. Whether that could be done.
+  bool give_name();
   [[noreturn]] void fail_to(const char* action) const;
 
   std::filesystem::path target_;
-  std::filesystem::path temporary_;  ///< empty once there is nothing to remove
+  std::filesystem::path temporary_;  ///< empty while there is nothing to remove
   int fd_ = -1;
 };
 

@@ -1,7 +1,10 @@
 #pragma once
 // A whole file, mapped read-only into memory: opening costs nothing and only the pages that are read are loaded.
-// Promise asked of the user: the file is not shortened while it is open (reading a page that has gone is SIGBUS).
-// Replacing it by rename, as AtomicFile does, is safe: the mapping keeps the old file.
+// Replacing the file by rename, as AtomicFile and most programs do, is safe: the mapping keeps the old one. Asked of
+// the user: nobody writes into the file itself while it is open. Where somebody does, names, shapes and places stay as
+// they were when it was opened and values may be wrong; and where it is cut short, reading a page that has gone is
+// SIGBUS, which ends the process. The library installs no signal handler; the program does (cli/bus_error.h) and ends
+// with a message that names the file.
 
 #include <cstdint>
 #include <filesystem>

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/args.h"
+#include "cli/labels.h"
 #include "cli/output.h"
 #include "cli/sample.h"
 #include "cli/scores.h"
@@ -16,6 +17,7 @@
 #include "cli/spelling.h"
 #include "cli/statistics.h"
 #include "engine/error.h"
+#include "tests/temporary_folder.h"
 
 namespace vitq::test {
 namespace {
@@ -206,6 +208,13 @@ TEST_CASE("a report of sites survives the way through a file and a strange one i
   CHECK_THROWS_AS(parse_sites(many + "]"), Error);
   CHECK(site_table(parse_sites(changed("\"a\"", "\"\\u001b[31m\""))).find('\x1b') == std::string::npos);
   CHECK(site_table(parse_sites("[]")).starts_with("site"));
+}
+
+TEST_CASE("fuzz: a list of labels does not get control characters into a message") {
+  const TemporaryFolder folder;
+  const auto list = folder.write("l.csv", "file,label\na\x1b[31m.jpg,1\n");
+  CHECK_THROWS_WITH_AS(read_labels(list, folder.path(), 10), doctest::Contains("a\\x1b[31m.jpg: there is no such file"),
+                       Error);
 }
 
 TEST_CASE("numbers are read whole and in range") {

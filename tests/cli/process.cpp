@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <stdexcept>
+#include <thread>
 
 namespace vitq::test {
 namespace {
@@ -59,9 +60,17 @@ std::string program() {
 
 namespace {
 
+void limit(int resource, const std::optional<rlim_t>& most) {
+  if (!most) return;
+  const rlimit both = {*most, *most};
+  if (::setrlimit(static_cast<__rlimit_resource>(resource), &both) != 0) ::_exit(kNotStarted);
+}
+
 [[noreturn]] void become_vitq(std::vector<std::string> words, const Setting& setting, int out, int err) {
   for (const auto& [name, value] : setting.environment) ::setenv(name.c_str(), value.c_str(), 1);
   if (setting.without_privilege) drop_privilege();
+  limit(RLIMIT_AS, setting.most_memory);
+  limit(RLIMIT_FSIZE, setting.most_file_size);
   ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
   ::dup2(setting.out == Stdout::kFull ? ::open("/dev/full", O_WRONLY) : out, STDOUT_FILENO);
   if (setting.out == Stdout::kClosed) ::close(STDOUT_FILENO);
@@ -126,9 +135,12 @@ Outcome run_vitq(const std::vector<std::string>& args, const Setting& setting) {
   ::close(out.write);
   ::close(err.write);
 
+  std::thread other;
+  if (setting.meanwhile) other = std::thread(setting.meanwhile, child);
   Outcome outcome;
   outcome.timed_out = !collect(setting.out == Stdout::kBroken ? -1 : out.read, err.read, outcome);
   if (outcome.timed_out) ::kill(child, SIGKILL);
+  if (other.joinable()) other.join();
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }

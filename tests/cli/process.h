@@ -2,7 +2,12 @@
 // Runs the program under test as a user's shell would, and tells all that can be seen of it. A program that hangs is
 // ended and reported, so that no test waits for ever.
 
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +24,12 @@ struct Setting {
   std::map<std::string, std::string> environment{};  ///< on top of the test's own
   Stdout out = Stdout::kCaptured;
   bool err_is_terminal = false;
-  std::string program{};           ///< another than run_vitq's usual one
-  bool without_privilege = false;  ///< where the test runs as root, file modes hold for the program all the same
+  std::string program{};                ///< another than run_vitq's usual one
+  bool without_privilege = false;       ///< where the test runs as root, file modes hold for the program all the same
+  std::optional<rlim_t> most_memory{};  ///< bytes of address space (ulimit -v)
+  std::optional<rlim_t> most_file_size{};  ///< stands in for a full disk: a write is cut short there
+  /// Called, on a thread of its own, once the program runs; it need not run any more.
+  std::function<void(pid_t program)> meanwhile{};
 };
 
 struct Outcome {
