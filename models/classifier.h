@@ -56,7 +56,7 @@ struct Prediction {
 };
 
 struct ClassifierOptions {
-  int threads = 0;  ///< 0: as many as CPUs this process may run on
+  int threads = 0;  ///< 0: as many as CPUs this process may run on; never more than OpenMP grants (granted_threads)
 };
 
 /// A model ready to run. Movable. Each instance has its own buffers: several may be opened and run in several threads
@@ -76,7 +76,7 @@ class Classifier {
   [[nodiscard]] std::int64_t picture_size() const;
 
   /// images: [batch, 3, size, size], normalised (preprocess); logits: [batch, classes]. Throws Error where sizes
-  /// differ.
+  /// differ, and inside a parallel region of OpenMP that grants fewer threads than the model was opened for.
   void logits(std::span<const float> images, std::int64_t batch, std::span<float> logits);
 
   /// The same, with the time that each step of it took.
