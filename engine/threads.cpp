@@ -7,12 +7,24 @@
 
 namespace vitq {
 
-int available_threads() { return std::max(1, omp_get_num_procs()); }
+int available_threads() { return std::max(1, std::min(omp_get_num_procs(), omp_get_thread_limit())); }
+
+int granted_threads(int threads) {
+  const bool is_nested_too_deep = omp_in_parallel() != 0 && omp_get_active_level() >= omp_get_max_active_levels();
+  return is_nested_too_deep ? 1 : std::max(1, std::min(threads, omp_get_thread_limit()));
+}
 
 int current_threads() { return std::max(1, omp_get_max_threads()); }
 
-ThreadScope::ThreadScope(int threads) : previous_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-ThreadScope::~ThreadScope() { omp_set_num_threads(previous_); }
+ThreadScope::ThreadScope(int threads) : previous_(omp_get_max_threads()), was_dynamic_(omp_get_dynamic() != 0) {
+  omp_set_dynamic(0);
+  omp_set_num_threads(granted_threads(threads));
+}
+
+ThreadScope::~ThreadScope() {
+  omp_set_num_threads(previous_);
+  omp_set_dynamic(was_dynamic_ ? 1 : 0);
+}
 
 namespace detail {
 

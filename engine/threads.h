@@ -7,14 +7,20 @@
 
 namespace vitq {
 
-/// CPUs this process may run on (its affinity mask), at least 1.
+/// CPUs this process may run on (its affinity mask), at most OMP_THREAD_LIMIT, at least 1.
 int available_threads();
+
+/// How many of `threads` a parallel region opened here would really get: no more than OMP_THREAD_LIMIT, and 1 inside
+/// another region (unless OpenMP is told to nest them). oneDNN divides its work by the number it asks for: what fewer
+/// threads leave over would be missing from the result, without a word.
+int granted_threads(int threads);
 
 /// How many threads a parallel region opened here would use.
 int current_threads();
 
-/// While it lives, parallel regions opened by the calling thread, oneDNN's included, use `threads` threads. The count
-/// is per calling thread, so that several models in several threads do not disturb each other.
+/// While it lives, parallel regions opened by the calling thread, oneDNN's included, use granted_threads(threads)
+/// threads, neither more nor less (OMP_DYNAMIC is off). The count is per calling thread, so that several models in
+/// several threads do not disturb each other.
 class ThreadScope {
  public:
   explicit ThreadScope(int threads);
@@ -24,6 +30,7 @@ class ThreadScope {
 
  private:
   int previous_;
+  bool was_dynamic_;
 };
 
 namespace detail {

@@ -20,7 +20,7 @@ Classifier Classifier::open(const std::string& model, const ClassifierOptions& o
 
 Classifier::Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options)
     : description_(std::move(description)),
-      threads_(options.threads > 0 ? options.threads : available_threads()),
+      threads_(granted_threads(options.threads > 0 ? options.threads : available_threads())),
       context_(std::make_unique<MatmulContext>(options.bf16 ? DType::kBF16 : DType::kF32)) {
   check(options.threads >= 0, "threads is ", options.threads, ", expected a positive number");
   check(!options.bf16 || !is_artifact(checkpoint), checkpoint.source(),
@@ -40,6 +40,9 @@ void Classifier::logits(std::span<const float> images, std::int64_t batch, std::
         " pictures of ", picture_size());
   check(std::ssize(logits) == batch * config().classes, "logits have room for ", logits.size(), " values, expected ",
         batch * config().classes);
+  const int granted = granted_threads(threads_);
+  check(granted == threads_, "the model was opened for ", threads_, " threads, but OpenMP grants ", granted,
+        " here; open it with that many, or run it outside of the parallel region");
   const ThreadScope scope(threads_);
   model_->forward(images, batch, logits);
 }

@@ -56,7 +56,7 @@ struct Prediction {
 };
 
 struct ClassifierOptions {
-  int threads = 0;    ///< 0: as many as CPUs this process may run on
+  int threads = 0;    ///< 0: as many as CPUs this process may run on; never more than OpenMP grants (granted_threads)
   bool bf16 = false;  ///< multiply in bf16, with sums, residuals and row kernels in f32; of a float model only
 };
 
@@ -78,7 +78,7 @@ class Classifier {
   [[nodiscard]] std::int64_t picture_size() const;
 
   /// images: [batch, 3, size, size], normalised (preprocess); logits: [batch, classes]. Throws Error where sizes
-  /// differ.
+  /// differ, and inside a parallel region of OpenMP that grants fewer threads than the model was opened for.
   void logits(std::span<const float> images, std::int64_t batch, std::span<float> logits);
 
   /// The same, with the time that each step of it took.

@@ -1,11 +1,14 @@
 // Several Classifiers in several threads at once: what an embedder does who serves requests in parallel. They share
 // oneDNN's caches and, where they are made of one file, its mapping; nothing else.
 
+#include "engine/threads.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -96,6 +99,29 @@ TEST_CASE("classifiers in four threads at once answer as one alone") {
     quantize_model(checkpoint, description, images, kPictures, how).artifact.write(quantized);
     check_file(quantized);
   }
+}
+
+TEST_CASE("a model inside a parallel region has the threads that it was opened for or refuses to run") {
+  const ModelConfig config = test::small_vit(false);
+  const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
+  Classifier one(checkpoint, test::describe_config(config), {.threads = 1});
+  const std::vector<float> expected = logits_of(one, 0);
+  if (granted_threads(2) < 2) return;  // OMP_THREAD_LIMIT
+  Classifier two(checkpoint, test::describe_config(config), {.threads = 2});
+  CHECK(is_same(logits_of(two, 0), expected));
+  std::atomic<int> right = 0;
+  const ThreadScope scope(2);
+  parallel_for(2, 1, [&](std::int64_t begin, std::int64_t) {
+    if (begin != 0) return;
+    try {
+      (void)logits_of(two, 0);
+    } catch (const Error& error) {
+      right += std::string(error.what()).find("opened for 2 threads, but OpenMP grants 1 here") != std::string::npos;
+    }
+    Classifier here(checkpoint, test::describe_config(config), {.threads = 2});
+    right += here.threads() == 1 && is_same(logits_of(here, 0), expected) ? 1 : 0;
+  });
+  CHECK(right == 2);
 }
 
 TEST_CASE("pictures are decoded and models refused in four threads at once") {

@@ -134,4 +134,23 @@ TEST_CASE("every writer tells of a folder that may not be written") {
   fs::permissions(here.path("locked"), fs::perms::owner_all);
 }
 
+TEST_CASE("where OpenMP grants fewer threads than asked for the answer is the same") {
+  const Workplace here;
+  const std::string artifact = here.quantized("a.safetensors");
+  for (const std::string& model : {here.model(), artifact}) {
+    const std::vector<std::string> args{"run", "--model", model, "--threads", "2", "--topk", "10", here.picture()};
+    const auto classes = [&](const Setting& setting) {
+      std::vector<std::string> lines = lines_of(here.accepts(args, setting));
+      lines.resize(11);  // what follows are times
+      return lines;
+    };
+    const auto expected = classes({});
+    CHECK(classes({.environment = {{"OMP_THREAD_LIMIT", "1"}}}) == expected);
+    CHECK(classes({.environment = {{"OMP_DYNAMIC", "true"}}}) == expected);
+  }
+  CHECK(here.accepts({"run", "--model", artifact, "--threads", "2", here.picture()},
+                     {.environment = {{"OMP_THREAD_LIMIT", "1"}}})
+            .find(", 1 thread, ") != std::string::npos);
+}
+
 }  // namespace vitq::test
