@@ -116,17 +116,27 @@ DType operands_of(const std::string& precision) {
   return precision == kFloatPrecision ? DType::kF32 : DType::kU8;
 }
 
-void take_profiles(std::vector<Lane>& lanes, std::vector<Timing>& timings, int rounds,
-                   const std::function<void()>& advance) {
+void take_profiles(std::vector<Lane>& lanes, std::vector<PeakProbe>& probes, std::vector<Timing>& timings, int rounds,
+                   double macs, const std::function<void()>& advance) {
+  std::vector<std::vector<double>> peaks(lanes.size());
+  std::vector<std::vector<double>> shares(lanes.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < lanes.size(); ++i) {
+      peaks[i].push_back(probes[i].measure());
+      double seconds = 0;
       const StepClock::Totals totals = lanes[i].profile();
       for (std::size_t step = 0; step < kStepCount; ++step) {
         timings[i].steps[step].seconds += totals[step].seconds / rounds;
         timings[i].steps[step].macs += totals[step].macs / rounds;
+        seconds += totals[step].seconds;
       }
+      shares[i].push_back(macs / seconds / peaks[i].back());
     }
     advance();
+  }
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    timings[i].peak = summarize(peaks[i]).median;
+    timings[i].peak_share = summarize(shares[i]).median;
   }
 }
 
@@ -150,6 +160,12 @@ std::vector<Contender> contenders(const std::string& model, const std::vector<st
   return result;
 }
 
+int profile_rounds(const BenchSettings& settings) {
+  constexpr int kWithout = 5;
+  const int half = (settings.iters + 1) / 2;
+  return settings.profile ? half : std::min(half, kWithout);
+}
+
 Timings time_rounds(const std::vector<Contender>& contenders, const BenchSettings& settings,
                     const std::function<void()>& advance) {
   Timings result;
@@ -167,16 +183,14 @@ Timings time_rounds(const std::vector<Contender>& contenders, const BenchSetting
     advance();
   }
   result.others = watch.others();
-  if (settings.profile) take_profiles(lanes, result.timings, (settings.iters + 1) / 2, advance);
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    Timing& timing = result.timings[i];
-    const DType operands = operands_of(contenders[i].precision);
-    const auto macs = static_cast<double>(multiply_accumulates(contenders[i].description.config) * settings.batch);
-    constexpr double kMilliseconds = 1e3;
-    timing.peak = measured_peak(operands, settings.threads);
-    timing.peak_share = macs * kMilliseconds / summarize(timing.ms).median / timing.peak;
-    timing.peak_rss_bytes = static_cast<double>(peak_rss_bytes());
+  for (Timing& timing : result.timings) timing.peak_rss_bytes = static_cast<double>(peak_rss_bytes());
+  std::vector<PeakProbe> probes;
+  for (const Contender& contender : contenders) {
+    probes.emplace_back(operands_of(contender.precision), settings.threads);
   }
+  take_profiles(lanes, probes, result.timings, profile_rounds(settings),
+                static_cast<double>(multiply_accumulates(contenders.front().description.config) * settings.batch),
+                advance);
   return result;
 }
 

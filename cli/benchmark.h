@@ -38,10 +38,10 @@ struct BenchSettings {
 
 struct Timing {
   std::vector<double> ms;     ///< of each round
-  double peak = 0;            ///< measured_peak(), multiply-accumulates a second
-  double peak_share = 0;      ///< what the median is of it
+  double peak = 0;            ///< PeakProbe's, multiply-accumulates a second: the median of the profiles' rounds
+  double peak_share = 0;      ///< what a pass is of the peak measured beside it: the median of those rounds
   double peak_rss_bytes = 0;  ///< of the whole process, until now
-  StepClock::Totals steps{};  ///< mean of a pass; empty without `profile`
+  StepClock::Totals steps{};  ///< mean of a pass
 };
 
 struct Timings {
@@ -49,8 +49,11 @@ struct Timings {
   std::optional<double> others;  ///< CPUs that others used meanwhile (LoadWatch)
 };
 
-/// Runs all contenders on the seeded input, `advance` after each round. Profiles are taken in rounds of their own, half
-/// as many, after the others.
+/// Of the rounds that take profiles and the peak beside them: half of the others with `profile`, else at most five.
+int profile_rounds(const BenchSettings& settings);
+
+/// Runs all contenders on the seeded input, `advance` after each round. Profiles are taken in rounds of their own,
+/// after the others: half as many with `profile`, else five at most.
 Timings time_rounds(const std::vector<Contender>& contenders, const BenchSettings& settings,
                     const std::function<void()>& advance);
 

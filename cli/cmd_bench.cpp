@@ -210,18 +210,15 @@ int bench_command(const Arguments& args) {
   BenchOptions options;
   if (!parse(args, options)) return 0;
   const std::vector<Contender> all = contenders(options.model, options.precisions);
-  const std::size_t profiles = options.profile ? (options.iters + 1) / 2 : 0;
+  BenchSettings settings{.warmup = options.warmup, .iters = options.iters, .profile = options.profile};
   const std::size_t runs = options.threads.size() * options.batches.size();
   std::vector<Record> records;
   {
-    Progress progress("bench", runs * (options.warmup + options.iters + profiles));
+    Progress progress("bench", runs * (settings.warmup + settings.iters + profile_rounds(settings)));
     for (const int threads : options.threads) {
       for (const int batch : options.batches) {
-        const BenchSettings settings{.threads = threads,
-                                     .batch = batch,
-                                     .warmup = options.warmup,
-                                     .iters = options.iters,
-                                     .profile = options.profile};
+        settings.threads = threads;
+        settings.batch = batch;
         std::ranges::move(measure(all, settings, progress), std::back_inserter(records));
       }
     }

@@ -1,11 +1,9 @@
 #include "cli/peak.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <vector>
 
-#include "engine/matmul.h"
 #include "engine/threads.h"
 
 namespace vitq {
@@ -31,27 +29,27 @@ Linear make_layer(MatmulContext& context, DType operands) {
 
 }  // namespace
 
-double measured_peak(DType operands, int threads) {
-  using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds kLong(100);
-  const ThreadScope scope(threads);
-  MatmulContext context(operands == DType::kBF16 ? DType::kBF16 : DType::kF32);
-  const Linear layer = make_layer(context, operands);
-  std::vector<float> src(kRows * kInputs, 1.0F);  // as bytes, any codes will do
-  std::vector<float> dst(kRows * kOutputs);
-  const Tensor from(src.data(), {kRows, kInputs}, layer.source());
-  const Tensor to(dst.data(), {kRows, kOutputs});
-  layer.run(from, to);
+PeakProbe::PeakProbe(DType operands, int threads)
+    : threads_(threads),
+      context_(std::make_unique<MatmulContext>(operands == DType::kBF16 ? DType::kBF16 : DType::kF32)),
+      layer_(make_layer(*context_, operands)),
+      src_(kRows * kInputs, 1.0F),  // as bytes, any codes will do
+      dst_(kRows * kOutputs) {}
+
+double PeakProbe::measure() {
+  const ThreadScope scope(threads_);
+  const Tensor from(src_.data(), {kRows, kInputs}, layer_.source());
+  const Tensor to(dst_.data(), {kRows, kOutputs});
+  StepClock& clock = context_->clock();
   double best = 0;
-  const Clock::time_point end = Clock::now() + kLong;
-  do {
-    context.clock().start();
-    layer.run(from, to);
-    context.clock().lap(Step::kFc1, Step::kRequantize);
-    const StepClock::Totals totals = context.clock().stop();
+  for (int i = 0; i < 3; ++i) {
+    clock.start();
+    layer_.run(from, to);
+    clock.lap(Step::kFc1, Step::kRequantize);
+    const StepClock::Totals totals = clock.stop();
     const StepClock::Total& product = totals[static_cast<std::size_t>(Step::kFc1)];
     best = std::max(best, product.macs / product.seconds);
-  } while (Clock::now() < end);
+  }
   return best;
 }
 

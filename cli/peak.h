@@ -1,13 +1,28 @@
 #pragma once
 // What this CPU can do at best, measured: the yardstick of `vitq bench`.
 
-#include "engine/encoding.h"
+#include <memory>
+#include <vector>
+
+#include "engine/matmul.h"
 
 namespace vitq {
 
-/// operands: kF32, kBF16, or kU8 for u8 x s8. Multiply-accumulates a second of oneDNN's own product on the shape it likes (512
-/// x 1024 x 1024), the best of a tenth of a second, on `threads` threads. Not the data sheet's peak: what the library
-/// gets out of this machine now.
-double measured_peak(DType operands, int threads);
+/// A product of oneDNN's on the shape it likes (512 x 1024 x 1024). Not the data sheet's peak: what the library gets
+/// out of this machine now.
+class PeakProbe {
+ public:
+  /// operands: kF32, kBF16, or kU8 for u8 x s8.
+  PeakProbe(DType operands, int threads);
+
+  /// Multiply-accumulates a second, of the best of three.
+  double measure();
+
+ private:
+  int threads_;
+  std::unique_ptr<MatmulContext> context_;  // where the layer finds it, wherever the probe is moved
+  Linear layer_;
+  std::vector<float> src_, dst_;
+};
 
 }  // namespace vitq
