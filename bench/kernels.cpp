@@ -48,8 +48,7 @@ void softmax_rows(benchmark::State& state) {
   const std::int64_t tokens = state.range(2);
   const std::int64_t stride = padded_columns(tokens);
   auto scores = ramp(groups * heads * tokens * stride);
-  const Tensor view(scores.data(), {groups, heads, tokens, tokens},
-                    {heads * tokens * stride, tokens * stride, stride, 1});
+  const Tensor view(scores.data(), {groups * heads * tokens, tokens}, {stride, 1});
   for (auto _ : state) softmax(view, 0.125F);
   state.SetItemsProcessed(state.iterations() * groups * heads * tokens * tokens);
 }
@@ -159,6 +158,10 @@ struct Attention {
   [[nodiscard]] Tensor padded(void* data, std::int64_t stride, DType dtype) const {
     return view(data, tokens, stride, dtype);
   }
+  // Those of all heads, one after the other.
+  [[nodiscard]] Tensor matrix(void* data, std::int64_t columns, std::int64_t stride, DType dtype) const {
+    return {data, {rows, columns}, {stride, 1}, Encoding{.dtype = dtype}};
+  }
   [[nodiscard]] Tensor whole(void* data, std::int64_t columns, DType dtype) const {
     return view(data, columns, columns, dtype);
   }
@@ -203,10 +206,10 @@ void softmax_code_rows(benchmark::State& state, std::int64_t count, bool biased)
   Attention a(state);
   const SoftmaxLevels levels = softmax_levels(count);
   const auto bias = ramp(biased ? a.heads * a.tokens * a.scores_stride : 0);
-  const Tensor sums(a.row_sums.data(), {a.groups, a.heads, a.tokens}, kSums);
+  const ScoreTerms terms{.bias = bias, .heads = a.heads, .tokens = a.tokens};
   for (auto _ : state) {
-    softmax_codes(a.padded(a.scores.data(), a.scores_stride, DType::kS32), 1e-4F,
-                  a.padded(a.levels.data(), a.levels_stride, DType::kU8), sums, bias, {}, levels);
+    softmax_codes(a.matrix(a.scores.data(), a.tokens, a.scores_stride, DType::kS32), 1e-4F,
+                  a.matrix(a.levels.data(), a.tokens, a.levels_stride, DType::kU8), a.row_sums.data(), terms, levels);
   }
   state.SetItemsProcessed(state.iterations() * a.rows * a.tokens);
 }
@@ -215,9 +218,9 @@ void merge_head_rows(benchmark::State& state) {
   const ThreadScope scope(1);
   Attention a(state);
   std::vector<std::uint8_t> dst(a.sums.size());
-  const Tensor row_sums(a.row_sums.data(), {a.groups, a.heads, a.tokens}, kSums);
   const Tensor to(dst.data(), {a.groups * a.tokens, a.heads * a.head_dim}, kCodes);
-  for (auto _ : state) merge_heads(a.whole(a.sums.data(), a.head_dim, DType::kS32), row_sums, 0.01F, to);
+  const Tensor sums = a.matrix(a.sums.data(), a.head_dim, a.head_dim, DType::kS32);
+  for (auto _ : state) merge_heads(sums, a.row_sums.data(), 0, a.tokens, 0.01F, to);
 }
 
 // f32 attention products as the float forward pass runs them: strided views of qkv.
@@ -293,8 +296,8 @@ void bf16_scores(benchmark::State& state, bool strided) {
 void softmax_bf16_rows(benchmark::State& state) {
   const ThreadScope scope(1);
   HalfAttention a(state);
-  const Tensor to = a.padded(a.probabilities.data(), a.columns, DType::kBF16);
-  for (auto _ : state) softmax_bf16(a.padded(a.f32.data(), a.scores_stride, DType::kF32), 0.125F, to);
+  const Tensor to = a.matrix(a.probabilities.data(), a.tokens, a.columns, DType::kBF16);
+  for (auto _ : state) softmax_bf16(a.matrix(a.f32.data(), a.tokens, a.scores_stride, DType::kF32), 0.125F, to);
   state.SetItemsProcessed(state.iterations() * a.rows * a.tokens);
 }
 

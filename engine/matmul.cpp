@@ -153,27 +153,40 @@ bool has_bf16() {
 
 namespace {
 
+// The shapes of a product's operands.
+struct Shapes {
+  memory::desc src, weights, dst;
+  memory::desc bias = {};  // zero: none
+};
+
 // What one product at a time needs. Products that use all threads run in a lane of their own, those of a thread in its.
 struct Lane {
-  explicit Lane(const dnnl::engine& on) : engine(on), stream(on) {}
+  Lane(const dnnl::engine& on, bool of_one_thread) : is_of_one_thread(of_one_thread), engine(on), stream(on) {}
 
+  bool is_of_one_thread;
   dnnl::engine engine;
   dnnl::stream stream;
   Buffer scratch;
   Buffer sums;  // results on their way to a row kernel
   std::map<Key, Product> products;
 
-  // The product for `key`, made on first use.
-  Product& product(const Key& key, const memory::desc& src, const memory::desc& weights, const memory::desc* bias,
-                   const memory::desc& dst, Epilogue epilogue) {
+  // The product for `key`, on first use made for what shapes() returns.
+  template <class GetShapes>
+  Product& product(const Key& key, Epilogue epilogue, GetShapes&& shapes) {
+    const auto found = products.find(key);
+    if (found != products.end()) return found->second;
+    const ThreadScope scope(is_of_one_thread ? 1 : current_threads());
     const auto made = translated("creating a matmul", [&] {
-      const auto description = describe(engine, src, weights, bias, dst, attributes_of(epilogue));
+      const Shapes of = shapes();
+      const bool biased = of.bias != memory::desc();
+      const auto description =
+          describe(engine, of.src, of.weights, biased ? &of.bias : nullptr, of.dst, attributes_of(epilogue));
       const auto view = [&](const memory::desc& shape) { return memory(shape, engine, DNNL_MEMORY_NONE); };
       return Product{.primitive = dnnl::matmul(description),
-                     .src = view(src),
+                     .src = view(of.src),
                      .weights = view(description.weights_desc()),
-                     .bias = bias != nullptr ? view(*bias) : memory(),
-                     .dst = view(dst),
+                     .bias = biased ? view(of.bias) : memory(),
+                     .dst = view(of.dst),
                      .scratch = view(description.scratchpad_desc()),
                      .scratch_size = description.scratchpad_desc().get_size()};
     });
@@ -212,13 +225,10 @@ struct Lane {
 struct MatmulContext::Impl {
   DType floats = DType::kF32;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  Lane whole{engine};
+  Lane whole{engine, false};
   std::vector<Lane> lanes;  // of threads
 
-  // Before lanes are used from so many threads.
-  void need_lanes(int threads) {
-    while (std::ssize(lanes) < threads) lanes.emplace_back(engine);
-  }
+  Lane& lane(int index) { return index == MatmulContext::kAllThreads ? whole : lanes[index]; }
 };
 
 MatmulContext::MatmulContext(DType floats)
@@ -234,7 +244,11 @@ MatmulContext::~MatmulContext() = default;
 MatmulContext::MatmulContext(MatmulContext&&) noexcept = default;
 MatmulContext& MatmulContext::operator=(MatmulContext&&) noexcept = default;
 
-void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst) {
+void MatmulContext::need_lanes() {
+  while (std::ssize(impl_->lanes) < current_threads()) impl_->lanes.emplace_back(impl_->engine, true);
+}
+
+void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lane_index) {
   check(a.rank == 4 && b.rank == 4 && dst.rank == 4 && a.dims[3] == b.dims[2] && dst.dims[2] == a.dims[2] &&
             dst.dims[3] == b.dims[3],
         "multiply: shapes do not fit");
@@ -247,13 +261,12 @@ void MatmulContext::multiply(const Tensor& a, const Tensor& b, const Tensor& dst
         "multiply: expected f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16, or u8 or s8 x s8 -> s32, found ",
         name_of(from), " x ", name_of(b.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
   const Key key = KeyWriter().add(a).add(b).add(dst).key();
-  Lane& lane = impl_->whole;
-  const auto found = lane.products.find(key);
-  Product& product = found != lane.products.end()
-                         ? found->second
-                         : lane.product(key, descriptor(a), descriptor(b), nullptr, descriptor(dst), Epilogue::kNone);
+  Lane& lane = impl_->lane(lane_index);
+  Product& product = lane.product(key, Epilogue::kNone, [&] {
+    return Shapes{.src = descriptor(a), .weights = descriptor(b), .dst = descriptor(dst)};
+  });
   lane.run(product, a.data, b.data, nullptr, dst.data);
-  clock_->product(multiply_accumulates(dst, a.dims[3]));
+  if (lane_index <= 0) clock_->product(multiply_accumulates(dst, a.dims[3]));
 }
 
 namespace {
@@ -366,40 +379,36 @@ Linear::Linear(Linear&&) noexcept = default;
 Linear& Linear::operator=(Linear&&) noexcept = default;
 
 void Linear::product(const Tensor& src, const Tensor& dst, Epilogue epilogue, int lane_index) const {
-  auto& context = context_->impl();
-  Lane& lane = lane_index == kAllThreads ? context.whole : context.lanes[lane_index];
+  Lane& lane = context_->impl().lane(lane_index);
   const bool biased = static_cast<bool>(packed_->bias);
   const Key key = KeyWriter().add(src).add(dst).add(static_cast<std::int64_t>(epilogue)).add(biased).key();
-  auto found = lane.products.find(key);
-  if (found == lane.products.end()) {
-    const ThreadScope scope(lane_index == kAllThreads ? current_threads() : 1);
-    const memory::desc weights = packed_->weights.get_desc();
-    const memory::desc bias = biased ? packed_->bias.get_desc() : memory::desc();
-    lane.product(key, descriptor(src), weights, biased ? &bias : nullptr, descriptor(dst), epilogue);
-    found = lane.products.find(key);
-  }
-  lane.run(found->second, src.data, packed_->weights.get_data_handle(),
-           biased ? packed_->bias.get_data_handle() : nullptr, dst.data);
+  Product& product = lane.product(key, epilogue, [&] {
+    return Shapes{.src = descriptor(src),
+                  .weights = packed_->weights.get_desc(),
+                  .dst = descriptor(dst),
+                  .bias = biased ? packed_->bias.get_desc() : memory::desc()};
+  });
+  lane.run(product, src.data, packed_->weights.get_data_handle(), biased ? packed_->bias.get_data_handle() : nullptr,
+           dst.data);
+  if (lane_index <= 0) context_->clock().product(multiply_accumulates(dst, inputs_));
 }
 
 template <class Use>
 void Linear::for_each_block(const Tensor& src, const Encoding& means, Use&& use) const {
   // So many rows stay in a core's cache until the row kernel comes for them: 8 % faster than 256 (DeiT-S, one thread).
   constexpr std::int64_t kRows = 64;
+  constexpr std::int64_t kMostRows =
+      80;                              // a few rows at the end are no block of their own, which would read all weights
   constexpr std::int64_t kGrain = 16;  // rows of an AMX tile
-  MatmulContext::Impl& context = context_->impl();
-  context.need_lanes(current_threads());
   // Each thread multiplies its rows and makes of them what they become: half the parallel regions, and no sums from
   // another core's cache.
-  parallel_lanes(src.rows(), kGrain, [&](int lane, std::int64_t begin, std::int64_t end) {
-    const double ranges = static_cast<double>(src.rows()) / static_cast<double>(end - begin);
-    for (std::int64_t first = begin; first < end; first += kRows) {
-      const Tensor block = rows_of(src, first, std::min(kRows, end - first));
-      const Tensor sums = context.lanes[lane].sums_of(block.rows(), outputs_, means);
+  context_->parallel(src.rows(), kGrain, [&](int lane, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin; first < end;) {
+      const Tensor block = rows_of(src, first, end - first <= kMostRows ? end - first : kRows);
+      const Tensor sums = context_->impl().lanes[lane].sums_of(block.rows(), outputs_, means);
       product(block, sums, Epilogue::kNone, lane);
-      // The clock is that of the first thread, which takes its share for all.
-      if (lane == 0) context_->clock().product(multiply_accumulates(sums, inputs_) * ranges);
       use(first, sums);
+      first += block.rows();
       if (lane == 0) context_->clock().other();
     }
   });
@@ -437,18 +446,16 @@ void Linear::run_floats(const Tensor& src, const Tensor& dst, Epilogue epilogue)
                    [&](std::int64_t first, const Tensor& block) { gelu(block, rows_of(dst, first, block.rows())); });
     return;
   }
-  product(src, dst, epilogue == Epilogue::kAccumulate ? epilogue : Epilogue::kNone, kAllThreads);
-  context_->clock().product(multiply_accumulates(dst, inputs_));
+  product(src, dst, epilogue == Epilogue::kAccumulate ? epilogue : Epilogue::kNone, MatmulContext::kAllThreads);
   if (epilogue == Epilogue::kGelu) gelu(dst);
 }
 
 void Linear::run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {
-  check(source_ != kFloat, "linear: only integer and bf16 weights split into q, k and v");
   check(src.encoding == source_, "linear: expected ", source_, ", found ", src.encoding);
   check(src.columns() == inputs_ && src.rows() == q.dims[0] * q.dims[2], "linear: expected [", q.dims[0] * q.dims[2],
         ", ", inputs_, "] -> q, k, v, found [", src.rows(), ", ", src.columns(), "]");
-  if (source_ == kBfloat16) {
-    for_each_block(src, kBfloat16,
+  if (source_.dtype != DType::kU8) {
+    for_each_block(src, source_,
                    [&](std::int64_t first, const Tensor& values) { split_heads(values, first, q, k, v); });
     return;
   }

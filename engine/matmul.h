@@ -11,6 +11,7 @@
 #include "engine/requantize.h"
 #include "engine/step_clock.h"
 #include "engine/tensor.h"
+#include "engine/threads.h"
 
 namespace vitq {
 
@@ -59,7 +60,22 @@ class MatmulContext {
   /// the matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the
   /// output as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us,
   /// against 330 and 182 us with [tokens, tokens] inside padded rows; bf16 98 and 74 us, against 170 and 128 us.
-  void multiply(const Tensor& a, const Tensor& b, const Tensor& dst);
+  ///
+  /// In a lane of parallel(): by the thread of that lane alone; else by all threads together.
+  void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lane = kAllThreads);
+  static constexpr int kAllThreads = -1;
+
+  /// parallel_lanes (engine/threads.h), whose lanes may multiply here, each by itself. Lane 0 may take time.
+  template <class Work>
+  void parallel(std::int64_t count, std::int64_t grain, Work&& work) {
+    need_lanes();
+    parallel_lanes(count, grain, [&](int lane, std::int64_t begin, std::int64_t end) {
+      // The clock is that of the first lane, which takes its share for all.
+      if (lane == 0) clock_->stand_for(static_cast<double>(count) / static_cast<double>(end - begin));
+      work(lane, begin, end);
+    });
+    clock_->stand_for(1);
+  }
 
   /// Takes the time of what runs in this context. Products report themselves; whoever runs them says whose they were.
   [[nodiscard]] StepClock& clock() const { return *clock_; }
@@ -68,6 +84,8 @@ class MatmulContext {
   [[nodiscard]] Impl& impl() const { return *impl_; }
 
  private:
+  void need_lanes();
+
   std::unique_ptr<StepClock> clock_;
   std::unique_ptr<Impl> impl_;
 };
@@ -105,7 +123,7 @@ class Linear {
   /// kAccumulate, u8 codes by dst.encoding.
   void run(const Tensor& src, const Tensor& dst, Epilogue epilogue = Epilogue::kNone) const;
 
-  /// A qkv layer of integer or bf16 weights: src -> q, k, v, as split_heads. src: [groups tokens, inputs].
+  /// A qkv layer: src -> q, k, v, as split_heads. src: [groups tokens, inputs].
   void run_split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
 
   /// The encoding that run() expects: kFloat, kBfloat16 or that of the integer weights.
@@ -118,7 +136,6 @@ class Linear {
   // dst = src W in the dtype of dst: f32 or bf16 (with bias), or s32 sums.
   // In the lane of one thread, or with all of them.
   void product(const Tensor& src, const Tensor& dst, Epilogue epilogue, int lane) const;
-  static constexpr int kAllThreads = -1;
   void run_integers(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
   void run_floats(const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
   // The product of a block of rows of src, as `means`, in memory of the context, one block after the other: use(first

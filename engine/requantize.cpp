@@ -1,6 +1,7 @@
 #include "engine/requantize.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "engine/code_book.h"
 #include "engine/error.h"
@@ -18,6 +19,7 @@ using simd::kLanes;
 // How values become codes.
 struct Codes {
   float inverse, zero_point, least, most;
+  float gelu_end = simd::kRoughGeluEnd;
 };
 
 Codes codes_of(const Encoding& encoding) {
@@ -53,7 +55,6 @@ struct Rows {
   Codes codes;
 };
 
-template <Epilogue kEpilogue>
 [[gnu::always_inline]] inline void value_of(const std::int32_t* sums, const float* multiplier, const float* offset,
                                             Floats& x) {
   Floats term;
@@ -62,7 +63,6 @@ template <Epilogue kEpilogue>
   x *= term;
   simd::load(offset, term);
   x += term;
-  if constexpr (kEpilogue == Epilogue::kGelu) simd::gelu(x);
 }
 
 template <Epilogue kEpilogue>
@@ -71,7 +71,8 @@ template <Epilogue kEpilogue>
   Floats before;
   std::int64_t c = 0;
   for (; c + kLanes <= all.columns; c += kLanes) {
-    value_of<kEpilogue>(sums + c, all.multiplier + c, all.offset + c, x);
+    value_of(sums + c, all.multiplier + c, all.offset + c, x);
+    if constexpr (kEpilogue == Epilogue::kGelu) simd::gelu(x);
     if constexpr (kEpilogue == Epilogue::kAccumulate) {
       simd::load(dst + c, before);
       x += before;
@@ -80,8 +81,8 @@ template <Epilogue kEpilogue>
   }
   const std::int64_t rest = all.columns - c;
   if (rest == 0) return;
-  value_of<kEpilogue>(Tail(sums + c, rest).lanes, Tail(all.multiplier + c, rest).lanes,
-                      Tail(all.offset + c, rest).lanes, x);
+  value_of(Tail(sums + c, rest).lanes, Tail(all.multiplier + c, rest).lanes, Tail(all.offset + c, rest).lanes, x);
+  if constexpr (kEpilogue == Epilogue::kGelu) simd::gelu(x);
   if constexpr (kEpilogue == Epilogue::kAccumulate) {
     simd::load(Tail(dst + c, rest).lanes, before);
     x += before;
@@ -95,12 +96,14 @@ template <Epilogue kEpilogue>
   Floats x;
   std::int64_t c = 0;
   for (; c + kLanes <= columns; c += kLanes) {
-    value_of<kEpilogue>(sums + c, multiplier + c, offset + c, x);
+    value_of(sums + c, multiplier + c, offset + c, x);
+    if constexpr (kEpilogue == Epilogue::kGelu) simd::rough_gelu(codes.gelu_end, x);
     store_codes(x, codes, dst + c);
   }
   const std::int64_t rest = columns - c;
   if (rest == 0) return;
-  value_of<kEpilogue>(Tail(sums + c, rest).lanes, Tail(multiplier + c, rest).lanes, Tail(offset + c, rest).lanes, x);
+  value_of(Tail(sums + c, rest).lanes, Tail(multiplier + c, rest).lanes, Tail(offset + c, rest).lanes, x);
+  if constexpr (kEpilogue == Epilogue::kGelu) simd::rough_gelu(codes.gelu_end, x);
   std::uint8_t bytes[kLanes];
   store_codes(x, codes, bytes);
   std::memcpy(dst + c, bytes, rest);
@@ -169,42 +172,75 @@ struct Split {
 }
 
 struct Copy {
-  const std::uint16_t* values;
+  const std::byte* values;
   std::int64_t stride, first_row, heads, tokens, head_dim;
-  std::uint16_t* parts[3];
+  std::byte* parts[3];
   std::int64_t part_rows[3];  // per head, with the padding
 };
 
-// As split_rows, of values that stay as they are. Sixteen at a time: a head is too short for a call of memcpy.
+// Sixteen elements at a time: a head is too short for a call of memcpy.
+template <std::int64_t kBytes>
+void copy_elements(const std::byte* from, std::int64_t count, std::byte* to) {
+  std::int64_t c = 0;
+  for (; c + kLanes <= count; c += kLanes) std::memcpy(to + c * kBytes, from + c * kBytes, kLanes * kBytes);
+  for (; c < count; ++c) std::memcpy(to + c * kBytes, from + c * kBytes, kBytes);
+}
+
+// As split_rows, of values that stay as they are.
+template <std::int64_t kBytes>
 void copy_rows(const Copy& all, std::int64_t begin, std::int64_t end) {
-  constexpr std::int64_t kBytes = sizeof(std::uint16_t);
+  const std::int64_t width = all.head_dim * kBytes;
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int64_t group = (all.first_row + i) / all.tokens;
     const std::int64_t token = (all.first_row + i) % all.tokens;
-    const std::uint16_t* from = all.values + i * all.stride;
+    const std::byte* from = all.values + i * all.stride * kBytes;
     for (int part = 0; part < 3; ++part) {
-      for (std::int64_t h = 0; h < all.heads; ++h, from += all.head_dim) {
-        std::uint16_t* head = all.parts[part] + (group * all.heads + h) * all.part_rows[part] * all.head_dim;
-        std::uint16_t* to = head + token * all.head_dim;
-        std::int64_t c = 0;
-        for (; c + kLanes <= all.head_dim; c += kLanes) std::memcpy(to + c, from + c, kLanes * kBytes);
-        for (; c < all.head_dim; ++c) to[c] = from[c];
+      for (std::int64_t h = 0; h < all.heads; ++h, from += width) {
+        std::byte* head = all.parts[part] + (group * all.heads + h) * all.part_rows[part] * width;
+        copy_elements<kBytes>(from, all.head_dim, head + token * width);
         if (token + 1 == all.tokens) {
-          std::memset(head + all.tokens * all.head_dim, 0, (all.part_rows[part] - all.tokens) * all.head_dim * kBytes);
+          std::memset(head + all.tokens * width, 0, (all.part_rows[part] - all.tokens) * width);
         }
       }
     }
   }
 }
 
+// Where rows, counted over [groups, heads, tokens], lie in [groups tokens, heads head_dim].
+class HeadPlace {
+ public:
+  [[gnu::always_inline]] HeadPlace(std::int64_t row, std::int64_t tokens, std::int64_t heads)
+      : tokens_(tokens),
+        heads_(heads),
+        token_(row % tokens),
+        head_(row / tokens % heads),
+        group_(row / (tokens * heads)) {}
+
+  [[gnu::always_inline]] void next() {
+    if (++token_ < tokens_) return;
+    token_ = 0;
+    if (++head_ < heads_) return;
+    head_ = 0;
+    ++group_;
+  }
+
+  [[nodiscard, gnu::always_inline]] std::int64_t at(std::int64_t stride, std::int64_t head_dim) const {
+    return (group_ * tokens_ + token_) * stride + head_ * head_dim;
+  }
+
+ private:
+  std::int64_t tokens_, heads_, token_, head_, group_;
+};
+
 struct Merge {
   const std::int32_t* sums;
   const std::int32_t* row_sums;
   void* dst;
-  std::int64_t heads, tokens, head_dim, dst_stride;
+  std::int64_t first_row, heads, tokens, head_dim, dst_stride;
   float v_scale;
   bool to_float;
   Codes codes;
+  const std::uint8_t* code_book;
 };
 
 [[gnu::always_inline]] inline void merge_lanes(const std::int32_t* sums, float factor, const Merge& all, void* dst) {
@@ -222,22 +258,20 @@ struct Merge {
                                                                                       std::int64_t begin,
                                                                                       std::int64_t end) {
   const std::int64_t size = all.to_float ? sizeof(float) : 1;
-  for (std::int64_t i = begin; i < end; ++i) {
-    const std::int64_t group = i / all.tokens;
-    const std::int64_t token = i % all.tokens;
-    for (std::int64_t h = 0; h < all.heads; ++h) {
-      const std::int64_t row = (group * all.heads + h) * all.tokens + token;
-      const std::int32_t* sums = all.sums + row * all.head_dim;
-      const float factor = all.v_scale / static_cast<float>(all.row_sums[row]);
-      char* dst = static_cast<char*>(all.dst) + (i * all.dst_stride + h * all.head_dim) * size;
-      std::int64_t c = 0;
-      for (; c + kLanes <= all.head_dim; c += kLanes) merge_lanes(sums + c, factor, all, dst + c * size);
-      const std::int64_t rest = all.head_dim - c;
-      if (rest == 0) continue;
+  HeadPlace place(all.first_row + begin, all.tokens, all.heads);
+  for (std::int64_t i = begin; i < end; ++i, place.next()) {
+    const std::int32_t* sums = all.sums + i * all.head_dim;
+    const float factor = all.v_scale / static_cast<float>(all.row_sums[i]);
+    char* dst = static_cast<char*>(all.dst) + place.at(all.dst_stride, all.head_dim) * size;
+    std::int64_t c = 0;
+    for (; c + kLanes <= all.head_dim; c += kLanes) merge_lanes(sums + c, factor, all, dst + c * size);
+    const std::int64_t rest = all.head_dim - c;
+    if (rest != 0) {
       float lanes[kLanes];
       merge_lanes(Tail(sums + c, rest).lanes, factor, all, lanes);
       std::memcpy(dst + c * size, lanes, rest * size);
     }
+    if (all.code_book != nullptr) look_up(all.code_book, reinterpret_cast<std::uint8_t*>(dst), all.head_dim);
   }
 }
 
@@ -323,6 +357,23 @@ void check_heads(const Tensor& rows, std::int64_t first_row, DType dtype, const 
   }
 }
 
+bool is_float(const Tensor& matrix) {
+  return matrix.rank == 2 && (matrix.encoding == kFloat || matrix.encoding == kBfloat16);
+}
+
+// Rows of [groups, heads, tokens] -> their places in dst.
+void check_merge(const Tensor& rows, std::int64_t first_row, std::int64_t tokens, const Tensor& dst) {
+  const std::int64_t head_dim = rows.columns();
+  check(rows.rank == 2 && is_dense(rows), "merge_heads: expected a dense matrix");
+  check(dst.rank == 2 && dst.strides[1] == 1 && head_dim > 0 && dst.columns() % head_dim == 0 && tokens > 0 &&
+            dst.rows() % tokens == 0,
+        "merge_heads: expected [groups x ", tokens, ", heads x ", head_dim, "], found [", dst.rows(), ", ",
+        dst.columns(), "]");
+  const std::int64_t all_rows = dst.rows() * (dst.columns() / head_dim);
+  check(first_row >= 0 && first_row + rows.rows() <= all_rows, "merge_heads: rows ", first_row, " to ",
+        first_row + rows.rows(), " of ", all_rows);
+}
+
 // emit(begin, end) writes rows of dst. With a code book row by row, so that each is looked up while it is in the L1
 // cache. Not in the kernels: they stay, to the instruction, what they are for rows without a book.
 template <class Emit>
@@ -390,45 +441,58 @@ void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first
 }
 
 void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v) {
-  check(values.encoding == kBfloat16 && values.rank == 2 && values.strides[1] == 1,
-        "split_heads: expected a bf16 matrix, found ", name_of(values.encoding.dtype), " of rank ", values.rank);
-  check_heads(values, first_row, DType::kBF16, q, k, v);
+  check(is_float(values) && values.strides[1] == 1, "split_heads: expected an f32 or bf16 matrix, found ",
+        name_of(values.encoding.dtype), " of rank ", values.rank);
+  check_heads(values, first_row, values.encoding.dtype, q, k, v);
   const auto [groups, heads, tokens, head_dim] = q.dims;
-  const Copy all{.values = values.bf16(),
+  const auto bytes = [](const Tensor& tensor) { return static_cast<std::byte*>(tensor.data); };
+  const Copy all{.values = bytes(values),
                  .stride = values.strides[0],
                  .first_row = first_row,
                  .heads = heads,
                  .tokens = tokens,
                  .head_dim = head_dim,
-                 .parts = {q.bf16(), k.bf16(), v.bf16()},
+                 .parts = {bytes(q), bytes(k), bytes(v)},
                  .part_rows = {q.dims[2], k.dims[2], v.dims[2]}};
-  parallel_for(values.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { copy_rows(all, begin, end); });
+  auto* copy = values.encoding == kFloat ? copy_rows<sizeof(float)> : copy_rows<sizeof(std::uint16_t)>;
+  parallel_for(values.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { copy(all, begin, end); });
 }
 
-void merge_heads(const Tensor& sums, const Tensor& row_sums, float v_scale, const Tensor& dst) {
-  check(sums.encoding.dtype == DType::kS32 && sums.rank == 4 && is_dense(sums), "merge_heads: sums must be dense s32");
-  check(row_sums.encoding.dtype == DType::kS32 && row_sums.rank == 3 && is_dense(row_sums) &&
-            std::equal(row_sums.dims.begin(), row_sums.dims.begin() + 3, sums.dims.begin()),
-        "merge_heads: row sums must be dense s32, one for each row of the sums");
-  const auto [groups, heads, tokens, head_dim] = sums.dims;
+void merge_heads(const Tensor& sums, const std::int32_t* row_sums, std::int64_t first_row, std::int64_t tokens,
+                 float v_scale, const Tensor& dst) {
+  check(sums.encoding.dtype == DType::kS32, "merge_heads: expected s32 sums, found ", name_of(sums.encoding.dtype));
   const bool to_float = dst.encoding == kFloat;
   check(to_float || dst.encoding.dtype == DType::kU8, "merge_heads: expected f32 or u8, found ",
         name_of(dst.encoding.dtype));
-  check(dst.rank == 2 && dst.rows() == groups * tokens && dst.columns() == heads * head_dim && dst.strides[1] == 1,
-        "merge_heads: expected [", groups * tokens, ", ", heads * head_dim, "], found [", dst.rows(), ", ",
-        dst.columns(), "]");
+  check_merge(sums, first_row, tokens, dst);
   const Merge all{.sums = sums.s32(),
-                  .row_sums = row_sums.s32(),
+                  .row_sums = row_sums,
                   .dst = dst.data,
-                  .heads = heads,
+                  .first_row = first_row,
+                  .heads = dst.columns() / sums.columns(),
                   .tokens = tokens,
-                  .head_dim = head_dim,
+                  .head_dim = sums.columns(),
                   .dst_stride = dst.strides[0],
                   .v_scale = v_scale,
                   .to_float = to_float,
-                  .codes = to_float ? Codes{} : codes_of(dst.encoding)};
-  parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    emit_rows(dst, begin, end, [&](std::int64_t first, std::int64_t last) { merge_rows(all, first, last); });
+                  .codes = to_float ? Codes{} : codes_of(dst.encoding),
+                  .code_book = to_float ? nullptr : dst.encoding.code_book};
+  parallel_for(sums.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { merge_rows(all, begin, end); });
+}
+
+void merge_heads(const Tensor& values, std::int64_t first_row, std::int64_t tokens, const Tensor& dst) {
+  check(is_float(values) && dst.encoding == values.encoding, "merge_heads: expected f32 -> f32 or bf16 -> bf16, found ",
+        name_of(values.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
+  check_merge(values, first_row, tokens, dst);
+  const std::int64_t head_dim = values.columns();
+  const auto size = static_cast<std::int64_t>(size_of(values.encoding.dtype));
+  auto* copy = values.encoding == kFloat ? copy_elements<sizeof(float)> : copy_elements<sizeof(std::uint16_t)>;
+  parallel_for(values.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    HeadPlace place(first_row + begin, tokens, dst.columns() / head_dim);
+    for (std::int64_t i = begin; i < end; ++i, place.next()) {
+      copy(static_cast<const std::byte*>(values.data) + i * head_dim * size, head_dim,
+           static_cast<std::byte*>(dst.data) + place.at(dst.strides[0], head_dim) * size);
+    }
   });
 }
 

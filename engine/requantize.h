@@ -16,7 +16,7 @@ namespace vitq {
 /// What a layer does to its result before it is stored.
 enum class Epilogue : std::uint8_t {
   kNone,        ///< dst = x
-  kGelu,        ///< dst = x / 2 (1 + erf(x / sqrt 2)), the exact GELU
+  kGelu,        ///< dst = x / 2 (1 + erf(x / sqrt 2)), the exact GELU; to u8 codes of what is 1.9e-4 off at most
   kAccumulate,  ///< dst += x, the residual connection; f32 only
 };
 
@@ -38,14 +38,17 @@ void requantize(const Tensor& sums, const PerColumn& values, const Tensor& dst, 
 void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first_row, const Tensor& q, const Tensor& k,
                  const Tensor& v);
 
-/// The same of a bf16 qkv layer, whose values are copied. values: bf16 [rows, 3 heads head_dim]; q, k, v: bf16, else as
-/// above.
+/// The same of a float qkv layer, whose values are copied. values, q, k, v: all f32 or all bf16.
 void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v);
 
-/// Attention's output from the product of softmax levels and v: value = v_scale * sum / row_sum. sums: s32 [groups,
-/// heads, tokens, head_dim], dense; row_sums: s32 [groups, heads, tokens], dense, positive; dst: f32 or u8 [groups
-/// tokens, heads head_dim].
-void merge_heads(const Tensor& sums, const Tensor& row_sums, float v_scale, const Tensor& dst);
+/// Attention's output from the product of softmax levels and v: value = v_scale * sum / row_sum. sums: s32 [rows,
+/// head_dim], dense, rows `first_row` and on of all [groups, heads, tokens]; row_sums: s32, positive, one for each of
+/// these rows; dst: f32 or u8 [groups tokens, heads head_dim], of which the places of these rows are written.
+void merge_heads(const Tensor& sums, const std::int32_t* row_sums, std::int64_t first_row, std::int64_t tokens,
+                 float v_scale, const Tensor& dst);
+
+/// The same of a product of floats, whose values are copied. values, dst: both f32 or both bf16.
+void merge_heads(const Tensor& values, std::int64_t first_row, std::int64_t tokens, const Tensor& dst);
 
 /// f32 [rows, columns] -> u8 or s8 codes by dst.encoding, or bf16. Rows may be strided.
 void quantize(const Tensor& src, const Tensor& dst);

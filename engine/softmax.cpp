@@ -11,11 +11,44 @@ namespace vitq {
 
 namespace {
 
+struct Terms {
+  const float* bias;  // null or [heads, tokens, stride]
+  const float* mask;  // null or [masks, tokens, stride]
+  std::int64_t heads, tokens, stride, masks, first_row;
+};
+
+// The terms of one row, and of the next: divisions, for each of Swin's rows, would take as long as its exponentials.
+class TermsOfRow {
+ public:
+  [[gnu::always_inline]] TermsOfRow(const Terms& all, std::int64_t row)
+      : all_(all), token_((all.first_row + row) % all.tokens), head_((all.first_row + row) / all.tokens % all.heads) {
+    if (all.mask != nullptr) mask_ = (all.first_row + row) / (all.tokens * all.heads) % all.masks;
+  }
+
+  [[gnu::always_inline]] void next() {
+    if (++token_ < all_.tokens) return;
+    token_ = 0;
+    if (++head_ < all_.heads) return;
+    head_ = 0;
+    if (++mask_ == all_.masks) mask_ = 0;
+  }
+
+  [[nodiscard, gnu::always_inline]] const float* bias() const {
+    return all_.bias == nullptr ? nullptr : all_.bias + (head_ * all_.tokens + token_) * all_.stride;
+  }
+  [[nodiscard, gnu::always_inline]] const float* mask() const {
+    return all_.mask == nullptr ? nullptr : all_.mask + (mask_ * all_.tokens + token_) * all_.stride;
+  }
+
+ private:
+  const Terms& all_;
+  std::int64_t token_, head_, mask_ = 0;
+};
+
 struct Rows {
   float* scores;
-  const float* bias;  // null or [heads, rows, stride]
-  const float* mask;  // null or [masks, rows, stride]
-  std::int64_t heads, rows, columns, stride, masks;
+  Terms terms;
+  std::int64_t columns, stride;
   float scale;
 };
 
@@ -44,13 +77,9 @@ struct Rows {
 }
 
 // exp(scores - their maximum) of row i, in place; returns their sum.
-[[gnu::always_inline]] inline float exponentials_of_row(const Rows& all, std::int64_t i) {
+[[gnu::always_inline]] inline float exponentials_of_row(const Rows& all, std::int64_t i, const TermsOfRow& terms) {
   float* x = all.scores + i * all.stride;
-  const float* bias = all.bias == nullptr ? nullptr : all.bias + i % (all.heads * all.rows) * all.stride;
-  const std::int64_t group = i / (all.heads * all.rows);
-  const float* mask =
-      all.mask == nullptr ? nullptr : all.mask + (group % all.masks * all.rows + i % all.rows) * all.stride;
-  const float most = scale_and_add(x, all, bias, mask);
+  const float most = scale_and_add(x, all, terms.bias(), terms.mask());
   simd::Floats lanes;
   simd::Floats sums{};
   for (std::int64_t c = 0; c < all.stride; c += simd::kLanes) {
@@ -66,8 +95,9 @@ struct Rows {
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_rows(const Rows& all,
                                                                                         std::int64_t begin,
                                                                                         std::int64_t end) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const float inverse = 1.0F / exponentials_of_row(all, i);
+  TermsOfRow terms(all.terms, begin);
+  for (std::int64_t i = begin; i < end; ++i, terms.next()) {
+    const float inverse = 1.0F / exponentials_of_row(all, i, terms);
     float* x = all.scores + i * all.stride;
     for (std::int64_t c = 0; c < all.stride; ++c) x[c] *= inverse;
   }
@@ -75,8 +105,9 @@ struct Rows {
 
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_bf16_rows(
     const Rows& all, std::uint16_t* dst, std::int64_t dst_stride, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const float inverse = 1.0F / exponentials_of_row(all, i);
+  TermsOfRow terms(all.terms, begin);
+  for (std::int64_t i = begin; i < end; ++i, terms.next()) {
+    const float inverse = 1.0F / exponentials_of_row(all, i, terms);
     const float* x = all.scores + i * all.stride;
     std::uint16_t* to = dst + i * dst_stride;
     simd::Floats lanes;
@@ -93,11 +124,11 @@ struct CodeRows {
   const std::int32_t* scores;
   std::uint8_t* codes;
   std::int32_t* row_sums;
-  const float* bias;  // null or [heads, rows, stride]
-  const float* mask;  // null or [masks, rows, stride]
+  Terms terms;
   const SoftmaxLevels* levels;
-  std::int64_t heads, rows, columns, stride, codes_stride, masks;
+  std::int64_t columns, stride, codes_stride;
   float scale;
+  float least_power = simd::kLeastPower;
 };
 
 // One row of it.
@@ -161,36 +192,49 @@ struct CodeRow {
   return simd::max(most);
 }
 
-// Sixteen scores less the largest of their row; 0 where not `among` the columns, whatever lies there.
-template <bool kPlain>
-[[gnu::always_inline]] inline void below_largest(const CodeRow& row, std::int64_t c, std::int32_t most_score,
-                                                 float most_value, const simd::Ints& among, simd::Floats& x) {
+// The largest of a row: of its scores where nothing is added to them, else of what they become.
+struct Largest {
+  std::int32_t score;
+  float value;
+};
+
+// `scale` times sixteen of a row's values less the largest; in the last vector, not kWhole, 0 behind the columns,
+// whatever lies there.
+template <bool kPlain, bool kWhole>
+[[gnu::always_inline]] inline void below_largest(const CodeRow& row, std::int64_t c, std::int64_t columns,
+                                                 const Largest& largest, float scale, simd::Floats& x) {
+  simd::Ints among;
+  if constexpr (!kWhole) columns_among(c, columns, among);
   if constexpr (kPlain) {
     simd::Ints lanes;
     simd::load(row.scores + c, lanes);
-    lanes = among ? lanes - most_score : simd::Ints{};
-    x = __builtin_convertvector(lanes, simd::Floats) * row.scale;
+    lanes -= largest.score;
+    if constexpr (!kWhole) lanes = among ? lanes : simd::Ints{};
+    x = __builtin_convertvector(lanes, simd::Floats) * (row.scale * scale);
   } else {
     scaled_lanes(row, c, x);
-    x = among ? x - most_value : simd::Floats{};
+    x -= largest.value;
+    if constexpr (!kWhole) x = among ? x : simd::Floats{};
+    x *= scale;
   }
 }
 
-// round(most exp(x)).
-template <bool kPlain>
-[[gnu::always_inline]] inline void exponentials(simd::Floats& x, float most, simd::Ints& codes) {
+// The table's index of exp(x).
+[[gnu::always_inline]] inline void indices_of(simd::Floats& x, simd::Ints& indices) {
+  constexpr float kMost = kSoftmaxTable - 1;
   simd::exp_of_negative(x);
-  x *= most;
-  if constexpr (!kPlain) simd::clamp(0.0F, most, x);  // bias may hold NaN, which must not lead out of a table
-  simd::round(x, codes);
+  x *= kMost;
+  simd::clamp(0.0F, kMost, x);  // bias may hold NaN, which must not lead out of the table
+  simd::round(x, indices);
 }
 
 // The codes of all steps that x has reached.
 [[gnu::always_inline]] inline void climb(const SoftmaxLevels::Step* steps, std::int32_t ground, const simd::Floats& x,
                                          simd::Ints& codes) {
-  codes = simd::Ints{} + ground;
+  codes = (x >= steps[0].from) & steps[0].rise;
 #pragma GCC unroll 15
-  for (std::int64_t i = 0; i < SoftmaxLevels::kMostSteps; ++i) codes += (x >= steps[i].from) & steps[i].rise;
+  for (std::int64_t i = 1; i < SoftmaxLevels::kMostSteps; ++i) codes += (x >= steps[i].from) & steps[i].rise;
+  codes += ground;  // not first: GCC 12 puts a vector of it together lane by lane
 }
 
 // codes[i] = table[indices[i]] for `count` lanes; returns their sum. The codes are not read back as a vector: that
@@ -206,40 +250,57 @@ template <bool kPlain>
 
 enum class By { kRounding, kStepCount, kTable };  // how x becomes a code
 
+// SoftmaxLevels, as a row needs them.
+struct Levels {
+  const std::uint8_t* table;
+  const SoftmaxLevels::Step* steps;
+  float least_power;
+};
+
+// Sixteen codes of a row, or the last of it, added to its sum: lane by lane in `sums`, or in `total`.
+template <bool kPlain, By kBy, bool kWhole>
+[[gnu::always_inline]] inline void vector_of_codes(const CodeRow& row, std::int64_t c, std::int64_t columns,
+                                                   const Largest& largest, const Levels& levels, std::uint8_t* codes,
+                                                   simd::Ints& sums, std::int32_t& total) {
+  constexpr float kLog2E = 1.44269504F;
+  simd::Floats x;
+  below_largest<kPlain, kWhole>(row, c, columns, largest, kBy == By::kRounding ? kLog2E : 1.0F, x);
+  simd::Ints lanes{};
+  if constexpr (kBy == By::kTable) {
+    indices_of(x, lanes);
+    total += look_up(levels.table, lanes, kWhole ? simd::kLanes : columns - c, codes + c);
+    return;
+  }
+  if constexpr (kBy == By::kStepCount) climb(levels.steps, levels.table[0], x, lanes);
+  if constexpr (kBy == By::kRounding) simd::codes_of_power(x, levels.least_power, lanes);
+  if constexpr (!kWhole) {
+    simd::Ints among;
+    columns_among(c, columns, among);
+    lanes &= among;
+  }
+  sums += lanes;
+  simd::store_bytes(lanes, codes + c);
+}
+
 template <bool kPlain, By kBy>
 [[gnu::always_inline]] inline std::int32_t row_of_codes(const CodeRow& row, const CodeRows& all, std::uint8_t* codes) {
-  const std::int32_t most_score = kPlain ? largest_score(row, all) : 0;
-  const float most_value = kPlain ? 0.0F : largest_value(row, all);
-  const std::uint8_t* table = all.levels->table().data();
-  const SoftmaxLevels::Step* steps = all.levels->steps().data();
-  const std::int32_t ground = kBy == By::kStepCount ? table[0] : 0;
-  simd::Floats x;
-  simd::Ints among;
+  const Levels levels{
+      .table = all.levels->table().data(), .steps = all.levels->steps().data(), .least_power = all.least_power};
+  const std::int64_t columns = all.columns;
+  const Largest largest{.score = kPlain ? largest_score(row, all) : 0,
+                        .value = kPlain ? 0.0F : largest_value(row, all)};
   simd::Ints sums{};
   std::int32_t total = 0;
   std::int64_t c = 0;
-  for (; c < all.columns; c += simd::kLanes) {
-    columns_among(c, all.columns, among);
-    below_largest<kPlain>(row, c, most_score, most_value, among, x);
-    if constexpr (kBy == By::kTable) {
-      simd::Ints lanes{};
-      exponentials<kPlain>(x, kSoftmaxTable - 1, lanes);
-      total += look_up(table, lanes, std::min<std::int64_t>(simd::kLanes, all.columns - c), codes + c);
-    } else {
-      simd::Ints lanes{};
-      if constexpr (kBy == By::kStepCount) {
-        climb(steps, ground, x, lanes);
-      } else {
-        exponentials<kPlain>(x, 255.0F, lanes);
-      }
-      lanes &= among;
-      sums += lanes;
-      simd::store_bytes(lanes, codes + c);
-    }
+  for (; c + simd::kLanes <= columns; c += simd::kLanes) {
+    vector_of_codes<kPlain, kBy, true>(row, c, columns, largest, levels, codes, sums, total);
   }
-  const std::int64_t written = kBy == By::kTable ? all.columns : c;
-  std::memset(codes + written, 0, all.codes_stride - written);
-  return kBy == By::kTable ? total : simd::sum(sums);
+  if (c < columns) {
+    vector_of_codes<kPlain, kBy, false>(row, c, columns, largest, levels, codes, sums, total);
+    c = kBy == By::kTable ? columns : c + simd::kLanes;
+  }
+  std::memset(codes + c, 0, all.codes_stride - c);
+  return total + simd::sum(sums);
 }
 
 template <By kBy>
@@ -251,13 +312,10 @@ template <By kBy>
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_code_rows(const CodeRows& all,
                                                                                              std::int64_t begin,
                                                                                              std::int64_t end) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const std::int64_t group = i / (all.heads * all.rows);
+  TermsOfRow terms(all.terms, begin);
+  for (std::int64_t i = begin; i < end; ++i, terms.next()) {
     const CodeRow row{
-        .scores = all.scores + i * all.stride,
-        .bias = all.bias == nullptr ? nullptr : all.bias + i % (all.heads * all.rows) * all.stride,
-        .mask = all.mask == nullptr ? nullptr : all.mask + (group % all.masks * all.rows + i % all.rows) * all.stride,
-        .scale = all.scale};
+        .scores = all.scores + i * all.stride, .bias = terms.bias(), .mask = terms.mask(), .scale = all.scale};
     std::uint8_t* codes = all.codes + i * all.codes_stride;
     std::int32_t& sum = all.row_sums[i];
     if (all.levels->even()) {
@@ -270,39 +328,38 @@ template <By kBy>
   }
 }
 
-// Dense but for rows padded to `stride`; bias and mask to match.
-void check_layout(const Tensor& scores, std::int64_t stride, const char* who) {
-  const std::int64_t heads = scores.dims[1];
-  const std::int64_t rows = scores.dims[2];
-  check(scores.rank == 4 && scores.strides == decltype(scores.strides){heads * rows * stride, rows * stride, stride, 1},
-        who, " not dense with rows padded to ", stride);
+void check_layout(const Tensor& rows, std::int64_t stride, const char* who) {
+  check(rows.rank == 2 && rows.strides[0] == stride && rows.strides[1] == 1, who, " no matrix with rows padded to ",
+        stride);
 }
 
-void check_terms(const Tensor& scores, std::span<const float> bias, std::span<const float> mask) {
-  const auto [groups, heads, rows, columns] = scores.dims;
+Terms checked(const ScoreTerms& terms, std::int64_t columns) {
   const std::int64_t stride = padded_columns(columns);
-  check(bias.empty() || std::ssize(bias) == heads * rows * stride, "softmax: bias has ", bias.size(),
-        " elements, expected ", heads * rows * stride);
-  check(std::ssize(mask) % (rows * stride) == 0, "softmax: mask has ", mask.size(),
-        " elements, expected a multiple of ", rows * stride);
+  check(terms.heads > 0 && terms.tokens > 0 && terms.first_row >= 0, "softmax: ", terms.heads, " heads, ", terms.tokens,
+        " tokens, from row ", terms.first_row, "; expected positive ones");
+  const std::int64_t size = terms.tokens * stride;
+  check(terms.bias.empty() || std::ssize(terms.bias) == terms.heads * size, "softmax: bias has ", terms.bias.size(),
+        " elements, expected ", terms.heads * size);
+  check(std::ssize(terms.mask) % size == 0, "softmax: mask has ", terms.mask.size(),
+        " elements, expected a multiple of ", size);
+  return {.bias = terms.bias.empty() ? nullptr : terms.bias.data(),
+          .mask = terms.mask.empty() ? nullptr : terms.mask.data(),
+          .heads = terms.heads,
+          .tokens = terms.tokens,
+          .stride = stride,
+          .masks = std::ssize(terms.mask) / size,
+          .first_row = terms.first_row};
 }
 
 // What softmax to f32 and to bf16 have in common: the checks, and where everything lies.
-Rows describe(const Tensor& scores, float scale, std::span<const float> bias, std::span<const float> mask) {
-  check(scores.encoding == kFloat && scores.rank == 4, "softmax: expected f32 scores of rank 4, found ",
-        name_of(scores.encoding.dtype), " of rank ", scores.rank);
-  const auto [groups, heads, rows, columns] = scores.dims;
-  const std::int64_t stride = padded_columns(columns);
+Rows describe(const Tensor& scores, float scale, const ScoreTerms& terms) {
+  check(scores.encoding == kFloat, "softmax: expected f32 scores, found ", name_of(scores.encoding.dtype));
+  const std::int64_t stride = padded_columns(scores.columns());
   check_layout(scores, stride, "softmax: scores are");
-  check_terms(scores, bias, mask);
   return {.scores = scores.f32(),
-          .bias = bias.empty() ? nullptr : bias.data(),
-          .mask = mask.empty() ? nullptr : mask.data(),
-          .heads = heads,
-          .rows = rows,
-          .columns = columns,
+          .terms = checked(terms, scores.columns()),
+          .columns = scores.columns(),
           .stride = stride,
-          .masks = std::ssize(mask) / (rows * stride),
           .scale = scale};
 }
 
@@ -310,54 +367,44 @@ constexpr std::int64_t kGrain = 64;  // rows that are worth a thread
 
 }  // namespace
 
-void softmax(const Tensor& scores, float scale, std::span<const float> bias, std::span<const float> mask) {
-  const Rows all = describe(scores, scale, bias, mask);
-  parallel_for(scores.dims[0] * all.heads * all.rows, kGrain,
-               [&](std::int64_t begin, std::int64_t end) { softmax_rows(all, begin, end); });
+void softmax(const Tensor& scores, float scale, const ScoreTerms& terms) {
+  const Rows all = describe(scores, scale, terms);
+  parallel_for(scores.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { softmax_rows(all, begin, end); });
 }
 
-void softmax_bf16(const Tensor& scores, float scale, const Tensor& probabilities, std::span<const float> bias,
-                  std::span<const float> mask) {
-  const Rows all = describe(scores, scale, bias, mask);
+void softmax_bf16(const Tensor& scores, float scale, const Tensor& probabilities, const ScoreTerms& terms) {
+  const Rows all = describe(scores, scale, terms);
   const std::int64_t stride = padded_probabilities(all.columns);
   check(probabilities.encoding == kBfloat16 && probabilities.dims == scores.dims,
         "softmax_bf16: expected bf16 probabilities of the shape of the scores, found ",
         name_of(probabilities.encoding.dtype));
   check_layout(probabilities, stride, "softmax_bf16: probabilities are");
-  parallel_for(scores.dims[0] * all.heads * all.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(scores.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     softmax_bf16_rows(all, probabilities.bf16(), stride, begin, end);
   });
 }
 
-void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, const Tensor& row_sums,
-                   std::span<const float> bias, std::span<const float> mask, const SoftmaxLevels& levels) {
-  check(scores.encoding.dtype == DType::kS32 && codes.encoding.dtype == DType::kU8 &&
-            row_sums.encoding.dtype == DType::kS32,
-        "softmax_codes: expected s32 -> u8 and s32, found ", name_of(scores.encoding.dtype), " -> ",
-        name_of(codes.encoding.dtype), " and ", name_of(row_sums.encoding.dtype));
-  const auto [groups, heads, rows, columns] = scores.dims;
+void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::int32_t* row_sums,
+                   const ScoreTerms& terms, const SoftmaxLevels& levels) {
+  check(scores.encoding.dtype == DType::kS32 && codes.encoding.dtype == DType::kU8,
+        "softmax_codes: expected s32 -> u8, found ", name_of(scores.encoding.dtype), " -> ",
+        name_of(codes.encoding.dtype));
+  const std::int64_t columns = scores.columns();
   check_layout(scores, padded_columns(columns), "softmax_codes: scores are");
   check_layout(codes, padded_levels(columns), "softmax_codes: codes are");
-  check(codes.dims == scores.dims && row_sums.rank == 3 && row_sums.dims[0] * row_sums.dims[1] == groups * heads &&
-            row_sums.dims[2] == rows && row_sums.strides[1] == rows && row_sums.strides[0] == heads * rows,
-        "softmax_codes: the shapes of scores, codes and row sums differ");
-  check_terms(scores, bias, mask);
+  check(codes.dims == scores.dims, "softmax_codes: the shapes of scores and codes differ");
   check(scale > 0.0F && scale < std::numeric_limits<float>::infinity(), "softmax_codes: scale ", scale,
         ", expected a positive one");
   const CodeRows all{.scores = scores.s32(),
                      .codes = codes.u8(),
-                     .row_sums = row_sums.s32(),
-                     .bias = bias.empty() ? nullptr : bias.data(),
-                     .mask = mask.empty() ? nullptr : mask.data(),
+                     .row_sums = row_sums,
+                     .terms = checked(terms, columns),
                      .levels = &levels,
-                     .heads = heads,
-                     .rows = rows,
                      .columns = columns,
                      .stride = padded_columns(columns),
                      .codes_stride = padded_levels(columns),
-                     .masks = std::ssize(mask) / (rows * padded_columns(columns)),
                      .scale = scale};
-  parallel_for(groups * heads * rows, kGrain,
+  parallel_for(scores.rows(), kGrain,
                [&](std::int64_t begin, std::int64_t end) { softmax_code_rows(all, begin, end); });
 }
 

@@ -32,7 +32,7 @@ double StepClock::since_mark() {
 
 void StepClock::add_product(double macs) {
   products_.seconds += since_mark();
-  products_.macs += macs;
+  products_.macs += macs * shares_;
 }
 
 void StepClock::add_lap(Step product, Step rest) {

@@ -48,6 +48,8 @@ class StepClock {
   void product(double macs) {
     if (running_) add_product(macs);
   }
+  /// From here on the products of this thread stand for those of all: `shares` times as many.
+  void stand_for(double shares) { shares_ = shares; }
   /// What has passed since the last call was no product's; another may follow before the lap.
   void other() {
     if (running_) other_seconds_ += since_mark();
@@ -69,6 +71,7 @@ class StepClock {
   Clock::time_point mark_;
   Total products_;  // since the last lap
   double other_seconds_ = 0;
+  double shares_ = 1;
   Totals totals_;
 };
 

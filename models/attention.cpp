@@ -26,12 +26,41 @@ AttentionCodes read_codes(const Checkpoint& checkpoint, const std::string& name)
   return stored ? attention_codes(*stored) : AttentionCodes();
 }
 
-// Group `first` and the `count` behind it.
-Tensor groups_of(const Tensor& all, std::int64_t first, std::int64_t count) {
-  Tensor part = all;
-  part.data = static_cast<std::byte*>(all.data) + first * all.strides[0] * size_of(all.encoding.dtype);
-  part.dims[0] = count;
-  return part;
+// Some of the rows of scores, counted over [groups, heads, tokens]: all of several heads, or some of one. A head here
+// is that of one group.
+struct Piece {
+  std::int64_t first_row, heads, rows;
+
+  [[nodiscard]] std::int64_t all_rows() const { return heads * rows; }
+};
+
+// Rows [begin, end) in pieces whose scores stay in a core's L2 cache until softmax, and the product with v, come for
+// them.
+template <class Use>
+void for_each_piece(std::int64_t begin, std::int64_t end, std::int64_t tokens, Use&& use) {
+  constexpr std::int64_t kScores = std::int64_t{32} << 10;  // 128 KiB of them: one head of ViT, ten of Swin
+  const std::int64_t most = std::max<std::int64_t>(1, kScores / (tokens * padded_columns(tokens)));
+  while (begin < end) {
+    const std::int64_t heads = begin % tokens == 0 ? (end - begin) / tokens : 0;
+    const std::int64_t pieces = (heads + most - 1) / most;
+    const Piece piece = heads == 0 ? Piece{begin, 1, std::min(tokens - begin % tokens, end - begin)}
+                                   : Piece{begin, (heads + pieces - 1) / pieces, tokens};
+    use(piece);
+    begin += piece.all_rows();
+  }
+}
+
+// q of a piece: [1, heads, rows, head_dim].
+Tensor rows_of(const Tensor& q, const Piece& piece) {
+  std::byte* data = static_cast<std::byte*>(q.data) + piece.first_row * q.dims[3] * size_of(q.encoding.dtype);
+  return {data, {1, piece.heads, piece.rows, q.dims[3]}, q.encoding};
+}
+
+// k or v of a piece: [1, heads, padded tokens, head_dim].
+Tensor heads_of(const Tensor& all, const Piece& piece, std::int64_t tokens) {
+  const std::int64_t head = piece.first_row / tokens;
+  std::byte* data = static_cast<std::byte*>(all.data) + head * all.strides[1] * size_of(all.encoding.dtype);
+  return {data, {1, piece.heads, all.dims[2], all.dims[3]}, all.encoding};
 }
 
 Tensor transposed(const Tensor& matrices) {
@@ -40,6 +69,23 @@ Tensor transposed(const Tensor& matrices) {
   std::swap(result.strides[2], result.strides[3]);
   return result;
 }
+
+// A piece's [1, heads, rows, columns] in a lane's buffer.
+Tensor piece_in(Buffer& buffer, const Piece& piece, std::int64_t columns, const Encoding& means) {
+  reserve(buffer, piece.all_rows() * columns * static_cast<std::int64_t>(size_of(means.dtype)));
+  return {buffer.data(), {1, piece.heads, piece.rows, columns}, means};
+}
+
+// The same as a matrix, of the first `columns` columns.
+Tensor as_matrix(const Tensor& piece, std::int64_t columns) {
+  return {piece.data, {piece.dims[1] * piece.dims[2], columns}, {piece.dims[3], 1}, piece.encoding};
+}
+
+ScoreTerms terms_of(const AttentionShape& shape, std::int64_t heads, const Piece& piece) {
+  return {.bias = shape.bias, .mask = shape.mask, .heads = heads, .tokens = shape.tokens, .first_row = piece.first_row};
+}
+
+constexpr std::int64_t kGrain = 16;  // rows of scores that are worth a thread: a row of AMX's tiles
 
 }  // namespace
 
@@ -61,6 +107,15 @@ Attention::Attention(MatmulContext& context, const Checkpoint& checkpoint, const
       proj_(context, checkpoint, name + ".proj", stage.dim, stage.dim),
       codes_(read_codes(checkpoint, name)) {}
 
+// use(lane, piece, the lane's buffers) for all rows of scores, by all threads.
+template <class Use>
+void Attention::in_lanes(const AttentionShape& shape, AttentionBuffers& buffers, Use&& use) const {
+  if (std::ssize(buffers.lanes) < current_threads()) buffers.lanes.resize(current_threads());
+  context_->parallel(shape.groups * heads_ * shape.tokens, kGrain, [&](int lane, std::int64_t begin, std::int64_t end) {
+    for_each_piece(begin, end, shape.tokens, [&](const Piece& piece) { use(lane, piece, buffers.lanes[lane]); });
+  });
+}
+
 float Attention::score_scale() const { return 1.0F / std::sqrt(static_cast<float>(head_dim_)); }
 
 void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, const AttentionShape& shape,
@@ -73,13 +128,12 @@ void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, con
     calibrator->attention(name_, qkv, heads_, shape, codes_);
   }
   reserve(buffers.mixed, src.rows() * dim * kBytes);
-  const bool halves = !codes_.integer && qkv_.linear.source() == kBfloat16;
-  const bool direct = (codes_.integer || halves) && calibrator == nullptr;  // else f32, which a calibrator sees
-  const Tensor mixed(buffers.mixed.data(), {src.rows(), dim}, direct ? proj_.linear.source() : kFloat);
+  Encoding written = kFloat;
+  if (codes_.integer && calibrator == nullptr) written = proj_.linear.source();  // a calibrator sees f32
+  if (!codes_.integer && qkv_.linear.source() == kBfloat16) written = kBfloat16;
+  const Tensor mixed(buffers.mixed.data(), {src.rows(), dim}, written);
   if (codes_.integer) {
     mix_codes(src, mixed, shape, buffers);
-  } else if (halves) {
-    mix_halves(src, mixed, shape, buffers);
   } else {
     mix_floats(src, mixed, shape, buffers);
   }
@@ -88,75 +142,51 @@ void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, con
   context_->clock().lap(Step::kProj, Step::kRequantize);
 }
 
+// In bf16 where the weights are, else in f32. Operands are dense, and products run over their padding (engine/matmul.h
+// says why).
 void Attention::mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
                            AttentionBuffers& buffers) const {
-  const std::int64_t dim = heads_ * head_dim_;
   const std::int64_t tokens = shape.tokens;
-  const std::int64_t stride = padded_columns(tokens);
-  reserve(buffers.qkv, src.rows() * 3 * dim * kBytes);
-  reserve(buffers.scores, shape.per_call * heads_ * tokens * stride * kBytes);
-  const Tensor qkv(buffers.qkv.data(), {src.rows(), 3 * dim});
-  StepClock& clock = context_->clock();
-  qkv_.linear.run(src, qkv);
-  clock.lap(Step::kQkv);
-
-  // A row of qkv is [q | k | v], each [heads, head_dim]: all three are strided views of it.
-  const auto part = [&](std::int64_t which) {
-    return Tensor(qkv.f32() + which * dim, {shape.groups, heads_, tokens, head_dim_},
-                  {tokens * 3 * dim, head_dim_, 3 * dim, 1});
-  };
-  const Tensor mixed(dst.data, {shape.groups, heads_, tokens, head_dim_}, {tokens * dim, head_dim_, dim, 1});
-  const Tensor scores(buffers.scores.data(), {shape.per_call, heads_, tokens, tokens},
-                      {heads_ * tokens * stride, tokens * stride, stride, 1});
-  for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
-    const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
-    context_->multiply(now(part(0)), transposed(now(part(1))), scores);
-    clock.lap(Step::kScores);
-    softmax(scores, score_scale(), shape.bias, shape.mask);
-    clock.lap(Step::kSoftmax);
-    context_->multiply(scores, now(part(2)), now(mixed));
-    clock.lap(Step::kMix);
-  }
-}
-
-// As mix_codes: dense operands, and products that run over their padding.
-void Attention::mix_halves(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
-                           AttentionBuffers& buffers) const {
-  constexpr auto kHalf = static_cast<std::int64_t>(size_of(DType::kBF16));
-  const std::int64_t dim = heads_ * head_dim_;
-  const std::int64_t tokens = shape.tokens;
+  const Encoding& means = dst.encoding;
+  const bool rounds = means == kBfloat16;
   const std::int64_t score_columns = padded_columns(tokens);
-  const std::int64_t columns = padded_probabilities(tokens);
-  const std::int64_t rows = shape.per_call * heads_ * tokens;
-  reserve(buffers.qkv, shape.groups * heads_ * tokens * head_dim_ * kHalf);
-  reserve(buffers.k, shape.groups * heads_ * score_columns * head_dim_ * kHalf);
-  reserve(buffers.v, shape.groups * heads_ * columns * head_dim_ * kHalf);
-  reserve(buffers.scores, rows * score_columns * kBytes);
-  reserve(buffers.levels, rows * columns * kHalf);
-  const Tensor q(buffers.qkv.data(), {shape.groups, heads_, tokens, head_dim_}, kBfloat16);
-  const Tensor k(buffers.k.data(), {shape.groups, heads_, score_columns, head_dim_}, kBfloat16);
-  const Tensor v(buffers.v.data(), {shape.groups, heads_, columns, head_dim_}, kBfloat16);
+  const std::int64_t columns = rounds ? padded_probabilities(tokens) : score_columns;
+  const auto operand = [&](Buffer& buffer, std::int64_t rows) {
+    reserve(buffer, shape.groups * heads_ * rows * head_dim_ * static_cast<std::int64_t>(size_of(means.dtype)));
+    return Tensor(buffer.data(), {shape.groups, heads_, rows, head_dim_}, means);
+  };
+  const Tensor q = operand(buffers.q, tokens);
+  const Tensor k = operand(buffers.k, score_columns);
+  const Tensor v = operand(buffers.v, columns);
   StepClock& clock = context_->clock();
-  qkv_.linear.run_split(src, q, k, v);
+  if (qkv_.linear.source().dtype != DType::kU8) {
+    qkv_.linear.run_split(src, q, k, v);
+  } else {
+    reserve(buffers.qkv, src.rows() * qkv_.linear.outputs() * kBytes);
+    const Tensor qkv(buffers.qkv.data(), {src.rows(), qkv_.linear.outputs()});
+    qkv_.linear.run(src, qkv);
+    split_heads(qkv, 0, q, k, v);
+  }
   clock.lap(Step::kQkv, Step::kRequantize);
 
-  const Tensor scores(buffers.scores.data(), {shape.per_call, heads_, tokens, score_columns});
-  const Tensor probabilities(buffers.levels.data(), {shape.per_call, heads_, tokens, columns}, kBfloat16);
-  const Tensor mixed(dst.data, {shape.groups, heads_, tokens, head_dim_}, {tokens * dim, head_dim_, dim, 1},
-                     dst.encoding);
-  const auto only_tokens = [&](Tensor padded) {
-    padded.dims[3] = tokens;
-    return padded;
-  };
-  for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
-    const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
-    context_->multiply(now(q), transposed(now(k)), scores);
-    clock.lap(Step::kScores);
-    softmax_bf16(only_tokens(scores), score_scale(), only_tokens(probabilities), shape.bias, shape.mask);
-    clock.lap(Step::kSoftmax);
-    context_->multiply(probabilities, now(v), now(mixed));
-    clock.lap(Step::kMix);
-  }
+  in_lanes(shape, buffers, [&](int lane, const Piece& piece, LaneBuffers& own) {
+    const Tensor scores = piece_in(own.scores, piece, score_columns, kFloat);
+    context_->multiply(rows_of(q, piece), transposed(heads_of(k, piece, tokens)), scores, lane);
+    if (lane == 0) clock.lap(Step::kScores);
+    const ScoreTerms terms = terms_of(shape, heads_, piece);
+    const Tensor probabilities = rounds ? piece_in(own.levels, piece, columns, kBfloat16) : scores;
+    if (rounds) {
+      softmax_bf16(as_matrix(scores, tokens), score_scale(), as_matrix(probabilities, tokens), terms);
+    } else {
+      softmax(as_matrix(scores, tokens), score_scale(), terms);
+    }
+    if (lane == 0) clock.lap(Step::kSoftmax);
+    const Tensor mixed = piece_in(own.mixed, piece, head_dim_, means);
+    context_->multiply(probabilities, heads_of(v, piece, tokens), mixed, lane);
+    if (lane == 0) clock.lap(Step::kMix);
+    merge_heads(as_matrix(mixed, head_dim_), piece.first_row, tokens, dst);
+    if (lane == 0) clock.lap(Step::kRequantize);
+  });
 }
 
 void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
@@ -164,44 +194,36 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
   const std::int64_t tokens = shape.tokens;
   const std::int64_t score_columns = padded_columns(tokens);
   const std::int64_t level_columns = padded_levels(tokens);
-  const std::int64_t matrices = shape.per_call * heads_;
-  reserve(buffers.qkv, shape.groups * heads_ * tokens * head_dim_);
-  reserve(buffers.k, shape.groups * heads_ * score_columns * head_dim_);
-  reserve(buffers.v, shape.groups * heads_ * level_columns * head_dim_);
-  reserve(buffers.scores, matrices * tokens * score_columns * kBytes);
-  reserve(buffers.levels, matrices * tokens * level_columns);
-  reserve(buffers.row_sums, matrices * tokens * kBytes);
-  reserve(buffers.sums, matrices * tokens * head_dim_ * kBytes);
-  const Tensor q(buffers.qkv.data(), {shape.groups, heads_, tokens, head_dim_}, codes_.q);
-  const Tensor k(buffers.k.data(), {shape.groups, heads_, score_columns, head_dim_}, codes_.k);
-  const Tensor v(buffers.v.data(), {shape.groups, heads_, level_columns, head_dim_}, codes_.v);
+  const auto operand = [&](Buffer& buffer, std::int64_t rows, const Encoding& means) {
+    reserve(buffer, shape.groups * heads_ * rows * head_dim_);
+    return Tensor(buffer.data(), {shape.groups, heads_, rows, head_dim_}, means);
+  };
+  const Tensor q = operand(buffers.q, tokens, codes_.q);
+  const Tensor k = operand(buffers.k, score_columns, codes_.k);
+  const Tensor v = operand(buffers.v, level_columns, codes_.v);
   StepClock& clock = context_->clock();
   split(src, q, k, v);
   clock.lap(Step::kQkv, Step::kRequantize);
 
   constexpr Encoding kSums{.dtype = DType::kS32};
   constexpr Encoding kLevels{.dtype = DType::kU8};
-  // The products run over the padding too (engine/matmul.h says why); softmax reads and writes only the tokens.
-  const Tensor products(buffers.scores.data(), {shape.per_call, heads_, tokens, score_columns}, kSums);
-  const Tensor levels(buffers.levels.data(), {shape.per_call, heads_, tokens, level_columns}, kLevels);
-  const auto only_tokens = [&](Tensor padded) {
-    padded.dims[3] = tokens;
-    return padded;
-  };
-  const Tensor row_sums(buffers.row_sums.data(), {shape.per_call, heads_, tokens}, kSums);
-  const Tensor sums(buffers.sums.data(), {shape.per_call, heads_, tokens, head_dim_}, kSums);
   const float scale = codes_.q.scale * codes_.k.scale * score_scale();
-  for (std::int64_t group = 0; group < shape.groups; group += shape.per_call) {
-    const auto now = [&](const Tensor& all) { return groups_of(all, group, shape.per_call); };
-    context_->multiply(now(q), transposed(now(k)), products);
-    clock.lap(Step::kScores);
-    softmax_codes(only_tokens(products), scale, only_tokens(levels), row_sums, shape.bias, shape.mask, codes_.levels);
-    clock.lap(Step::kSoftmax);
-    context_->multiply(levels, now(v), sums);
-    clock.lap(Step::kMix);
-    merge_heads(sums, row_sums, codes_.v.scale, rows_of(dst, group * tokens, shape.per_call * tokens));
-    clock.lap(Step::kRequantize);
-  }
+  in_lanes(shape, buffers, [&](int lane, const Piece& piece, LaneBuffers& own) {
+    // The products run over the padding too (engine/matmul.h says why); softmax reads and writes only the tokens.
+    const Tensor scores = piece_in(own.scores, piece, score_columns, kSums);
+    context_->multiply(rows_of(q, piece), transposed(heads_of(k, piece, tokens)), scores, lane);
+    if (lane == 0) clock.lap(Step::kScores);
+    const Tensor levels = piece_in(own.levels, piece, level_columns, kLevels);
+    const Tensor row_sums = piece_in(own.row_sums, piece, 1, kSums);
+    softmax_codes(as_matrix(scores, tokens), scale, as_matrix(levels, tokens), row_sums.s32(),
+                  terms_of(shape, heads_, piece), codes_.levels);
+    if (lane == 0) clock.lap(Step::kSoftmax);
+    const Tensor sums = piece_in(own.mixed, piece, head_dim_, kSums);
+    context_->multiply(levels, heads_of(v, piece, tokens), sums, lane);
+    if (lane == 0) clock.lap(Step::kMix);
+    merge_heads(as_matrix(sums, head_dim_), row_sums.s32(), piece.first_row, tokens, codes_.v.scale, dst);
+    if (lane == 0) clock.lap(Step::kRequantize);
+  });
 }
 
 // src through qkv to dense codes per head; through floats where qkv itself was left in float.

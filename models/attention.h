@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/matmul.h"
 #include "engine/tensor.h"
@@ -14,16 +15,21 @@
 
 namespace vitq {
 
+/// What one thread works in: the scores of some heads at a time and what becomes of them. They grow on first use.
+struct LaneBuffers {
+  Buffer scores;    ///< f32 or s32 [heads, rows, padded tokens]
+  Buffer levels;    ///< u8 or bf16 [heads, rows, padded tokens]
+  Buffer row_sums;  ///< s32 [heads, rows]
+  Buffer mixed;     ///< the product with v: s32, f32 or bf16 [heads, rows, head_dim]
+};
+
 /// Buffers of one attention call, shared by all blocks of a model; they grow on first use.
 struct AttentionBuffers {
-  Buffer qkv;       ///< f32 [groups * tokens, 3 dim], or s8 or bf16 q of all groups
-  Buffer k, v;      ///< s8 or bf16 [groups, heads, padded tokens, head_dim]
-  Buffer scores;    ///< f32 or s32 [groups per call, heads, tokens, padded tokens]
-  Buffer levels;    ///< u8 or bf16 [groups per call, heads, tokens, padded tokens]
-  Buffer row_sums;  ///< s32 [groups per call, heads, tokens]
-  Buffer sums;      ///< s32 [groups per call, heads, tokens, head_dim]
-  Buffer mixed;     ///< [groups * tokens, dim], in the encoding of proj, or f32
-  Buffer encoded;   ///< [groups * tokens, dim], where proj takes another encoding than attention writes
+  Buffer qkv;      ///< f32 [groups * tokens, 3 dim], where not split at once
+  Buffer q, k, v;  ///< s8, bf16 or f32 [groups, heads, tokens, padded in k and v, head_dim]
+  std::vector<LaneBuffers> lanes;
+  Buffer mixed;    ///< [groups * tokens, dim], in the encoding of proj, or f32
+  Buffer encoded;  ///< [groups * tokens, dim], where proj takes another encoding than attention writes
 };
 
 /// How stored codes run on this CPU: k and v may have 8 bits in the file and only 7 here (engine/matmul.h,
@@ -44,8 +50,9 @@ class Attention {
 
  private:
   [[nodiscard]] float score_scale() const;
+  template <class Use>
+  void in_lanes(const AttentionShape& shape, AttentionBuffers& buffers, Use&& use) const;
   void mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
-  void mix_halves(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
   void mix_codes(const Tensor& src, const Tensor& dst, const AttentionShape& shape, AttentionBuffers& buffers) const;
   void split(const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
 

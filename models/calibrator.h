@@ -15,11 +15,12 @@ namespace vitq {
 
 struct Norm;
 
-/// What is attended to: `groups` groups of `tokens` rows each, `per_call` groups to one batched product, with Swin's
-/// additions to the scores (engine/softmax.h) where there are any. The masks repeat after `per_call` groups.
+/// What is attended to: `groups` groups of `tokens` rows each, `per_picture` of them in one picture, with Swin's
+/// additions to the scores (engine/softmax.h) where there are any: a bias for each head, and no mask or one for each
+/// group of a picture.
 struct AttentionShape {
   std::int64_t groups = 0;
-  std::int64_t per_call = 0;
+  std::int64_t per_picture = 0;
   std::int64_t tokens = 0;
   std::span<const float> bias;
   std::span<const float> mask;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "engine/requantize.h"
 #include "engine/threads.h"
 
 namespace vitq {
@@ -13,12 +14,22 @@ void cut_patches(std::span<const float> image, std::int64_t size, std::int64_t p
   check(std::ssize(image) == channels * size * size && dst.rows() == grid * grid &&
             dst.columns() == channels * patch * patch,
         "cut_patches: ", image.size(), " values do not make [", dst.rows(), ", ", dst.columns(), "]");
-  parallel_for(grid * grid, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const float* corner = image.data() + (i / grid * size + i % grid) * patch;
-      float* row = dst.row(i);
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t y = 0; y < patch; ++y) row = std::copy_n(corner + (c * size + y) * size, patch, row);
+  const std::int64_t stride = dst.strides[0];
+  const auto bytes = static_cast<std::int64_t>(size_of(dst.encoding.dtype));
+  // A row of pixels at a time, a piece of it in each of `grid` patches.
+  parallel_for(grid, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * channels * patch; i < end * channels * patch; ++i) {
+      const std::int64_t gy = i / (channels * patch);
+      const std::int64_t c = i / patch % channels;
+      const std::int64_t y = i % patch;
+      float* pixels = const_cast<float*>(image.data()) + (c * size + gy * patch + y) * size;  // only read
+      const std::int64_t at = gy * grid * stride + (c * patch + y) * patch;
+      const Tensor from(pixels, {grid, patch});
+      const Tensor to(static_cast<std::byte*>(dst.data) + at * bytes, {grid, patch}, {stride, 1}, dst.encoding);
+      if (dst.encoding == kFloat) {
+        for (std::int64_t x = 0; x < grid; ++x) std::copy_n(from.row(x), patch, to.row(x));
+      } else {
+        quantize(from, to);
       }
     }
   });

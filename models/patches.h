@@ -10,7 +10,8 @@
 namespace vitq {
 
 /// Row i of dst is patch i of the picture, row-major over the grid, its values in the order [channel, y, x] of a
-/// convolution weight. image: [channels, size, size]; dst: f32 [(size/patch)^2, channels * patch^2].
+/// convolution weight. image: [channels, size, size]; dst: [(size/patch)^2, channels * patch^2], f32, or an encoding
+/// that quantize() writes.
 void cut_patches(std::span<const float> image, std::int64_t size, std::int64_t patch, const Tensor& dst);
 
 }  // namespace vitq

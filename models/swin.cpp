@@ -132,7 +132,8 @@ void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<
 void Swin::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
   const std::int64_t patches = config().grid() * config().grid();
   const std::int64_t pixels = std::ssize(images) / batch;
-  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()});
+  const Encoding& means = calibrator() == nullptr ? patch_embed_.linear.source() : kFloat;  // a calibrator sees f32
+  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()}, means);
   for (std::int64_t b = 0; b < batch; ++b) {
     cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch,
                 rows_of(cut, b * patches, patches));
@@ -150,7 +151,7 @@ void Swin::attend(Level& layer, Block& block, std::int64_t batch, const Tensor& 
   clock().lap(Step::kNorm);
   block.attention.run(normed, branch, Epilogue::kNone,
                       {.groups = batch * windows,
-                       .per_call = windows,
+                       .per_picture = windows,
                        .tokens = area,
                        .bias = block.bias,
                        .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>()},

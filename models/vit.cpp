@@ -57,7 +57,7 @@ void Vit::forward(std::span<const float> images, std::int64_t batch, std::span<f
   plan(batch);
   const std::int64_t dim = config().stages.front().dim;
   const Tensor tokens(buffers_.tokens.data(), {batch * tokens_, dim});
-  const AttentionShape pictures{.groups = batch, .per_call = 1, .tokens = tokens_, .bias = {}, .mask = {}};
+  const AttentionShape pictures{.groups = batch, .per_picture = 1, .tokens = tokens_, .bias = {}, .mask = {}};
 
   embed(images, batch, tokens);
   clock().lap(Step::kPatch);
@@ -82,7 +82,8 @@ void Vit::embed(std::span<const float> images, std::int64_t batch, const Tensor&
   const std::int64_t dim = tokens.columns();
   const std::int64_t patches = config().grid() * config().grid();
   const std::int64_t pixels = std::ssize(images) / batch;
-  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()});
+  const Encoding& means = calibrator() == nullptr ? patch_embed_.linear.source() : kFloat;  // a calibrator sees f32
+  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()}, means);
   for (std::int64_t b = 0; b < batch; ++b) {
     cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch,
                 rows_of(cut, b * patches, patches));

@@ -27,7 +27,7 @@ void add_terms(float* scores, const AttentionShape& shape, std::int64_t heads, s
       float& score = scores[h * matrix + i];
       score *= scale;
       if (!shape.bias.empty()) score += shape.bias[h * matrix + i];
-      if (!shape.mask.empty()) score += shape.mask[group % shape.per_call * matrix + i];
+      if (!shape.mask.empty()) score += shape.mask[group % shape.per_picture * matrix + i];
     }
   }
 }
@@ -65,7 +65,7 @@ SoftmaxFit fit_softmax(MatmulContext& context, const Tensor& qkv, std::int64_t h
                        float v_scale, int bits, SoftmaxMethod method) {
   constexpr std::int64_t kPictures = 4;
   constexpr std::int64_t kWindows = 64;
-  const std::int64_t count = std::min(shape.groups, shape.per_call == 1 ? kPictures : kWindows);
+  const std::int64_t count = std::min(shape.groups, shape.per_picture == 1 ? kPictures : kWindows);
   const Sample sample = take_sample(context, qkv, heads, shape, v_scale, count);
   const AttentionProbe probe({.scores = sample.scores,
                               .v = sample.v,

@@ -230,11 +230,9 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
       Tensor(k.data(), {kGroups, kHeads, kDim, kScores}, {kHeads * kScores * kDim, kScores * kDim, 1, kDim}, kS8),
       Tensor(scores.data(), {kGroups, kHeads, kTokens, kScores}, kSums));
   const auto padded = [&](void* data, std::int64_t stride, const Encoding& means) {
-    return Tensor(data, {kGroups, kHeads, kTokens, kTokens}, {kHeads * kTokens * stride, kTokens * stride, stride, 1},
-                  means);
+    return Tensor(data, {kAll * kTokens, kTokens}, {stride, 1}, means);
   };
-  softmax_codes(padded(scores.data(), kScores, kSums), 1e-4F, padded(levels.data(), kLevels, kU8),
-                Tensor(row_sums.data(), {kGroups, kHeads, kTokens}, kSums));
+  softmax_codes(padded(scores.data(), kScores, kSums), 1e-4F, padded(levels.data(), kLevels, kU8), row_sums.data());
   context.multiply(Tensor(levels.data(), {kGroups, kHeads, kTokens, kLevels}, kU8),
                    Tensor(v.data(), {kGroups, kHeads, kLevels, kDim}, kS8),
                    Tensor(sums.data(), {kGroups, kHeads, kTokens, kDim}, kSums));

@@ -69,7 +69,7 @@ TEST_CASE("requantize equals its scalar definition: f32 to the bit, codes exactl
   }
 }
 
-TEST_CASE("requantize with GELU equals std::erf, codes within one and nearly always exactly") {
+TEST_CASE("requantize with GELU equals std::erf, codes but for what rough_gelu is off") {
   constexpr std::int64_t kRows = 197;
   for (const std::int64_t columns : {17, 1536}) {
     auto sums = random_codes<std::int32_t>(kRows * columns, 1, -90000, 60000);
@@ -81,20 +81,19 @@ TEST_CASE("requantize with GELU equals std::erf, codes within one and nearly alw
     requantize(from, values.view(), Tensor(real.data(), {kRows, columns}), Epilogue::kGelu);
     requantize(from, values.view(), Tensor(codes.data(), {kRows, columns}, to), Epilogue::kGelu);
     double worst = 0;
-    std::int64_t off_by_one = 0;
+    std::int64_t off = 0;
     std::int64_t wrong = 0;
     for (std::int64_t i = 0; i < kRows * columns; ++i) {
       const double x = values.at(sums[i], i % columns);
       const double exact = gelu(x);
       worst = std::max(worst, std::fabs(real[i] - exact) / std::max(1.0, std::fabs(x)));  // the bound of engine/gelu.h
-      wrong += codes[i] != code_of(real[i], to);                                          // the two destinations agree
-      const int apart = std::abs(codes[i] - code_of(static_cast<float>(exact), to));
-      off_by_one += apart == 1;
-      wrong += apart > 1;
+      const double code = std::clamp(exact / to.scale + to.zero_point, 0.0, 255.0);
+      off += codes[i] != code_of(static_cast<float>(exact), to);
+      wrong += std::fabs(codes[i] - code) > 0.5 + 1.91e-4 / to.scale;  // the bound of engine/simd.h
     }
     CHECK(worst < 5e-7);
     CHECK(wrong == 0);
-    CHECK(off_by_one <= kRows * columns / 5000);
+    CHECK(off <= kRows * columns * 2 / 100);  // of 3.8 % that this bound allows
   }
 }
 
@@ -159,10 +158,17 @@ TEST_CASE("merge_heads divides by the row sums and joins the heads") {
     const Encoding to{DType::kU8, 0.07F, 120};
     std::vector<float> real(sums.size());
     std::vector<std::uint8_t> codes(sums.size());
-    const Tensor from(sums.data(), {kGroups, kHeads, kTokens, head_dim}, kSums);
-    const Tensor divisors(row_sums.data(), {kGroups, kHeads, kTokens}, kSums);
-    merge_heads(from, divisors, v_scale, Tensor(real.data(), {kGroups * kTokens, dim}));
-    merge_heads(from, divisors, v_scale, Tensor(codes.data(), {kGroups * kTokens, dim}, to));
+    // In two parts, which meet in the middle of a head.
+    constexpr std::int64_t kAll = kGroups * kHeads * kTokens;
+    for (const auto& [first, end] : {std::pair<std::int64_t, std::int64_t>{0, 100}, {100, kAll}}) {
+      const Tensor from(&sums[first * head_dim], {end - first, head_dim}, kSums);
+      const auto merge = [&](const Tensor& dst) { merge_heads(from, &row_sums[first], first, kTokens, v_scale, dst); };
+      merge(Tensor(real.data(), {kGroups * kTokens, dim}));
+      merge(Tensor(codes.data(), {kGroups * kTokens, dim}, to));
+    }
+    std::vector<float> copied(sums.size());
+    std::vector<float> rows(sums.begin(), sums.end());
+    merge_heads(Tensor(rows.data(), {kAll, head_dim}), 0, kTokens, Tensor(copied.data(), {kGroups * kTokens, dim}));
     std::int64_t wrong = 0;
     for (std::int64_t i = 0; i < std::ssize(sums); ++i) {
       const std::int64_t row = i / head_dim;  // group, head, token
@@ -172,6 +178,7 @@ TEST_CASE("merge_heads divides by the row sums and joins the heads") {
       const float value = static_cast<float>(sums[i]) * (v_scale / static_cast<float>(row_sums[row]));
       wrong += real[at] != value;
       wrong += codes[at] != code_of(value, to);
+      wrong += copied[at] != rows[i];
     }
     CHECK(wrong == 0);
   }
@@ -245,10 +252,9 @@ TEST_CASE("merge_heads with a code book: as without, then looked up") {
     constexpr std::int64_t kTokens = 37;
     auto sums = random_codes<std::int32_t>(kGroups * kHeads * kTokens * head_dim, 1, -900000, 900000);
     auto row_sums = random_codes<std::int32_t>(kGroups * kHeads * kTokens, 2, 255, 20000);
-    const Tensor from(sums.data(), {kGroups, kHeads, kTokens, head_dim}, kSums);
-    const Tensor divisors(row_sums.data(), {kGroups, kHeads, kTokens}, kSums);
+    const Tensor from(sums.data(), {kGroups * kHeads * kTokens, head_dim}, kSums);
     check_code_book(kGroups * kTokens, kHeads * head_dim, Encoding{DType::kU8, 0.07F, 120},
-                    [&](const Tensor& dst) { merge_heads(from, divisors, 0.03F, dst); });
+                    [&](const Tensor& dst) { merge_heads(from, row_sums.data(), 0, kTokens, 0.03F, dst); });
   }
 }
 
@@ -296,6 +302,8 @@ TEST_CASE("requantization refuses what does not fit") {
   CHECK_THROWS_AS(requantize(from, values, Tensor(dst.data(), {8, 8}, Encoding{DType::kU8, 1.0F, 0, 9})), Error);
   const Tensor head(dst.data(), {1, 1, 8, 2}, Encoding{DType::kS8});
   CHECK_THROWS_AS(split_heads(from, values, 0, head, head, head), Error);
-  CHECK_THROWS_AS(merge_heads(from, from, 1.0F, codes), Error);
+  CHECK_THROWS_AS(merge_heads(from, sums.data(), 0, 3, 1.0F, codes), Error);  // 8 rows are no groups of 3 tokens
+  CHECK_THROWS_AS(merge_heads(from, sums.data(), 1, 4, 1.0F, codes), Error);  // there is no ninth row
+  CHECK_THROWS_AS(merge_heads(from, 0, 4, codes), Error);
   CHECK_THROWS_AS(quantize(from, codes), Error);
 }

@@ -22,8 +22,7 @@ struct Shape4 {
 
 Tensor view(std::vector<float>& scores, const Shape4& s) {
   const std::int64_t stride = padded_columns(s.columns);
-  return {
-      scores.data(), {s.groups, s.heads, s.rows, s.columns}, {s.heads * s.rows * stride, s.rows * stride, stride, 1}};
+  return {scores.data(), {s.groups * s.heads * s.rows, s.columns}, {stride, 1}};
 }
 
 }  // namespace
@@ -37,7 +36,10 @@ TEST_CASE("softmax equals a scalar reference, with scale, bias and mask") {
     const auto mask = random_floats(kMasks * s.rows * stride, 3, -5, 0);
     for (const bool biased : {false, true}) {
       auto actual = scores;
-      softmax(view(actual, s), 0.125F, biased ? bias : std::vector<float>(), biased ? mask : std::vector<float>());
+      ScoreTerms terms{.heads = s.heads, .tokens = s.rows};
+      if (biased) terms.bias = bias;
+      if (biased) terms.mask = mask;
+      softmax(view(actual, s), 0.125F, terms);
       double worst = 0;
       for (std::int64_t i = 0; i < s.groups * s.heads * s.rows; ++i) {
         const std::int64_t group = i / (s.heads * s.rows);
@@ -108,8 +110,9 @@ TEST_CASE("the exponential keeps its bound over its whole range") {
 
 TEST_CASE("softmax refuses what it was not planned for") {
   std::vector<float> values(4096);
-  CHECK_THROWS_AS(softmax(Tensor(values.data(), {1, 1, 4, 4}), 1.0F), Error);  // rows not padded
+  const std::vector<float> three(3);
+  CHECK_THROWS_AS(softmax(Tensor(values.data(), {4, 4}), 1.0F), Error);  // rows not padded
   const Shape4 s{1, 2, 4, 4};
-  CHECK_THROWS_AS(softmax(view(values, s), 1.0F, std::vector<float>(3)), Error);
-  CHECK_THROWS_AS(softmax(view(values, s), 1.0F, {}, std::vector<float>(3)), Error);
+  CHECK_THROWS_AS(softmax(view(values, s), 1.0F, {.bias = three}), Error);
+  CHECK_THROWS_AS(softmax(view(values, s), 1.0F, {.mask = three}), Error);
 }
