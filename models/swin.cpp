@@ -131,13 +131,9 @@ void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<
 
 void Swin::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
   const std::int64_t patches = config().grid() * config().grid();
-  const std::int64_t pixels = std::ssize(images) / batch;
   const Encoding& means = calibrator() == nullptr ? patch_embed_.linear.source() : kFloat;  // a calibrator sees f32
   const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()}, means);
-  for (std::int64_t b = 0; b < batch; ++b) {
-    cut_patches(images.subspan(b * pixels, pixels), config().image_size, config().patch,
-                rows_of(cut, b * patches, patches));
-  }
+  cut_patches(images, config().image_size, config().patch, cut);
   patch_embed_.linear.run(encoded(cut, patch_embed_, buffers_.codes, calibrator()), tokens);
   patch_norm_.run(tokens, tokens);
 }
