@@ -206,37 +206,44 @@ void copy_rows(const Copy& all, std::int64_t begin, std::int64_t end) {
   }
 }
 
-// Where rows, counted over [groups, heads, tokens], lie in [groups tokens, heads head_dim].
+// How rows, counted over [groups, heads, tokens], lie in [groups tokens, heads head_dim], whose rows may be permuted.
+struct Heads {
+  std::int64_t first_row, heads, tokens, head_dim, stride;
+  const std::int32_t* to;  // null: as they are
+};
+
+// Where one of them lies, and the next.
 class HeadPlace {
  public:
-  [[gnu::always_inline]] HeadPlace(std::int64_t row, std::int64_t tokens, std::int64_t heads)
-      : tokens_(tokens),
-        heads_(heads),
-        token_(row % tokens),
-        head_(row / tokens % heads),
-        group_(row / (tokens * heads)) {}
+  [[gnu::always_inline]] HeadPlace(const Heads& all, std::int64_t i)
+      : all_(all),
+        token_((all.first_row + i) % all.tokens),
+        head_((all.first_row + i) / all.tokens % all.heads),
+        group_((all.first_row + i) / (all.tokens * all.heads)) {}
 
   [[gnu::always_inline]] void next() {
-    if (++token_ < tokens_) return;
+    if (++token_ < all_.tokens) return;
     token_ = 0;
-    if (++head_ < heads_) return;
+    if (++head_ < all_.heads) return;
     head_ = 0;
     ++group_;
   }
 
-  [[nodiscard, gnu::always_inline]] std::int64_t at(std::int64_t stride, std::int64_t head_dim) const {
-    return (group_ * tokens_ + token_) * stride + head_ * head_dim;
+  [[nodiscard, gnu::always_inline]] std::int64_t at() const {
+    const std::int64_t row = group_ * all_.tokens + token_;
+    return (all_.to == nullptr ? row : all_.to[row]) * all_.stride + head_ * all_.head_dim;
   }
 
  private:
-  std::int64_t tokens_, heads_, token_, head_, group_;
+  const Heads& all_;
+  std::int64_t token_, head_, group_;
 };
 
 struct Merge {
   const std::int32_t* sums;
   const std::int32_t* row_sums;
   void* dst;
-  std::int64_t first_row, heads, tokens, head_dim, dst_stride;
+  Heads heads;
   float v_scale;
   bool to_float;
   Codes codes;
@@ -258,20 +265,21 @@ struct Merge {
                                                                                       std::int64_t begin,
                                                                                       std::int64_t end) {
   const std::int64_t size = all.to_float ? sizeof(float) : 1;
-  HeadPlace place(all.first_row + begin, all.tokens, all.heads);
+  const std::int64_t head_dim = all.heads.head_dim;
+  HeadPlace place(all.heads, begin);
   for (std::int64_t i = begin; i < end; ++i, place.next()) {
-    const std::int32_t* sums = all.sums + i * all.head_dim;
+    const std::int32_t* sums = all.sums + i * head_dim;
     const float factor = all.v_scale / static_cast<float>(all.row_sums[i]);
-    char* dst = static_cast<char*>(all.dst) + place.at(all.dst_stride, all.head_dim) * size;
+    char* dst = static_cast<char*>(all.dst) + place.at() * size;
     std::int64_t c = 0;
-    for (; c + kLanes <= all.head_dim; c += kLanes) merge_lanes(sums + c, factor, all, dst + c * size);
-    const std::int64_t rest = all.head_dim - c;
+    for (; c + kLanes <= head_dim; c += kLanes) merge_lanes(sums + c, factor, all, dst + c * size);
+    const std::int64_t rest = head_dim - c;
     if (rest != 0) {
       float lanes[kLanes];
       merge_lanes(Tail(sums + c, rest).lanes, factor, all, lanes);
       std::memcpy(dst + c * size, lanes, rest * size);
     }
-    if (all.code_book != nullptr) look_up(all.code_book, reinterpret_cast<std::uint8_t*>(dst), all.head_dim);
+    if (all.code_book != nullptr) look_up(all.code_book, reinterpret_cast<std::uint8_t*>(dst), head_dim);
   }
 }
 
@@ -362,16 +370,25 @@ bool is_float(const Tensor& matrix) {
 }
 
 // Rows of [groups, heads, tokens] -> their places in dst.
-void check_merge(const Tensor& rows, std::int64_t first_row, std::int64_t tokens, const Tensor& dst) {
+Heads check_merge(const Tensor& rows, std::int64_t first_row, std::int64_t tokens, const Tensor& dst,
+                  std::span<const std::int32_t> to) {
   const std::int64_t head_dim = rows.columns();
   check(rows.rank == 2 && is_dense(rows), "merge_heads: expected a dense matrix");
   check(dst.rank == 2 && dst.strides[1] == 1 && head_dim > 0 && dst.columns() % head_dim == 0 && tokens > 0 &&
             dst.rows() % tokens == 0,
         "merge_heads: expected [groups x ", tokens, ", heads x ", head_dim, "], found [", dst.rows(), ", ",
         dst.columns(), "]");
-  const std::int64_t all_rows = dst.rows() * (dst.columns() / head_dim);
-  check(first_row >= 0 && first_row + rows.rows() <= all_rows, "merge_heads: rows ", first_row, " to ",
-        first_row + rows.rows(), " of ", all_rows);
+  check(to.empty() || std::ssize(to) == dst.rows(), "merge_heads: a permutation of ", to.size(), " rows, expected ",
+        dst.rows());
+  const std::int64_t heads = dst.columns() / head_dim;
+  check(first_row >= 0 && first_row + rows.rows() <= dst.rows() * heads, "merge_heads: rows ", first_row, " to ",
+        first_row + rows.rows(), " of ", dst.rows() * heads);
+  return {.first_row = first_row,
+          .heads = heads,
+          .tokens = tokens,
+          .head_dim = head_dim,
+          .stride = dst.strides[0],
+          .to = to.empty() ? nullptr : to.data()};
 }
 
 // emit(begin, end) writes rows of dst. With a code book row by row, so that each is looked up while it is in the L1
@@ -459,20 +476,15 @@ void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, 
 }
 
 void merge_heads(const Tensor& sums, const std::int32_t* row_sums, std::int64_t first_row, std::int64_t tokens,
-                 float v_scale, const Tensor& dst) {
+                 float v_scale, const Tensor& dst, std::span<const std::int32_t> to) {
   check(sums.encoding.dtype == DType::kS32, "merge_heads: expected s32 sums, found ", name_of(sums.encoding.dtype));
   const bool to_float = dst.encoding == kFloat;
   check(to_float || dst.encoding.dtype == DType::kU8, "merge_heads: expected f32 or u8, found ",
         name_of(dst.encoding.dtype));
-  check_merge(sums, first_row, tokens, dst);
   const Merge all{.sums = sums.s32(),
                   .row_sums = row_sums,
                   .dst = dst.data,
-                  .first_row = first_row,
-                  .heads = dst.columns() / sums.columns(),
-                  .tokens = tokens,
-                  .head_dim = sums.columns(),
-                  .dst_stride = dst.strides[0],
+                  .heads = check_merge(sums, first_row, tokens, dst, to),
                   .v_scale = v_scale,
                   .to_float = to_float,
                   .codes = to_float ? Codes{} : codes_of(dst.encoding),
@@ -480,18 +492,18 @@ void merge_heads(const Tensor& sums, const std::int32_t* row_sums, std::int64_t 
   parallel_for(sums.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { merge_rows(all, begin, end); });
 }
 
-void merge_heads(const Tensor& values, std::int64_t first_row, std::int64_t tokens, const Tensor& dst) {
+void merge_heads(const Tensor& values, std::int64_t first_row, std::int64_t tokens, const Tensor& dst,
+                 std::span<const std::int32_t> to) {
   check(is_float(values) && dst.encoding == values.encoding, "merge_heads: expected f32 -> f32 or bf16 -> bf16, found ",
         name_of(values.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
-  check_merge(values, first_row, tokens, dst);
-  const std::int64_t head_dim = values.columns();
+  const Heads heads = check_merge(values, first_row, tokens, dst, to);
   const auto size = static_cast<std::int64_t>(size_of(values.encoding.dtype));
   auto* copy = values.encoding == kFloat ? copy_elements<sizeof(float)> : copy_elements<sizeof(std::uint16_t)>;
   parallel_for(values.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    HeadPlace place(first_row + begin, tokens, dst.columns() / head_dim);
+    HeadPlace place(heads, begin);
     for (std::int64_t i = begin; i < end; ++i, place.next()) {
-      copy(static_cast<const std::byte*>(values.data) + i * head_dim * size, head_dim,
-           static_cast<std::byte*>(dst.data) + place.at(dst.strides[0], head_dim) * size);
+      copy(static_cast<const std::byte*>(values.data) + i * heads.head_dim * size, heads.head_dim,
+           static_cast<std::byte*>(dst.data) + place.at() * size);
     }
   });
 }

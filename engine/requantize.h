@@ -43,12 +43,14 @@ void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, 
 
 /// Attention's output from the product of softmax levels and v: value = v_scale * sum / row_sum. sums: s32 [rows,
 /// head_dim], dense, rows `first_row` and on of all [groups, heads, tokens]; row_sums: s32, positive, one for each of
-/// these rows; dst: f32 or u8 [groups tokens, heads head_dim], of which the places of these rows are written.
+/// these rows; dst: f32 or u8 [groups tokens, heads head_dim], of which the places of these rows are written. Token t,
+/// counted over all groups, is row t of dst, or row to[t] (Swin's windows, back in the picture's order).
 void merge_heads(const Tensor& sums, const std::int32_t* row_sums, std::int64_t first_row, std::int64_t tokens,
-                 float v_scale, const Tensor& dst);
+                 float v_scale, const Tensor& dst, std::span<const std::int32_t> to = {});
 
 /// The same of a product of floats, whose values are copied. values, dst: both f32 or both bf16.
-void merge_heads(const Tensor& values, std::int64_t first_row, std::int64_t tokens, const Tensor& dst);
+void merge_heads(const Tensor& values, std::int64_t first_row, std::int64_t tokens, const Tensor& dst,
+                 std::span<const std::int32_t> to = {});
 
 /// f32 [rows, columns] -> u8 or s8 codes by dst.encoding, or bf16. Rows may be strided.
 void quantize(const Tensor& src, const Tensor& dst);

@@ -184,7 +184,7 @@ void Attention::mix_floats(const Tensor& src, const Tensor& dst, const Attention
     const Tensor mixed = piece_in(own.mixed, piece, head_dim_, means);
     context_->multiply(probabilities, heads_of(v, piece, tokens), mixed, lane);
     if (lane == 0) clock.lap(Step::kMix);
-    merge_heads(as_matrix(mixed, head_dim_), piece.first_row, tokens, dst);
+    merge_heads(as_matrix(mixed, head_dim_), piece.first_row, tokens, dst, shape.to);
     if (lane == 0) clock.lap(Step::kRequantize);
   });
 }
@@ -221,7 +221,7 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
     const Tensor sums = piece_in(own.mixed, piece, head_dim_, kSums);
     context_->multiply(levels, heads_of(v, piece, tokens), sums, lane);
     if (lane == 0) clock.lap(Step::kMix);
-    merge_heads(as_matrix(sums, head_dim_), row_sums.s32(), piece.first_row, tokens, codes_.v.scale, dst);
+    merge_heads(as_matrix(sums, head_dim_), row_sums.s32(), piece.first_row, tokens, codes_.v.scale, dst, shape.to);
     if (lane == 0) clock.lap(Step::kRequantize);
   });
 }

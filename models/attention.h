@@ -41,7 +41,7 @@ class Attention {
   Attention(MatmulContext& context, const Checkpoint& checkpoint, const std::string& name, const Stage& stage);
 
   /// dst = epilogue(proj(softmax(q k^T / sqrt(head_dim) + bias + mask) v)); src: [groups * tokens, dim] in the encoding
-  /// of qkv(); dst: f32 [groups * tokens, dim].
+  /// of qkv(); dst: f32 [groups * tokens, dim], its rows where shape.to puts them.
   void run(const Tensor& src, const Tensor& dst, Epilogue epilogue, const AttentionShape& shape,
            AttentionBuffers& buffers, Calibrator* calibrator);
 

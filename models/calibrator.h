@@ -24,6 +24,7 @@ struct AttentionShape {
   std::int64_t tokens = 0;
   std::span<const float> bias;
   std::span<const float> mask;
+  std::span<const std::int32_t> to;
 };
 
 /// How the two products of attention run on integers; as floats unless `integer`.

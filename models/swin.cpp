@@ -23,18 +23,6 @@ std::vector<std::int32_t> repeated(const std::vector<std::int32_t>& order, std::
   return rows;
 }
 
-// tokens[order[i]] += branch[i]: window order back to the picture's, and the residual connection, in one pass.
-void scatter_add(const Tensor& branch, std::span<const std::int32_t> order, const Tensor& tokens) {
-  const std::int64_t dim = tokens.columns();
-  parallel_for(branch.rows(), 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const float* from = branch.row(i);
-      float* to = tokens.row(order[i]);
-      for (std::int64_t c = 0; c < dim; ++c) to[c] += from[c];
-    }
-  });
-}
-
 // Row (y, x) of dst is the four neighbours (2y, 2x), (2y+1, 2x), (2y, 2x+1), (2y+1, 2x+1) of src, one after the other.
 void gather_neighbours(const Tensor& src, std::int64_t grid, const Tensor& dst) {
   const std::int64_t dim = src.columns();
@@ -98,7 +86,7 @@ void Swin::plan(std::int64_t batch) {
     const std::int64_t tokens = layer.grid * layer.grid;
     reserve(buffers_.tokens, batch * tokens * stage.dim * kBytes);
     reserve(buffers_.normed, batch * tokens * stage.dim * kBytes);
-    reserve(buffers_.branch, batch * tokens * stage.dim * kBytes);
+    reserve(buffers_.merged, batch * tokens * stage.dim * kBytes);
     layer.plain = repeated(window_order(layer.grid, config().window, 0), batch);
     layer.rolled = repeated(window_order(layer.grid, config().window, config().window / 2), batch);
   }
@@ -142,24 +130,22 @@ void Swin::attend(Level& layer, Block& block, std::int64_t batch, const Tensor& 
   const std::int64_t area = config().window * config().window;
   const std::int64_t windows = layer.grid * layer.grid / area;
   const auto& order = block.shifted ? layer.rolled : layer.plain;
-  const Tensor branch(buffers_.branch.data(), {tokens.rows(), tokens.columns()});
   const Tensor normed = normalised(block.norm1, tokens, block.attention.qkv(), buffers_.normed, calibrator(), order);
   clock().lap(Step::kNorm);
-  block.attention.run(normed, branch, Epilogue::kNone,
+  block.attention.run(normed, tokens, Epilogue::kAccumulate,
                       {.groups = batch * windows,
                        .per_picture = windows,
                        .tokens = area,
                        .bias = block.bias,
-                       .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>()},
+                       .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>(),
+                       .to = order},
                       buffers_.attention, calibrator());
-  scatter_add(branch, order, tokens);
-  clock().lap(Step::kRest);
 }
 
 Tensor Swin::merge(Level& layer, std::int64_t batch, const Tensor& tokens) {
   Merging& merging = *layer.merging;
   const std::int64_t rows = batch * layer.grid * layer.grid;
-  const Tensor neighbours(buffers_.branch.data(), {rows, 4 * tokens.columns()});
+  const Tensor neighbours(buffers_.merged.data(), {rows, 4 * tokens.columns()});
   const Tensor merged(buffers_.tokens.data(), {rows, merging.reduction.linear.outputs()});
   gather_neighbours(tokens, 2 * layer.grid, neighbours);
   const Tensor normed = normalised(merging.norm, neighbours, merging.reduction, buffers_.normed, calibrator());
@@ -172,7 +158,7 @@ Tensor Swin::merge(Level& layer, std::int64_t batch, const Tensor& tokens) {
 void Swin::classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) {
   const std::int64_t dim = normed.columns();
   const std::int64_t tokens = normed.rows() / batch;
-  const Tensor pooled(buffers_.branch.data(), {batch, dim});
+  const Tensor pooled(buffers_.merged.data(), {batch, dim});
   for (std::int64_t b = 0; b < batch; ++b) {
     float* mean = pooled.row(b);
     std::fill_n(mean, dim, 0.0F);

@@ -42,7 +42,7 @@ class Swin final : public Model {
     Buffer patches;  ///< [batch * patches, channels * patch^2], of all pictures
     Buffer tokens;   ///< [batch * grid^2, dim], the residual stream
     Buffer normed;   ///< [batch * grid^2, dim], in window order before attention
-    Buffer branch;   ///< [batch * grid^2, dim], attention's result in window order; 2x2 neighbours before merging
+    Buffer merged;   ///< [batch * grid^2 / 4, 4 dim], 2x2 neighbours side by side; the pooled tokens
     Buffer hidden;   ///< [batch * grid^2, hidden]
     Buffer codes;    ///< patches, or pooled tokens, of a quantized layer
     AttentionBuffers attention;

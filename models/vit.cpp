@@ -57,7 +57,7 @@ void Vit::forward(std::span<const float> images, std::int64_t batch, std::span<f
   plan(batch);
   const std::int64_t dim = config().stages.front().dim;
   const Tensor tokens(buffers_.tokens.data(), {batch * tokens_, dim});
-  const AttentionShape pictures{.groups = batch, .per_picture = 1, .tokens = tokens_, .bias = {}, .mask = {}};
+  const AttentionShape pictures{.groups = batch, .per_picture = 1, .tokens = tokens_, .bias = {}, .mask = {}, .to = {}};
 
   embed(images, batch, tokens);
   clock().lap(Step::kPatch);

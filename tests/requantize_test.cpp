@@ -169,6 +169,15 @@ TEST_CASE("merge_heads divides by the row sums and joins the heads") {
     std::vector<float> copied(sums.size());
     std::vector<float> rows(sums.begin(), sums.end());
     merge_heads(Tensor(rows.data(), {kAll, head_dim}), 0, kTokens, Tensor(copied.data(), {kGroups * kTokens, dim}));
+    std::vector<std::int32_t> backwards(kGroups * kTokens);
+    for (std::int64_t i = 0; i < kGroups * kTokens; ++i)
+      backwards[i] = static_cast<std::int32_t>(kGroups * kTokens - 1 - i);
+    std::vector<float> permuted(sums.size());
+    std::vector<float> turned(sums.size());
+    merge_heads(Tensor(rows.data(), {kAll, head_dim}), 0, kTokens, Tensor(permuted.data(), {kGroups * kTokens, dim}),
+                backwards);
+    merge_heads(Tensor(sums.data(), {kAll, head_dim}, kSums), row_sums.data(), 0, kTokens, v_scale,
+                Tensor(turned.data(), {kGroups * kTokens, dim}), backwards);
     std::int64_t wrong = 0;
     for (std::int64_t i = 0; i < std::ssize(sums); ++i) {
       const std::int64_t row = i / head_dim;  // group, head, token
@@ -179,6 +188,8 @@ TEST_CASE("merge_heads divides by the row sums and joins the heads") {
       wrong += real[at] != value;
       wrong += codes[at] != code_of(value, to);
       wrong += copied[at] != rows[i];
+      const std::int64_t back = (kGroups * kTokens - 1 - at / dim) * dim + at % dim;
+      wrong += permuted[back] != rows[i] || turned[back] != value;
     }
     CHECK(wrong == 0);
   }
@@ -305,5 +316,7 @@ TEST_CASE("requantization refuses what does not fit") {
   CHECK_THROWS_AS(merge_heads(from, sums.data(), 0, 3, 1.0F, codes), Error);  // 8 rows are no groups of 3 tokens
   CHECK_THROWS_AS(merge_heads(from, sums.data(), 1, 4, 1.0F, codes), Error);  // there is no ninth row
   CHECK_THROWS_AS(merge_heads(from, 0, 4, codes), Error);
+  const std::vector<std::int32_t> short_order(3);
+  CHECK_THROWS_AS(merge_heads(from, sums.data(), 0, 2, 1.0F, codes, short_order), Error);
   CHECK_THROWS_AS(quantize(from, codes), Error);
 }
