@@ -223,32 +223,46 @@ void merge_head_rows(benchmark::State& state) {
   for (auto _ : state) merge_heads(sums, a.row_sums.data(), 0, a.tokens, 0.01F, to);
 }
 
-// f32 attention products as the float forward pass runs them: strided views of qkv.
-void float_scores(benchmark::State& state) {
+Tensor transposed(Tensor matrices) {
+  std::swap(matrices.dims[2], matrices.dims[3]);
+  std::swap(matrices.strides[2], matrices.strides[3]);
+  return matrices;
+}
+
+// f32 attention products, dense and padded as the forward pass runs them, or, as `strided`, on views of qkv.
+void float_scores(benchmark::State& state, bool strided) {
   const ThreadScope scope(1);
   const Attention a(state);
   const std::int64_t row = 3 * a.heads * a.head_dim;
   auto qkv = ramp(a.groups * a.tokens * row);
+  auto others = ramp(a.groups * a.heads * a.scores_stride * a.head_dim);
   std::vector<float> scores(a.rows * a.scores_stride);
   const std::initializer_list<std::int64_t> steps{a.tokens * row, a.head_dim, row, 1};
-  const Tensor q(qkv.data(), {a.groups, a.heads, a.tokens, a.head_dim}, steps);
-  const Tensor k(qkv.data() + row / 3, {a.groups, a.heads, a.head_dim, a.tokens}, {a.tokens * row, a.head_dim, 1, row});
+  const Tensor q = strided ? Tensor(qkv.data(), {a.groups, a.heads, a.tokens, a.head_dim}, steps)
+                           : a.whole(qkv.data(), a.head_dim, DType::kF32);
+  const Tensor k = strided ? Tensor(qkv.data() + row / 3, {a.groups, a.heads, a.tokens, a.head_dim}, steps)
+                           : Tensor(others.data(), {a.groups, a.heads, a.scores_stride, a.head_dim});
+  const Tensor dst = a.view(scores.data(), k.dims[2], a.scores_stride, DType::kF32);
   MatmulContext context;
-  for (auto _ : state) context.multiply(q, k, a.padded(scores.data(), a.scores_stride, DType::kF32));
+  for (auto _ : state) context.multiply(q, transposed(k), dst);
 }
 
-void float_output(benchmark::State& state) {
+void float_output(benchmark::State& state, bool strided) {
   const ThreadScope scope(1);
   const Attention a(state);
   const std::int64_t dim = a.heads * a.head_dim;
   auto qkv = ramp(a.groups * a.tokens * 3 * dim);
+  auto others = ramp(a.groups * a.heads * a.scores_stride * a.head_dim);
   auto scores = ramp(a.rows * a.scores_stride);
   std::vector<float> dst(a.groups * a.tokens * dim);
-  const Tensor v(qkv.data() + 2 * dim, {a.groups, a.heads, a.tokens, a.head_dim},
-                 {a.tokens * 3 * dim, a.head_dim, 3 * dim, 1});
-  const Tensor out(dst.data(), {a.groups, a.heads, a.tokens, a.head_dim}, {a.tokens * dim, a.head_dim, dim, 1});
+  const Tensor v = strided ? Tensor(qkv.data() + 2 * dim, {a.groups, a.heads, a.tokens, a.head_dim},
+                                    {a.tokens * 3 * dim, a.head_dim, 3 * dim, 1})
+                           : Tensor(others.data(), {a.groups, a.heads, a.scores_stride, a.head_dim});
+  const Tensor out =
+      strided ? Tensor(dst.data(), {a.groups, a.heads, a.tokens, a.head_dim}, {a.tokens * dim, a.head_dim, dim, 1})
+              : a.whole(dst.data(), a.head_dim, DType::kF32);
   MatmulContext context;
-  for (auto _ : state) context.multiply(a.padded(scores.data(), a.scores_stride, DType::kF32), v, out);
+  for (auto _ : state) context.multiply(a.view(scores.data(), v.dims[2], a.scores_stride, DType::kF32), v, out);
 }
 
 // True, and says so in the row, where this CPU has no bf16.
@@ -274,12 +288,6 @@ struct HalfAttention : Attention {
     return {data, {groups, heads, tokens, head_dim}, {tokens * stride, head_dim, stride, 1}, kBfloat16};
   }
 };
-
-Tensor transposed(Tensor matrices) {
-  std::swap(matrices.dims[2], matrices.dims[3]);
-  std::swap(matrices.strides[2], matrices.strides[3]);
-  return matrices;
-}
 
 void bf16_scores(benchmark::State& state, bool strided) {
   if (skipped_without_bf16(state)) return;
@@ -449,7 +457,8 @@ BENCHMARK_CAPTURE(requantize_rows, gelu, false)->ArgNames({"rows", "columns"})->
 BENCHMARK_CAPTURE(requantize_rows, gelu_with_book, true)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK(layer_norm_code_rows)->Apply(widths);
 BENCHMARK(integer_qkv)->Apply(attention_shapes);
-BENCHMARK(float_scores)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(float_scores, dense, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(float_scores, strided, true)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(bf16_scores, dense, false)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(bf16_scores, strided, true)->Apply(attention_shapes);
 BENCHMARK(bf16_qkv)->Apply(attention_shapes);
@@ -462,7 +471,8 @@ BENCHMARK_CAPTURE(softmax_code_rows, even_with_bias, 0, true)->Apply(attention_s
 BENCHMARK_CAPTURE(softmax_code_rows, 16_levels, 16, false)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(softmax_code_rows, 16_levels_with_bias, 16, true)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(softmax_code_rows, 64_levels, 64, false)->Apply(attention_shapes);
-BENCHMARK(float_output)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(float_output, dense, false)->Apply(attention_shapes);
+BENCHMARK_CAPTURE(float_output, strided, true)->Apply(attention_shapes);
 BENCHMARK(integer_output)->Apply(attention_shapes);
 BENCHMARK(merge_head_rows)->Apply(attention_shapes);
 BENCHMARK_CAPTURE(integer_linear, to_f32, Epilogue::kNone, kFloat)->Apply(shapes);

@@ -397,8 +397,8 @@ template <class Use>
 void Linear::for_each_block(const Tensor& src, const Encoding& means, Use&& use) const {
   // So many rows stay in a core's cache until the row kernel comes for them: 8 % faster than 256 (DeiT-S, one thread).
   constexpr std::int64_t kRows = 64;
-  constexpr std::int64_t kMostRows =
-      80;                              // a few rows at the end are no block of their own, which would read all weights
+  // A few rows at the end are no block of their own, which would read all weights once more.
+  constexpr std::int64_t kMostRows = 80;
   constexpr std::int64_t kGrain = 16;  // rows of an AMX tile
   // Each thread multiplies its rows and makes of them what they become: half the parallel regions, and no sums from
   // another core's cache.

@@ -56,10 +56,11 @@ class MatmulContext {
   /// f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16 (sums in f32, denormals may count as 0), u8 x s8 -> s32 or s8 x s8 ->
   /// s32, the plain sums of products of codes.
   ///
-  /// Integers and bf16 are fast only if each operand is dense (b or its transpose), so a row's padding is best part of
-  /// the matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the
-  /// output as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us,
-  /// against 330 and 182 us with [tokens, tokens] inside padded rows; bf16 98 and 74 us, against 170 and 128 us.
+  /// Products are fast only if each operand is dense (b or its transpose), so a row's padding is best part of the
+  /// matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the output
+  /// as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us, against 330
+  /// and 182 us with [tokens, tokens] inside padded rows; bf16 98 and 74 us, against 170 and 128 us; f32, on a slower
+  /// machine and per head, 57 and 56 us, against 70 and 72 us.
   ///
   /// In a lane of parallel(): by the thread of that lane alone; else by all threads together.
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lane = kAllThreads);
