@@ -185,6 +185,7 @@ Timings time_rounds(const std::vector<Contender>& contenders, const BenchSetting
   result.others = watch.others();
   for (Timing& timing : result.timings) timing.peak_rss_bytes = static_cast<double>(peak_rss_bytes());
   std::vector<PeakProbe> probes;
+  probes.reserve(contenders.size());
   for (const Contender& contender : contenders) {
     probes.emplace_back(operands_of(contender.precision), settings.threads);
   }

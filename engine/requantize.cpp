@@ -18,8 +18,7 @@ using simd::kLanes;
 
 // How values become codes.
 struct Codes {
-  float inverse, zero_point, least, most;
-  float gelu_end = simd::kRoughGeluEnd;
+  float inverse, zero_point, least, most, gelu_end;
 };
 
 Codes codes_of(const Encoding& encoding) {
@@ -27,8 +26,11 @@ Codes codes_of(const Encoding& encoding) {
         " with ", encoding.bits, " bits; expected a positive scale and 2 to 8 bits");
   check(encoding.code_book == nullptr || (encoding.dtype == DType::kU8 && encoding.bits == 8), "requantize: found ",
         encoding, "; expected u8 of 8 bits with one");
-  return {1.0F / encoding.scale, static_cast<float>(encoding.zero_point), static_cast<float>(encoding.least_code()),
-          static_cast<float>(encoding.most_code())};
+  return {.inverse = 1.0F / encoding.scale,
+          .zero_point = static_cast<float>(encoding.zero_point),
+          .least = static_cast<float>(encoding.least_code()),
+          .most = static_cast<float>(encoding.most_code()),
+          .gelu_end = simd::kRoughGeluEnd};
 }
 
 [[gnu::always_inline]] inline void store_codes(const Floats& value, const Codes& how, void* to) {

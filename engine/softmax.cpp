@@ -127,8 +127,7 @@ struct CodeRows {
   Terms terms;
   const SoftmaxLevels* levels;
   std::int64_t columns, stride, codes_stride;
-  float scale;
-  float least_power = simd::kLeastPower;
+  float scale, least_power;
 };
 
 // One row of it.
@@ -403,7 +402,8 @@ void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::
                      .columns = columns,
                      .stride = padded_columns(columns),
                      .codes_stride = padded_levels(columns),
-                     .scale = scale};
+                     .scale = scale,
+                     .least_power = simd::kLeastPower};
   parallel_for(scores.rows(), kGrain,
                [&](std::int64_t begin, std::int64_t end) { softmax_code_rows(all, begin, end); });
 }

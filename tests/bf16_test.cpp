@@ -203,8 +203,11 @@ TEST_CASE("a bf16 linear layer equals a double reference on rounded operands for
   struct Case {
     std::int64_t rows, outputs, inputs;
   };
-  for (const auto& [rows, outputs, inputs] : {Case{1, 1, 1}, Case{1, 10, 192}, Case{197, 576, 192}, Case{600, 96, 384},
-                                              Case{65, 33, 17}, Case{3, 1000, 64}}) {
+  for (const Case& shape : {Case{1, 1, 1}, Case{1, 10, 192}, Case{197, 576, 192}, Case{600, 96, 384}, Case{65, 33, 17},
+                            Case{3, 1000, 64}}) {
+    const std::int64_t rows = shape.rows;
+    const std::int64_t outputs = shape.outputs;
+    const std::int64_t inputs = shape.inputs;
     CAPTURE(rows);
     const auto values = random_floats(rows * inputs, 1);
     const auto weight = random_floats(outputs * inputs, 2);
@@ -367,8 +370,8 @@ TEST_CASE("a bf16 qkv layer splits into what it would write") {
 }
 
 TEST_CASE("what bf16 does not take is refused by name") {
-  CHECK_THROWS_WITH_AS(MatmulContext(DType::kU8), "matmul: floats as u8, expected f32 or bf16", Error);
-  if (!has_bf16()) CHECK_THROWS_AS(MatmulContext(DType::kBF16), Error);
+  CHECK_THROWS_WITH_AS(MatmulContext{DType::kU8}, "matmul: floats as u8, expected f32 or bf16", Error);
+  if (!has_bf16()) CHECK_THROWS_AS(MatmulContext{DType::kBF16}, Error);
   if (test::skips_without_bf16()) return;
   std::vector<float> values(64);
   MatmulContext context(DType::kBF16);

@@ -160,12 +160,14 @@ TEST_CASE("merge_heads divides by the row sums and joins the heads") {
     std::vector<std::uint8_t> codes(sums.size());
     // In two parts, which meet in the middle of a head.
     constexpr std::int64_t kAll = kGroups * kHeads * kTokens;
-    for (const auto& [first, end] : {std::pair<std::int64_t, std::int64_t>{0, 100}, {100, kAll}}) {
+    const auto merge_part = [&](std::int64_t first, std::int64_t end) {
       const Tensor from(&sums[first * head_dim], {end - first, head_dim}, kSums);
       const auto merge = [&](const Tensor& dst) { merge_heads(from, &row_sums[first], first, kTokens, v_scale, dst); };
       merge(Tensor(real.data(), {kGroups * kTokens, dim}));
       merge(Tensor(codes.data(), {kGroups * kTokens, dim}, to));
-    }
+    };
+    merge_part(0, 100);
+    merge_part(100, kAll);
     std::vector<float> copied(sums.size());
     std::vector<float> rows(sums.begin(), sums.end());
     merge_heads(Tensor(rows.data(), {kAll, head_dim}), 0, kTokens, Tensor(copied.data(), {kGroups * kTokens, dim}));

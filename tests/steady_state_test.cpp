@@ -26,10 +26,14 @@ bool is_in_onednn(const void* address) {
          std::string_view(found.dli_fname).find("libdnnl") != std::string_view::npos;
 }
 
-void* counted(std::size_t size, std::size_t alignment, const void* caller) {
+void* counted_or_null(std::size_t size, std::size_t alignment, const void* caller) noexcept {
   (is_in_onednn(caller) ? allocations_of_onednn : allocations).fetch_add(1, std::memory_order_relaxed);
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  if (void* memory = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment)) return memory;
+  return std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
+}
+
+void* counted(std::size_t size, std::size_t alignment, const void* caller) {
+  if (void* memory = counted_or_null(size, alignment, caller)) return memory;
   throw std::bad_alloc();
 }
 
@@ -45,12 +49,29 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
 }
+// The standard library's would call the above; AddressSanitizer's would not.
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return counted_or_null(size, kUsual, __builtin_return_address(0));
+}
+void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return counted_or_null(size, kUsual, __builtin_return_address(0));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t& /*tag*/) noexcept {
+  return counted_or_null(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t& /*tag*/) noexcept {
+  return counted_or_null(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 

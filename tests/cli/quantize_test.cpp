@@ -240,7 +240,8 @@ TEST_CASE("an artifact is nearly right without VNNI and says that it runs at sev
   const std::string artifact = here.quantized("small.w8a8.safetensors");
   const auto top = [](const std::string& out) {
     std::vector<double> probabilities(10);
-    for (const json& entry : json::parse(out)["top"]) probabilities[entry["index"]] = entry["probability"];
+    const json record = json::parse(out);
+    for (const json& entry : record.at("top")) probabilities[entry["index"]] = entry["probability"];
     return probabilities;
   };
   const std::vector<std::string> args{"run", "--model", artifact, "--json", "--topk", "10", here.picture()};
