@@ -16,8 +16,10 @@
 
 namespace {
 
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): operator new has no other place to count in
 std::atomic<std::int64_t> allocations{0};
 std::atomic<std::int64_t> allocations_of_onednn{0};
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 // Whether the code at `address` is oneDNN's, as the table of arguments that each of its execute calls makes is.
 bool is_in_onednn(const void* address) {
