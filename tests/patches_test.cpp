@@ -13,7 +13,8 @@ using namespace vitq;
 
 TEST_CASE("patches: of every picture in their order, and as codes what quantize makes of them") {
   constexpr std::int64_t kChannels = 3;
-  for (const auto& [batch, size, patch] : {std::array<std::int64_t, 3>{1, 8, 4}, {2, 15, 5}, {3, 32, 16}, {2, 20, 2}}) {
+  for (const auto& [batch, size, patch] :
+       {std::array<std::int64_t, 3>{1, 8, 4}, {2, 15, 5}, {3, 32, 16}, {2, 20, 2}, {1, 520, 8}}) {
     const std::int64_t grid = size / patch;
     const std::int64_t rows = batch * grid * grid;
     const std::int64_t columns = kChannels * patch * patch;
