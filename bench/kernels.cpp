@@ -11,6 +11,7 @@
 
 #include "engine/code_book.h"
 #include "engine/gelu.h"
+#include "engine/heads.h"
 #include "engine/layer_norm.h"
 #include "engine/matmul.h"
 #include "engine/requantize.h"
@@ -155,9 +156,6 @@ struct Attention {
             {heads * tokens * stride, tokens * stride, stride, 1},
             Encoding{.dtype = dtype}};
   }
-  [[nodiscard]] Tensor padded(void* data, std::int64_t stride, DType dtype) const {
-    return view(data, tokens, stride, dtype);
-  }
   // Those of all heads, one after the other.
   [[nodiscard]] Tensor matrix(void* data, std::int64_t columns, std::int64_t stride, DType dtype) const {
     return {data, {rows, columns}, {stride, 1}, Encoding{.dtype = dtype}};
@@ -209,7 +207,7 @@ void softmax_code_rows(benchmark::State& state, std::int64_t count, bool biased)
   const ScoreTerms terms{.bias = bias, .heads = a.heads, .tokens = a.tokens};
   for (auto _ : state) {
     softmax_codes(a.matrix(a.scores.data(), a.tokens, a.scores_stride, DType::kS32), 1e-4F,
-                  a.matrix(a.levels.data(), a.tokens, a.levels_stride, DType::kU8), a.row_sums.data(), terms, levels);
+                  a.matrix(a.levels.data(), a.tokens, a.levels_stride, DType::kU8), a.row_sums, terms, levels);
   }
   state.SetItemsProcessed(state.iterations() * a.rows * a.tokens);
 }
@@ -220,7 +218,7 @@ void merge_head_rows(benchmark::State& state) {
   std::vector<std::uint8_t> dst(a.sums.size());
   const Tensor to(dst.data(), {a.groups * a.tokens, a.heads * a.head_dim}, kCodes);
   const Tensor sums = a.matrix(a.sums.data(), a.head_dim, a.head_dim, DType::kS32);
-  for (auto _ : state) merge_heads(sums, a.row_sums.data(), 0, a.tokens, 0.01F, to);
+  for (auto _ : state) merge_heads(sums, a.row_sums, 0, a.tokens, 0.01F, to);
 }
 
 Tensor transposed(Tensor matrices) {

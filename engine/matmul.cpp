@@ -10,6 +10,7 @@
 #include "engine/code_book.h"
 #include "engine/error.h"
 #include "engine/gelu.h"
+#include "engine/heads.h"
 #include "engine/threads.h"
 
 namespace vitq {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/error.h"
+#include "engine/head_row.h"
 #include "engine/simd.h"
 #include "engine/threads.h"
 
@@ -12,38 +13,22 @@ namespace vitq {
 namespace {
 
 struct Terms {
-  const float* bias;  // null or [heads, tokens, stride]
-  const float* mask;  // null or [masks, tokens, stride]
-  std::int64_t heads, tokens, stride, masks, first_row;
+  const float* bias;                                     // null or [heads, tokens, stride]
+  const float* mask;                                     // null or [masks, tokens, stride]
+  std::int64_t heads, tokens, stride, masks, first_row;  // masks: 1 where there is none
 };
 
-// The terms of one row, and of the next: divisions, for each of Swin's rows, would take as long as its exponentials.
-class TermsOfRow {
- public:
-  [[gnu::always_inline]] TermsOfRow(const Terms& all, std::int64_t row)
-      : all_(all), token_((all.first_row + row) % all.tokens), head_((all.first_row + row) / all.tokens % all.heads) {
-    if (all.mask != nullptr) mask_ = (all.first_row + row) / (all.tokens * all.heads) % all.masks;
-  }
+[[gnu::always_inline]] inline HeadRow row_of(const Terms& all, std::int64_t i) {
+  return {all.first_row + i, all.masks, all.heads, all.tokens};
+}
 
-  [[gnu::always_inline]] void next() {
-    if (++token_ < all_.tokens) return;
-    token_ = 0;
-    if (++head_ < all_.heads) return;
-    head_ = 0;
-    if (++mask_ == all_.masks) mask_ = 0;
-  }
+[[gnu::always_inline]] inline const float* bias_of(const Terms& all, const HeadRow& row) {
+  return all.bias == nullptr ? nullptr : all.bias + (row.head() * all.tokens + row.token()) * all.stride;
+}
 
-  [[nodiscard, gnu::always_inline]] const float* bias() const {
-    return all_.bias == nullptr ? nullptr : all_.bias + (head_ * all_.tokens + token_) * all_.stride;
-  }
-  [[nodiscard, gnu::always_inline]] const float* mask() const {
-    return all_.mask == nullptr ? nullptr : all_.mask + (mask_ * all_.tokens + token_) * all_.stride;
-  }
-
- private:
-  const Terms& all_;
-  std::int64_t token_, head_, mask_ = 0;
-};
+[[gnu::always_inline]] inline const float* mask_of(const Terms& all, const HeadRow& row) {
+  return all.mask == nullptr ? nullptr : all.mask + (row.group() * all.tokens + row.token()) * all.stride;
+}
 
 struct Rows {
   float* scores;
@@ -77,9 +62,9 @@ struct Rows {
 }
 
 // exp(scores - their maximum) of row i, in place; returns their sum.
-[[gnu::always_inline]] inline float exponentials_of_row(const Rows& all, std::int64_t i, const TermsOfRow& terms) {
+[[gnu::always_inline]] inline float exponentials_of_row(const Rows& all, std::int64_t i, const HeadRow& row) {
   float* x = all.scores + i * all.stride;
-  const float most = scale_and_add(x, all, terms.bias(), terms.mask());
+  const float most = scale_and_add(x, all, bias_of(all.terms, row), mask_of(all.terms, row));
   simd::Floats lanes;
   simd::Floats sums{};
   for (std::int64_t c = 0; c < all.stride; c += simd::kLanes) {
@@ -95,9 +80,9 @@ struct Rows {
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_rows(const Rows& all,
                                                                                         std::int64_t begin,
                                                                                         std::int64_t end) {
-  TermsOfRow terms(all.terms, begin);
-  for (std::int64_t i = begin; i < end; ++i, terms.next()) {
-    const float inverse = 1.0F / exponentials_of_row(all, i, terms);
+  HeadRow row = row_of(all.terms, begin);
+  for (std::int64_t i = begin; i < end; ++i, row.next()) {
+    const float inverse = 1.0F / exponentials_of_row(all, i, row);
     float* x = all.scores + i * all.stride;
     for (std::int64_t c = 0; c < all.stride; ++c) x[c] *= inverse;
   }
@@ -105,9 +90,9 @@ struct Rows {
 
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_bf16_rows(
     const Rows& all, std::uint16_t* dst, std::int64_t dst_stride, std::int64_t begin, std::int64_t end) {
-  TermsOfRow terms(all.terms, begin);
-  for (std::int64_t i = begin; i < end; ++i, terms.next()) {
-    const float inverse = 1.0F / exponentials_of_row(all, i, terms);
+  HeadRow row = row_of(all.terms, begin);
+  for (std::int64_t i = begin; i < end; ++i, row.next()) {
+    const float inverse = 1.0F / exponentials_of_row(all, i, row);
     const float* x = all.scores + i * all.stride;
     std::uint16_t* to = dst + i * dst_stride;
     simd::Floats lanes;
@@ -311,10 +296,12 @@ template <By kBy>
 [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void softmax_code_rows(const CodeRows& all,
                                                                                              std::int64_t begin,
                                                                                              std::int64_t end) {
-  TermsOfRow terms(all.terms, begin);
-  for (std::int64_t i = begin; i < end; ++i, terms.next()) {
-    const CodeRow row{
-        .scores = all.scores + i * all.stride, .bias = terms.bias(), .mask = terms.mask(), .scale = all.scale};
+  HeadRow place = row_of(all.terms, begin);
+  for (std::int64_t i = begin; i < end; ++i, place.next()) {
+    const CodeRow row{.scores = all.scores + i * all.stride,
+                      .bias = bias_of(all.terms, place),
+                      .mask = mask_of(all.terms, place),
+                      .scale = all.scale};
     std::uint8_t* codes = all.codes + i * all.codes_stride;
     std::int32_t& sum = all.row_sums[i];
     if (all.levels->even()) {
@@ -346,7 +333,7 @@ Terms checked(const ScoreTerms& terms, std::int64_t columns) {
           .heads = terms.heads,
           .tokens = terms.tokens,
           .stride = stride,
-          .masks = std::ssize(terms.mask) / size,
+          .masks = std::max<std::int64_t>(1, std::ssize(terms.mask) / size),
           .first_row = terms.first_row};
 }
 
@@ -383,7 +370,7 @@ void softmax_bf16(const Tensor& scores, float scale, const Tensor& probabilities
   });
 }
 
-void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::int32_t* row_sums,
+void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::span<std::int32_t> row_sums,
                    const ScoreTerms& terms, const SoftmaxLevels& levels) {
   check(scores.encoding.dtype == DType::kS32 && codes.encoding.dtype == DType::kU8,
         "softmax_codes: expected s32 -> u8, found ", name_of(scores.encoding.dtype), " -> ",
@@ -392,11 +379,13 @@ void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::
   check_layout(scores, padded_columns(columns), "softmax_codes: scores are");
   check_layout(codes, padded_levels(columns), "softmax_codes: codes are");
   check(codes.dims == scores.dims, "softmax_codes: the shapes of scores and codes differ");
+  check(std::ssize(row_sums) == scores.rows(), "softmax_codes: ", row_sums.size(), " row sums for ", scores.rows(),
+        " rows");
   check(scale > 0.0F && scale < std::numeric_limits<float>::infinity(), "softmax_codes: scale ", scale,
         ", expected a positive one");
   const CodeRows all{.scores = scores.s32(),
                      .codes = codes.u8(),
-                     .row_sums = row_sums,
+                     .row_sums = row_sums.data(),
                      .terms = checked(terms, columns),
                      .levels = &levels,
                      .columns = columns,

@@ -47,7 +47,7 @@ constexpr std::int64_t padded_levels(std::int64_t columns) { return (columns + 6
 /// maximum is subtracted before scaling, in integers. scores: s32 [rows, columns], row stride padded_columns(columns),
 /// |score| < 2^30; what lies in the padding is ignored. codes: u8 [rows, columns], row stride padded_levels(columns);
 /// its padding becomes 0. row_sums: s32, one for each row.
-void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::int32_t* row_sums,
+void softmax_codes(const Tensor& scores, float scale, const Tensor& codes, std::span<std::int32_t> row_sums,
                    const ScoreTerms& terms = {}, const SoftmaxLevels& levels = {});
 
 }  // namespace vitq

@@ -1,8 +1,10 @@
 #include "models/attention.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "engine/heads.h"
 #include "engine/requantize.h"
 #include "engine/softmax.h"
 
@@ -24,6 +26,13 @@ Encoding operand(float scale, int bits, int most_bits) {
 AttentionCodes read_codes(const Checkpoint& checkpoint, const std::string& name) {
   const auto stored = read_quantized_attention(checkpoint, name);
   return stored ? attention_codes(*stored) : AttentionCodes();
+}
+
+// q, k or v of all heads: [groups, heads, rows, head_dim].
+Tensor operand_in(Buffer& buffer, const std::array<std::int64_t, 4>& dims, const Encoding& means) {
+  const std::int64_t elements = dims[0] * dims[1] * dims[2] * dims[3];
+  reserve(buffer, elements * static_cast<std::int64_t>(size_of(means.dtype)));
+  return {buffer.data(), {dims[0], dims[1], dims[2], dims[3]}, means};
 }
 
 // Some of the rows of scores, counted over [groups, heads, tokens]: all of several heads, or some of one. A head here
@@ -151,13 +160,9 @@ void Attention::mix_floats(const Tensor& src, const Tensor& dst, const Attention
   const bool rounds = means == kBfloat16;
   const std::int64_t score_columns = padded_columns(tokens);
   const std::int64_t columns = rounds ? padded_probabilities(tokens) : score_columns;
-  const auto operand = [&](Buffer& buffer, std::int64_t rows) {
-    reserve(buffer, shape.groups * heads_ * rows * head_dim_ * static_cast<std::int64_t>(size_of(means.dtype)));
-    return Tensor(buffer.data(), {shape.groups, heads_, rows, head_dim_}, means);
-  };
-  const Tensor q = operand(buffers.q, tokens);
-  const Tensor k = operand(buffers.k, score_columns);
-  const Tensor v = operand(buffers.v, columns);
+  const Tensor q = operand_in(buffers.q, {shape.groups, heads_, tokens, head_dim_}, means);
+  const Tensor k = operand_in(buffers.k, {shape.groups, heads_, score_columns, head_dim_}, means);
+  const Tensor v = operand_in(buffers.v, {shape.groups, heads_, columns, head_dim_}, means);
   StepClock& clock = context_->clock();
   if (qkv_.linear.source().dtype != DType::kU8) {
     qkv_.linear.run_split(src, q, k, v);
@@ -194,13 +199,9 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
   const std::int64_t tokens = shape.tokens;
   const std::int64_t score_columns = padded_columns(tokens);
   const std::int64_t level_columns = padded_levels(tokens);
-  const auto operand = [&](Buffer& buffer, std::int64_t rows, const Encoding& means) {
-    reserve(buffer, shape.groups * heads_ * rows * head_dim_);
-    return Tensor(buffer.data(), {shape.groups, heads_, rows, head_dim_}, means);
-  };
-  const Tensor q = operand(buffers.q, tokens, codes_.q);
-  const Tensor k = operand(buffers.k, score_columns, codes_.k);
-  const Tensor v = operand(buffers.v, level_columns, codes_.v);
+  const Tensor q = operand_in(buffers.q, {shape.groups, heads_, tokens, head_dim_}, codes_.q);
+  const Tensor k = operand_in(buffers.k, {shape.groups, heads_, score_columns, head_dim_}, codes_.k);
+  const Tensor v = operand_in(buffers.v, {shape.groups, heads_, level_columns, head_dim_}, codes_.v);
   StepClock& clock = context_->clock();
   split(src, q, k, v);
   clock.lap(Step::kQkv, Step::kRequantize);
@@ -214,14 +215,14 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
     context_->multiply(rows_of(q, piece), transposed(heads_of(k, piece, tokens)), scores, lane);
     if (lane == 0) clock.lap(Step::kScores);
     const Tensor levels = piece_in(own.levels, piece, level_columns, kLevels);
-    const Tensor row_sums = piece_in(own.row_sums, piece, 1, kSums);
-    softmax_codes(as_matrix(scores, tokens), scale, as_matrix(levels, tokens), row_sums.s32(),
-                  terms_of(shape, heads_, piece), codes_.levels);
+    const std::span row_sums(piece_in(own.row_sums, piece, 1, kSums).s32(), piece.all_rows());
+    softmax_codes(as_matrix(scores, tokens), scale, as_matrix(levels, tokens), row_sums, terms_of(shape, heads_, piece),
+                  codes_.levels);
     if (lane == 0) clock.lap(Step::kSoftmax);
     const Tensor sums = piece_in(own.mixed, piece, head_dim_, kSums);
     context_->multiply(levels, heads_of(v, piece, tokens), sums, lane);
     if (lane == 0) clock.lap(Step::kMix);
-    merge_heads(as_matrix(sums, head_dim_), row_sums.s32(), piece.first_row, tokens, codes_.v.scale, dst, shape.to);
+    merge_heads(as_matrix(sums, head_dim_), row_sums, piece.first_row, tokens, codes_.v.scale, dst, shape.to);
     if (lane == 0) clock.lap(Step::kRequantize);
   });
 }

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "engine/error.h"
 #include "engine/gelu.h"
@@ -162,40 +161,6 @@ TEST_CASE("softmax_bf16 is softmax, rounded, and its padding is zero") {
   const Tensor scores(values.data(), {4, 4}, {16, 1});
   CHECK_THROWS_AS(softmax_bf16(scores, 1.0F, Tensor(values.data(), {4, 4}, kBfloat16)), Error);  // not padded
   CHECK_THROWS_AS(softmax_bf16(scores, 1.0F, Tensor(values.data(), {4, 4}, {32, 1})), Error);    // f32
-}
-
-TEST_CASE("split_heads copies bf16 values and clears the padding") {
-  constexpr std::int64_t kGroups = 3;
-  constexpr std::int64_t kHeads = 2;
-  constexpr std::int64_t kTokens = 5;
-  for (const std::int64_t head_dim : {1, 16, 19, 64}) {
-    const std::int64_t row = 3 * kHeads * head_dim;
-    std::vector<std::uint16_t> values(kGroups * kTokens * row);
-    std::iota(values.begin(), values.end(), std::uint16_t{1});
-    const std::int64_t padded[] = {kTokens, 16, 32};
-    std::vector<std::uint16_t> parts[3];
-    std::vector<Tensor> views;
-    for (int i = 0; i < 3; ++i) {
-      parts[i].assign(kGroups * kHeads * padded[i] * head_dim, 7);
-      views.emplace_back(parts[i].data(), std::initializer_list<std::int64_t>{kGroups, kHeads, padded[i], head_dim},
-                         kBfloat16);
-    }
-    const Tensor all(values.data(), {kGroups * kTokens, row}, kBfloat16);
-    split_heads(rows_of(all, 0, 7), 0, views[0], views[1], views[2]);
-    split_heads(rows_of(all, 7, kGroups * kTokens - 7), 7, views[0], views[1], views[2]);
-    std::int64_t wrong = 0;
-    for (int part = 0; part < 3; ++part) {
-      for (std::int64_t i = 0; i < std::ssize(parts[part]); ++i) {
-        const std::int64_t c = i % head_dim;
-        const std::int64_t token = i / head_dim % padded[part];
-        const std::int64_t head = i / head_dim / padded[part] % kHeads;
-        const std::int64_t group = i / head_dim / padded[part] / kHeads;
-        const std::int64_t at = (group * kTokens + token) * row + (part * kHeads + head) * head_dim + c;
-        wrong += parts[part][i] != (token < kTokens ? values[at] : 0);
-      }
-    }
-    CHECK(wrong == 0);
-  }
 }
 
 TEST_CASE("a bf16 linear layer equals a double reference on rounded operands for every epilogue") {

@@ -232,7 +232,7 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
   const auto padded = [&](void* data, std::int64_t stride, const Encoding& means) {
     return Tensor(data, {kAll * kTokens, kTokens}, {stride, 1}, means);
   };
-  softmax_codes(padded(scores.data(), kScores, kSums), 1e-4F, padded(levels.data(), kLevels, kU8), row_sums.data());
+  softmax_codes(padded(scores.data(), kScores, kSums), 1e-4F, padded(levels.data(), kLevels, kU8), row_sums);
   context.multiply(Tensor(levels.data(), {kGroups, kHeads, kTokens, kLevels}, kU8),
                    Tensor(v.data(), {kGroups, kHeads, kLevels, kDim}, kS8),
                    Tensor(sums.data(), {kGroups, kHeads, kTokens, kDim}, kSums));

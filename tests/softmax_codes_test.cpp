@@ -35,7 +35,7 @@ Result run(const Case& s, std::vector<std::int32_t>& scores, float scale, std::s
   const std::int64_t stride = padded_levels(s.columns);
   Result result{std::vector<std::uint8_t>(s.all_rows() * stride, 111), std::vector<std::int32_t>(s.all_rows())};
   softmax_codes(s.padded(scores.data(), padded_columns(s.columns), DType::kS32), scale,
-                s.padded(result.levels.data(), stride, DType::kU8), result.sums.data(),
+                s.padded(result.levels.data(), stride, DType::kU8), result.sums,
                 {.bias = bias, .mask = mask, .heads = s.heads, .tokens = s.rows},
                 table.empty() ? SoftmaxLevels() : SoftmaxLevels(table));
   return result;
@@ -172,6 +172,12 @@ TEST_CASE("softmax_codes refuses what it was not planned for") {
   CHECK_THROWS_AS(run(s, scores, 1.0F, {}, {}, std::vector<std::uint8_t>(kSoftmaxTable, 0)), Error);
   std::vector<float> floats(8 * 16);
   CHECK_THROWS_AS(softmax_codes(s.padded(floats.data(), 16, DType::kF32), 1.0F, s.padded(floats.data(), 64, DType::kU8),
-                                scores.data()),
+                                std::span(scores).first(8)),
                   Error);
+  std::vector<std::uint8_t> codes(8 * 64);
+  const auto into = [&](std::span<std::int32_t> row_sums) {
+    softmax_codes(s.padded(scores.data(), 16, DType::kS32), 1.0F, s.padded(codes.data(), 64, DType::kU8), row_sums);
+  };
+  CHECK_THROWS_WITH_AS(into(std::span(scores).first(7)), "softmax_codes: 7 row sums for 8 rows", Error);
+  CHECK_NOTHROW(into(std::span(scores).first(8)));
 }
