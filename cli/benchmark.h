@@ -53,7 +53,7 @@ struct Timings {
 int profile_rounds(const BenchSettings& settings);
 
 /// Runs all contenders on the seeded input, `advance` after each round. Profiles are taken in rounds of their own,
-/// after the others: half as many with `profile`, else five at most.
+/// after the others.
 Timings time_rounds(const std::vector<Contender>& contenders, const BenchSettings& settings,
                     const std::function<void()>& advance);
 
