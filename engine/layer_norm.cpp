@@ -18,35 +18,43 @@ struct Rows {
   const std::int32_t* from;
   std::int64_t dim, src_stride, dst_stride;
   float eps;
-  float most;  // the largest code, where codes are written
+  float least, most;  // the codes, where they are written
 };
 
 struct Statistics {
   float mean, inverse;  // inverse: of the standard deviation
 };
 
-// The tail of a row (dim is a multiple of 16 in every published model) is summed after the lanes.
-[[gnu::always_inline]] inline Statistics statistics_of(const float* x, std::int64_t dim, float eps) {
-  const std::int64_t whole = dim - dim % simd::kLanes;
+// Sum of (x - mean)^kPower over a row. In two vectors by turns: each would wait for its own last addition. The tail of
+// a row (dim is a multiple of 16 in every published model) comes last.
+template <int kPower>
+[[gnu::always_inline]] inline float sum_of(const float* x, std::int64_t dim, float mean) {
+  simd::Floats sums[2]{};
   simd::Floats lanes;
-  simd::Floats sums{};
-  for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
-    simd::load(x + c, lanes);
-    sums += lanes;
+  std::int64_t c = 0;
+  for (; c + 2 * simd::kLanes <= dim; c += 2 * simd::kLanes) {
+    for (int i = 0; i < 2; ++i) {
+      simd::load(x + c + i * simd::kLanes, lanes);
+      lanes -= mean;
+      sums[i] += kPower == 2 ? lanes * lanes : lanes;
+    }
   }
-  float total = simd::sum(sums);
-  for (std::int64_t c = whole; c < dim; ++c) total += x[c];
-  const float mean = total / static_cast<float>(dim);
-
-  sums = simd::Floats{};
-  for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
+  if (c + simd::kLanes <= dim) {
     simd::load(x + c, lanes);
     lanes -= mean;
-    sums += lanes * lanes;
+    sums[0] += kPower == 2 ? lanes * lanes : lanes;
+    c += simd::kLanes;
   }
-  float squares = simd::sum(sums);
-  for (std::int64_t c = whole; c < dim; ++c) squares += (x[c] - mean) * (x[c] - mean);
-  return {mean, 1.0F / std::sqrt(squares / static_cast<float>(dim) + eps)};
+  sums[0] += sums[1];
+  float total = simd::sum(sums[0]);
+  for (; c < dim; ++c) total += kPower == 2 ? (x[c] - mean) * (x[c] - mean) : x[c] - mean;
+  return total;
+}
+
+[[gnu::always_inline]] inline Statistics statistics_of(const float* x, std::int64_t dim, float eps) {
+  const auto count = static_cast<float>(dim);
+  const float mean = sum_of<1>(x, dim, 0.0F) / count;
+  return {mean, 1.0F / std::sqrt(sum_of<2>(x, dim, mean) / count + eps)};
 }
 
 [[gnu::always_inline]] inline const float* source_row(const Rows& rows, std::int64_t i) {
@@ -101,11 +109,11 @@ struct Statistics {
 }
 
 [[gnu::always_inline]] inline void store_codes(const float* x, const float* gain, const float* shift,
-                                               const Statistics& row, float most, std::uint8_t* to) {
+                                               const Statistics& row, const Rows& rows, std::uint8_t* to) {
   simd::Floats y;
   simd::Ints code;
   normalised(x, gain, shift, row, y);
-  simd::clamp(0.0F, most, y);
+  simd::clamp(rows.least, rows.most, y);
   simd::round(y, code);
   simd::store_bytes(code, to);
 }
@@ -119,7 +127,7 @@ struct Statistics {
     std::uint8_t* y = static_cast<std::uint8_t*>(rows.dst) + i * rows.dst_stride;
     std::int64_t c = 0;
     for (; c + simd::kLanes <= rows.dim; c += simd::kLanes) {
-      store_codes(x + c, rows.gamma + c, rows.beta + c, row, rows.most, y + c);
+      store_codes(x + c, rows.gamma + c, rows.beta + c, row, rows, y + c);
     }
     const std::int64_t rest = rows.dim - c;
     if (rest == 0) continue;
@@ -128,7 +136,7 @@ struct Statistics {
     std::memcpy(tail[0], x + c, rest * sizeof(float));
     std::memcpy(tail[1], rows.gamma + c, rest * sizeof(float));
     std::memcpy(tail[2], rows.beta + c, rest * sizeof(float));
-    store_codes(tail[0], tail[1], tail[2], row, rows.most, codes);
+    store_codes(tail[0], tail[1], tail[2], row, rows, codes);
     std::memcpy(y + c, codes, rest);
   }
 }
@@ -150,6 +158,7 @@ Rows describe(const Tensor& src, std::span<const float> gamma, std::span<const f
           .src_stride = src.strides[0],
           .dst_stride = dst.strides[0],
           .eps = eps,
+          .least = 0.0F,
           .most = 0.0F};
 }
 
