@@ -1,7 +1,9 @@
 #pragma once
 // Sixteen floats at a time, in GCC's and Clang's vector types: the compiler lowers them to whatever the clone's target
-// has (one AVX-512 register, two AVX, four SSE). Sums are kept in sixteen lanes and folded in one fixed order, and no
-// step may be contracted into an FMA (-ffp-contract=off), so a row kernel computes the same bits on every CPU.
+// has (one AVX-512 register, two AVX, four SSE). Sums are kept in sixteen lanes and folded in one fixed order, so a row
+// kernel computes the same bits with any of them. But where a product is added to, CPUs with FMA round once and others
+// twice (-ffp-contract=fast, for these files alone): x86-64-v2 may differ from -v3 and -v4 in the last bit, and a code
+// that lies on the edge in one step. It is a third of GELU's and softmax's time (docs/speed.md).
 //
 // Only row kernels include this file. Their range functions carry the target_clones attribute.
 

@@ -28,13 +28,12 @@ double input_code(const QuantizedLinear& layer, double x) {
 }
 
 Row integer_linear(const QuantizedLinear& layer, const Row& x) {
+  std::vector<std::int64_t> codes;
+  for (const double value : x) codes.push_back(std::llround(input_code(layer, value)) - layer.input_zero_point);
   Row y(layer.outputs);
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
     std::int64_t sum = 0;
-    for (std::int64_t i = 0; i < layer.inputs; ++i) {
-      const double code = input_code(layer, x[i]);
-      sum += layer.codes[o * layer.inputs + i] * (static_cast<std::int64_t>(code) - layer.input_zero_point);
-    }
+    for (std::int64_t i = 0; i < layer.inputs; ++i) sum += layer.codes[o * layer.inputs + i] * codes[i];
     y[o] = layer.bias[o] + double{layer.input_scale} * layer.scale[o] * static_cast<double>(sum);
   }
   return y;
