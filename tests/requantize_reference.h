@@ -29,8 +29,8 @@ inline bool rounds_once() {
 }
 
 inline float multiply_add(float a, float b, float c) {
-  static const bool once = rounds_once();
-  return once ? std::fma(a, b, c) : a * b + c;
+  static const bool kOnce = rounds_once();
+  return kOnce ? std::fma(a, b, c) : a * b + c;
 }
 
 inline int code_of(float value, const Encoding& encoding) {
