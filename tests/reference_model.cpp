@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,33 @@ namespace {
 
 using Row = std::vector<double>;
 using Rows = std::vector<Row>;  // [tokens][dim]
+
+// A checkpoint whose integer layers are unpacked once, not for each token.
+class Weights {
+ public:
+  explicit Weights(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+
+  [[nodiscard]] bool contains(const std::string& name) const { return checkpoint_.contains(name); }
+  [[nodiscard]] auto shape(const std::string& name) const { return checkpoint_.shape(name); }
+  [[nodiscard]] auto f32(const std::string& name) const { return checkpoint_.f32(name); }
+  [[nodiscard]] bool is_folded(const std::string& norm) const { return has_folded_norm(checkpoint_, norm); }
+  // Nothing where the layer was left in float.
+  [[nodiscard]] const std::optional<QuantizedLinear>& linear(const std::string& name) const {
+    const auto [layer, is_new] = linears_.try_emplace(name);
+    if (is_new) layer->second = read_quantized_linear(checkpoint_, name);
+    return layer->second;
+  }
+  [[nodiscard]] const std::optional<QuantizedAttention>& attention(const std::string& name) const {
+    const auto [codes, is_new] = attentions_.try_emplace(name);
+    if (is_new) codes->second = read_quantized_attention(checkpoint_, name);
+    return codes->second;
+  }
+
+ private:
+  const Checkpoint& checkpoint_;
+  mutable std::map<std::string, std::optional<QuantizedLinear>> linears_;
+  mutable std::map<std::string, std::optional<QuantizedAttention>> attentions_;
+};
 
 double code_of(double x, double scale, double zero_point, double least, double most) {
   return std::clamp(std::nearbyint(x / scale + zero_point), least, most);
@@ -39,8 +67,8 @@ Row integer_linear(const QuantizedLinear& layer, const Row& x) {
   return y;
 }
 
-Row linear(const Checkpoint& weights, const std::string& name, const Row& x) {
-  if (const auto layer = read_quantized_linear(weights, name)) return integer_linear(*layer, x);
+Row linear(const Weights& weights, const std::string& name, const Row& x) {
+  if (const auto& layer = weights.linear(name)) return integer_linear(*layer, x);
   const auto w = weights.f32(name + ".weight");
   const std::size_t outputs = weights.shape(name + ".weight")[0];
   Row y(outputs, 0.0);
@@ -52,18 +80,18 @@ Row linear(const Checkpoint& weights, const std::string& name, const Row& x) {
 }
 
 // The LayerNorm in front of layer `next`; one that is folded gives the values of the codes that `next` will read.
-Row norm(const Checkpoint& weights, const std::string& name, const Row& x, double eps, const std::string& next = "") {
+Row norm(const Weights& weights, const std::string& name, const Row& x, double eps, const std::string& next = "") {
   double mean = 0;
   double variance = 0;
   for (const double v : x) mean += v / static_cast<double>(x.size());
   for (const double v : x) variance += (v - mean) * (v - mean) / static_cast<double>(x.size());
-  const bool folded = has_folded_norm(weights, name);
+  const bool folded = weights.is_folded(name);
   const auto gamma = weights.f32(name + (folded ? ".gain" : ".weight"));
   const auto beta = weights.f32(name + (folded ? ".shift" : ".bias"));
   Row y(x.size());
   for (std::size_t c = 0; c < x.size(); ++c) y[c] = (x[c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
   if (folded) {
-    const auto layer = read_quantized_linear(weights, next);
+    const auto& layer = weights.linear(next);
     for (double& v : y) {
       v = (code_of(v, 1, 0, 0, (1 << layer->input_bits) - 1) - layer->input_zero_point) * double{layer->input_scale};
     }
@@ -91,9 +119,9 @@ double to_levels(Row& row, const std::optional<QuantizedAttention>& codes) {
 
 // Attention among `tokens`; addition(h, i, j) is added to the scores before the softmax.
 template <class Addition>
-Rows attention(const Checkpoint& weights, const std::string& name, const Rows& tokens, std::int64_t heads,
+Rows attention(const Weights& weights, const std::string& name, const Rows& tokens, std::int64_t heads,
                Addition addition) {
-  const auto codes = read_quantized_attention(weights, name);
+  const auto& codes = weights.attention(name);
   const std::size_t dim = tokens.front().size();
   const std::size_t head_dim = dim / heads;
   Rows qkv;
@@ -141,9 +169,8 @@ double rough_gelu(double x) {
   return x * (near * p + 0.5);
 }
 
-void mlp(const Checkpoint& weights, const std::string& block, Rows& tokens, double eps) {
-  const bool direct =
-      read_quantized_linear(weights, block + ".mlp.fc1") && read_quantized_linear(weights, block + ".mlp.fc2");
+void mlp(const Weights& weights, const std::string& block, Rows& tokens, double eps) {
+  const bool direct = weights.linear(block + ".mlp.fc1") && weights.linear(block + ".mlp.fc2");
   for (Row& x : tokens) {
     Row hidden = linear(weights, block + ".mlp.fc1", norm(weights, block + ".norm2", x, eps, block + ".mlp.fc1"));
     for (double& v : hidden) v = direct ? rough_gelu(v) : gelu(v);
@@ -151,7 +178,7 @@ void mlp(const Checkpoint& weights, const std::string& block, Rows& tokens, doub
   }
 }
 
-Rows patches(const ModelConfig& config, const Checkpoint& weights, std::span<const float> image) {
+Rows patches(const ModelConfig& config, const Weights& weights, std::span<const float> image) {
   Rows tokens;
   const std::int64_t p = config.patch;
   for (std::int64_t gy = 0; gy < config.grid(); ++gy) {
@@ -168,7 +195,7 @@ Rows patches(const ModelConfig& config, const Checkpoint& weights, std::span<con
   return tokens;
 }
 
-std::vector<double> vit(const ModelConfig& config, const Checkpoint& weights, Rows tokens) {
+std::vector<double> vit(const ModelConfig& config, const Weights& weights, Rows tokens) {
   const auto row = [&](const std::string& name) {
     const auto values = weights.f32(name);
     return Row(values.begin(), values.end());
@@ -199,8 +226,8 @@ std::vector<double> vit(const ModelConfig& config, const Checkpoint& weights, Ro
 
 // One block of Swin on a grid x grid picture of tokens. Shifted windows by the definition: token (y, x) belongs to the
 // window of ((y - shift) mod grid, (x - shift) mod grid), and sees there only tokens it did not wrap around to.
-void swin_block(const Checkpoint& weights, const std::string& block, Rows& tokens, std::int64_t grid,
-                std::int64_t heads, std::int64_t window, std::int64_t shift, double eps) {
+void swin_block(const Weights& weights, const std::string& block, Rows& tokens, std::int64_t grid, std::int64_t heads,
+                std::int64_t window, std::int64_t shift, double eps) {
   Rows update(tokens.size());
   const auto table = weights.f32(block + ".attn.relative_position_bias_table");
   for (std::int64_t w = 0; w < grid * grid / (window * window); ++w) {
@@ -228,7 +255,7 @@ void swin_block(const Checkpoint& weights, const std::string& block, Rows& token
   mlp(weights, block, tokens, eps);
 }
 
-std::vector<double> swin(const ModelConfig& config, const Checkpoint& weights, Rows tokens) {
+std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows tokens) {
   for (Row& x : tokens) x = norm(weights, "patch_embed.norm", x, config.eps);
   std::int64_t grid = config.grid();
   for (std::size_t s = 0; s < config.stages.size(); ++s) {
@@ -266,9 +293,10 @@ std::vector<double> swin(const ModelConfig& config, const Checkpoint& weights, R
 
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
                                      std::span<const float> image) {
-  Rows tokens = patches(config, checkpoint, image);
-  return config.architecture == Architecture::kVit ? vit(config, checkpoint, std::move(tokens))
-                                                   : swin(config, checkpoint, std::move(tokens));
+  const Weights weights(checkpoint);
+  Rows tokens = patches(config, weights, image);
+  return config.architecture == Architecture::kVit ? vit(config, weights, std::move(tokens))
+                                                   : swin(config, weights, std::move(tokens));
 }
 
 }  // namespace vitq::test

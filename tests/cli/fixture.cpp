@@ -68,7 +68,10 @@ std::string Workplace::shortened(std::string text) const {
 
 Outcome Workplace::run(const std::vector<std::string>& args, Setting setting) const {
   setting.environment.emplace("VITQ_HOME", (*this)("home"));
-  return run_vitq(args, setting);
+  synchronise();
+  Outcome outcome = run_vitq(args, setting);
+  synchronise();
+  return outcome;
 }
 
 void Workplace::refuses(const std::vector<std::string>& args, int exit_code, const std::vector<std::string>& words,

@@ -19,6 +19,9 @@ std::string ppm(int width, int height, std::uint64_t seed);
 class Workplace {
  public:
   Workplace();
+  virtual ~Workplace() = default;
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
 
   [[nodiscard]] std::filesystem::path path(const std::string& name) const { return folder_.path() / name; }
   [[nodiscard]] std::string operator()(const std::string& name) const { return path(name).string(); }
@@ -49,6 +52,9 @@ class Workplace {
   std::string accepts(const std::vector<std::string>& args, const Setting& setting = {}) const;
 
  private:
+  /// Called before and after each run. For what works beside the test's thread: the program between the two is another
+  /// process, through which no sanitizer sees an order.
+  virtual void synchronise() const {}
   void tell(const std::vector<std::string>& args, const Outcome& outcome) const;
 
   TemporaryFolder folder_;

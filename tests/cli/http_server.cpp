@@ -107,11 +107,12 @@ void HttpServer::converse(int connection) {
   const std::string head = read_head(connection);
   if (!head.starts_with("GET ")) return send_all(connection, "HTTP/1.1 400 Not Understood\r\n\r\n");
   const HttpRequest request = parse(head);
+  HttpReply reply;
   {
     const std::lock_guard lock(mutex_);
     requests_.push_back(request);
+    reply = answer_(request);
   }
-  const HttpReply reply = answer_(request);
   std::ostringstream text;
   text << "HTTP/1.1 " << reply.status << " As Ordered\r\nConnection: close\r\n";
   if (reply.tells_length) text << "Content-Length: " << reply.claimed_length.value_or(reply.body.size()) << "\r\n";

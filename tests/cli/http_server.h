@@ -31,7 +31,7 @@ struct HttpReply {
 
 class HttpServer {
  public:
-  /// `answer` is called on the server's thread.
+  /// `answer` is called on the server's thread, never while synchronise() is.
   explicit HttpServer(std::function<HttpReply(const HttpRequest&)> answer);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
@@ -41,6 +41,8 @@ class HttpServer {
   [[nodiscard]] std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
   /// What has been asked so far.
   [[nodiscard]] std::vector<HttpRequest> requests() const;
+  /// What the caller has done is seen by the next call of `answer`, and what that did by the caller of the next.
+  void synchronise() const { const std::lock_guard lock(mutex_); }
 
  private:
   void serve();

@@ -46,6 +46,8 @@ class Hub : public Workplace {
   [[nodiscard]] std::string last_range() const;
 
  private:
+  void synchronise() const override { server_.synchronise(); }
+
   HttpServer server_{[this](const HttpRequest& request) { return answer(request); }};
 };
 
