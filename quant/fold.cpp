@@ -37,6 +37,7 @@ void check_channels(const ChannelScales& channels) {
 void keep_near_median(std::vector<double>& scales, std::vector<double>& zero_points) {
   const double centre = median(scales);
   std::vector<double> deviations;
+  deviations.reserve(scales.size());
   for (const double scale : scales) deviations.push_back(std::fabs(scale - centre));
   const double most = kDeviations * mean(deviations);
   std::vector<double> near_scales;

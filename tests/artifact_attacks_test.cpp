@@ -79,7 +79,7 @@ class Victim {
 
  private:
   struct Content {
-    FileDType dtype;
+    FileDType dtype{};
     Shape shape;
     std::vector<std::uint8_t> bytes;
   };

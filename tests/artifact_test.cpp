@@ -70,7 +70,9 @@ TEST_CASE("artifact: linear layers of every width and odd extents return from me
   const Checkpoint opened = Checkpoint::open(folder.path() / "x");
   const Checkpoint memory = builder.checkpoint();
   CHECK(opened.names() == memory.names());
-  for (const auto& [name, layer] : layers) {
+  for (const auto& entry : layers) {
+    const std::string& name = entry.first;
+    const QuantizedLinear& layer = entry.second;
     CAPTURE(name);
     for (const Checkpoint* checkpoint : {&opened, &memory}) {
       CHECK(quantized_shape(*checkpoint, name) == Shape{layer.outputs, layer.inputs});

@@ -99,7 +99,9 @@ TEST_CASE("pull refuses a length that is a lie") {
 TEST_CASE("pull refuses what never ends") {
   Hub hub("");
   hub.answer = [](const HttpRequest&) {
-    return HttpReply{.body = std::string(120'000'000, 'x'), .tells_length = false};
+    HttpReply reply{.tells_length = false};
+    reply.body.assign(120'000'000, 'x');
+    return reply;
   };
   hub.refuses_pull({"more than 112.8 MB, which this model cannot need"});
   CHECK(hub.home_files().empty());

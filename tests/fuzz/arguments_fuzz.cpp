@@ -21,9 +21,9 @@ namespace {
 class EmptyFolder {
  public:
   EmptyFolder() : before_(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    static const test::TemporaryFolder folder;
-    const bool is_set = ::setenv("VITQ_HOME", folder.path().c_str(), 1) == 0;
-    if (before_ < 0 || !is_set || ::chdir(folder.path().c_str()) != 0) std::abort();
+    static const test::TemporaryFolder kFolder;
+    const bool is_set = ::setenv("VITQ_HOME", kFolder.path().c_str(), 1) == 0;
+    if (before_ < 0 || !is_set || ::chdir(kFolder.path().c_str()) != 0) std::abort();
   }
   ~EmptyFolder() {
     if (::fchdir(before_) != 0) std::abort();
@@ -67,8 +67,8 @@ int silence() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vitq;
-  static const int is_silent = fuzz::silence();
-  if (is_silent < 0) std::abort();
+  static const int kIsSilent = fuzz::silence();
+  if (kIsSilent < 0) std::abort();
   const Arguments words = fuzz::words_of({data, size});
   const fuzz::EmptyFolder folder;
   try {

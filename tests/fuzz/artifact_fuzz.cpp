@@ -119,9 +119,9 @@ void read_and_rebuild(const Checkpoint& checkpoint) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vitq;
-  static const ArtifactBuilder good = test::small_artifact();
+  static const ArtifactBuilder kGood = test::small_artifact();
   constexpr int kMostEdits = 16;
-  const Checkpoint victim = good.checkpoint();
+  const Checkpoint victim = kGood.checkpoint();
   std::vector<fuzz::Part> parts = fuzz::parts_of(victim);
   std::map<std::string, std::string> metadata = victim.metadata();
   FuzzedDataProvider input(data, size);
