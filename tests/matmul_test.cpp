@@ -38,8 +38,11 @@ struct Case {
 }  // namespace
 
 TEST_CASE("linear equals a scalar reference for every epilogue") {
-  for (const auto& [rows, outputs, inputs] :
+  for (const Case& extents :
        {Case{1, 1, 1}, Case{1, 10, 192}, Case{197, 576, 192}, Case{49, 96, 384}, Case{65, 33, 17}, Case{3, 1000, 64}}) {
+    const std::int64_t rows = extents.rows;
+    const std::int64_t outputs = extents.outputs;
+    const std::int64_t inputs = extents.inputs;
     CAPTURE(rows);
     CAPTURE(outputs);
     CAPTURE(inputs);

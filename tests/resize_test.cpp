@@ -177,11 +177,11 @@ TEST_CASE("crop: offset is rounded half to even") {
 
 TEST_CASE("resize and crop: equals one after the other") {
   unsigned seed = 50;
-  for (const auto& [width, height] : {std::pair{80, 60}, {60, 81}, {24, 24}, {11, 90}, {7, 5}, {300, 33}, {1, 9}}) {
+  for (const auto& size : {std::pair{80, 60}, {60, 81}, {24, 24}, {11, 90}, {7, 5}, {300, 33}, {1, 9}}) {
     for (const int resize : {20, 25, 32}) {
-      CAPTURE(width);
+      CAPTURE(size.first);
       CAPTURE(resize);
-      const Image image = noise(width, height, seed++);
+      const Image image = noise(size.first, size.second, seed++);
       const Image expected = vitq::center_crop(vitq::resize_short_side(image, resize), 20);
       CHECK(vitq::resize_and_crop(image, resize, 20).rgb == expected.rgb);
     }

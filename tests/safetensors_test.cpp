@@ -128,7 +128,9 @@ TEST_CASE("every dtype of the format is known by its name and size") {
       {"BOOL", 8}, {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},    {"F8_E5M2", 8},
       {"I16", 16}, {"U16", 16}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F16", 16}, {"BF16", 16}, {"I32", 32},
       {"U32", 32}, {"F32", 32}, {"C64", 64},    {"F64", 64},    {"I64", 64}, {"U64", 64}};
-  for (const auto& [name, size] : bits) {
+  for (const auto& pair : bits) {
+    const std::string& name = pair.first;
+    const int size = pair.second;
     CAPTURE(name);
     const auto dtype = dtype_of_name(name);
     REQUIRE(dtype.has_value());
