@@ -95,20 +95,30 @@ run_tests() {
   exec ctest --preset release --output-on-failure "$@"
 }
 
+# tidy BUILD SOURCES...: as BUILD compiles them.
+tidy() {
+  local folder=$1
+  shift
+  printf '%s\0' "$@" | xargs -0 -n 1 -P 2 clang-tidy -p "$folder" --quiet --warnings-as-errors='*' \
+    --extra-arg=-Wno-unknown-warning-option
+}
+
 lint() {
-  need_packages "${LINT_PACKAGES[@]}"
+  need_packages "${LINT_PACKAGES[@]}" "${FUZZ_PACKAGES[@]}"
   build release
-  local room rooms=() sources headers
+  cmake --preset fuzz >/dev/null
+  local room rooms=() sources fuzz_sources headers
   for room in "${ROOMS[@]}"; do
     if [[ -d $room ]]; then rooms+=("$room"); fi
   done
-  mapfile -t sources < <(find "${rooms[@]}" -name '*.cpp' -not -path 'tests/consumer/*' | sort)
+  mapfile -t sources < <(find "${rooms[@]}" -name '*.cpp' -not -path 'tests/consumer/*' -not -path 'tests/fuzz/*' | sort)
+  mapfile -t fuzz_sources < <(find tests/fuzz -name '*.cpp' | sort)
   mapfile -t headers < <(find "${rooms[@]}" -name '*.h' | sort)
-  say "clang-format: ${#sources[@]} sources, ${#headers[@]} headers"
-  clang-format --dry-run -Werror "${sources[@]}" "${headers[@]}"
-  say "clang-tidy: ${#sources[@]} sources"
-  printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P 2 clang-tidy -p build/release --quiet --warnings-as-errors='*' \
-    --extra-arg=-Wno-unknown-warning-option
+  say "clang-format: ${#sources[@]} sources, ${#fuzz_sources[@]} fuzz targets, ${#headers[@]} headers"
+  clang-format --dry-run -Werror "${sources[@]}" "${fuzz_sources[@]}" "${headers[@]}"
+  say "clang-tidy"
+  tidy build/release "${sources[@]}"
+  tidy build/fuzz "${fuzz_sources[@]}"
   say "lint: clean"
 }
 

@@ -57,8 +57,8 @@ TEST_CASE("rows are quantized with the least error of the shrunken ranges") {
         const double expected = reference_error(row, bits);
         double error = 0;
         for (std::int64_t c = 0; c < columns; ++c) {
-          const int code = result.codes[r * columns + c];
-          error += std::pow(static_cast<double>(code) * result.scales[r] - row[c], 2);
+          const double code = result.codes[r * columns + c];
+          error += std::pow(code * result.scales[r] - row[c], 2);
           CHECK(code + result.zero_points[r] >= 0);
           CHECK(code + result.zero_points[r] <= (1 << bits) - 1);
         }
