@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 #include "weights/seeded.h"
 
 namespace vitq::bench {

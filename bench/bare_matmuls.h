@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 #include "models/config.h"
 
 namespace vitq::bench {

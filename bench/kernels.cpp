@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "engine/code_book.h"
-#include "engine/gelu.h"
-#include "engine/heads.h"
-#include "engine/layer_norm.h"
-#include "engine/matmul.h"
-#include "engine/requantize.h"
-#include "engine/softmax.h"
+#include "engine/gemm/matmul.h"
+#include "engine/kernels/code_book.h"
+#include "engine/kernels/gelu.h"
+#include "engine/kernels/heads.h"
+#include "engine/kernels/layer_norm.h"
+#include "engine/kernels/requantize.h"
+#include "engine/kernels/softmax.h"
 #include "engine/threads.h"
 #include "models/zoo.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 
 namespace vitq {
 

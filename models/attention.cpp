@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 
-#include "engine/heads.h"
-#include "engine/requantize.h"
-#include "engine/softmax.h"
+#include "engine/kernels/heads.h"
+#include "engine/kernels/requantize.h"
+#include "engine/kernels/softmax.h"
 
 namespace vitq {
 
@@ -151,8 +151,8 @@ void Attention::run(const Tensor& src, const Tensor& dst, Epilogue epilogue, con
   context_->clock().lap(Step::kProj, Step::kRequantize);
 }
 
-// In bf16 where the weights are, else in f32. Operands are dense, and products run over their padding (engine/matmul.h
-// says why).
+// In bf16 where the weights are, else in f32. Operands are dense, and products run over their padding
+// (engine/gemm/matmul.h says why).
 void Attention::mix_floats(const Tensor& src, const Tensor& dst, const AttentionShape& shape,
                            AttentionBuffers& buffers) const {
   const std::int64_t tokens = shape.tokens;
@@ -210,7 +210,7 @@ void Attention::mix_codes(const Tensor& src, const Tensor& dst, const AttentionS
   constexpr Encoding kLevels{.dtype = DType::kU8};
   const float scale = codes_.q.scale * codes_.k.scale * score_scale();
   in_lanes(shape, buffers, [&](int lane, const Piece& piece, LaneBuffers& own) {
-    // The products run over the padding too (engine/matmul.h says why); softmax reads and writes only the tokens.
+    // The products run over the padding too (engine/gemm/matmul.h says why); softmax reads and writes only the tokens.
     const Tensor scores = piece_in(own.scores, piece, score_columns, kSums);
     context_->multiply(rows_of(q, piece), transposed(heads_of(k, piece, tokens)), scores, lane);
     if (lane == 0) clock.lap(Step::kScores);

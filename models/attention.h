@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 #include "engine/tensor.h"
 #include "models/config.h"
 #include "models/layers.h"
@@ -32,7 +32,7 @@ struct AttentionBuffers {
   Buffer encoded;  ///< [groups * tokens, dim], where proj takes another encoding than attention writes
 };
 
-/// How stored codes run on this CPU: k and v may have 8 bits in the file and only 7 here (engine/matmul.h,
+/// How stored codes run on this CPU: k and v may have 8 bits in the file and only 7 here (engine/gemm/matmul.h,
 /// second_operand_bits); the range stays, the step grows.
 AttentionCodes attention_codes(const QuantizedAttention& stored);
 

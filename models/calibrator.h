@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "engine/matmul.h"
-#include "engine/softmax_levels.h"
+#include "engine/gemm/matmul.h"
+#include "engine/kernels/softmax_levels.h"
 #include "engine/tensor.h"
 
 namespace vitq {
@@ -16,8 +16,8 @@ namespace vitq {
 struct Norm;
 
 /// What is attended to: `groups` groups of `tokens` rows each, `per_picture` of them in one picture, with Swin's
-/// additions to the scores (engine/softmax.h) where there are any: a bias for each head, and no mask or one for each
-/// group of a picture.
+/// additions to the scores (engine/kernels/softmax.h) where there are any: a bias for each head, and no mask or one for
+/// each group of a picture.
 struct AttentionShape {
   std::int64_t groups = 0;
   std::int64_t per_picture = 0;

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/image.h"
-#include "engine/resize.h"
+#include "engine/picture/image.h"
+#include "engine/picture/resize.h"
 #include "models/model.h"
 #include "weights/checkpoint.h"
 
@@ -67,7 +67,7 @@ class Classifier {
   /// Opens a zoo name or a file (locate_model, describe).
   static Classifier open(const std::string& model, const ClassifierOptions& options = {});
   /// Packs the weights; `checkpoint` may be closed afterwards. Throws Error where bf16 is asked for and the checkpoint
-  /// is an artifact or the CPU has none (engine/matmul.h, has_bf16).
+  /// is an artifact or the CPU has none (engine/gemm/matmul.h, has_bf16).
   Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options = {});
 
   [[nodiscard]] const ModelDescription& description() const { return description_; }

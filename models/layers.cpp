@@ -1,8 +1,8 @@
 #include "models/layers.h"
 
 #include "engine/error.h"
-#include "engine/layer_norm.h"
-#include "engine/requantize.h"
+#include "engine/kernels/layer_norm.h"
+#include "engine/kernels/requantize.h"
 #include "weights/artifact.h"
 
 namespace vitq {

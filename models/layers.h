@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 #include "engine/tensor.h"
 #include "models/calibrator.h"
 #include "weights/checkpoint.h"
@@ -29,7 +29,7 @@ struct Layer {
 struct Norm {
   Norm(const Checkpoint& checkpoint, std::string scope, float epsilon);
 
-  /// src -> dst in the encoding of dst, rows gathered by `from` (engine/layer_norm.h).
+  /// src -> dst in the encoding of dst, rows gathered by `from` (engine/kernels/layer_norm.h).
   void run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from = {}) const;
 
   std::string name;

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 #include "engine/tensor.h"
 #include "models/calibrator.h"
 #include "models/config.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
-#include "engine/requantize.h"
+#include "engine/kernels/requantize.h"
 #include "engine/threads.h"
 
 namespace vitq {

@@ -1,6 +1,6 @@
 #include "models/windows.h"
 
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 
 namespace vitq {
 

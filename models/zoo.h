@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/resize.h"
+#include "engine/picture/resize.h"
 #include "models/config.h"
 
 namespace vitq {

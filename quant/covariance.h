@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 
 namespace vitq {
 

@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 #include "quant/lloyd_max.h"
 

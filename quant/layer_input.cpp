@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/code_book.h"
+#include "engine/kernels/code_book.h"
 #include "engine/threads.h"
 #include "quant/lloyd_max.h"
 

@@ -55,7 +55,8 @@ double error_at(const Moments& moments, const UniformGrid& grid, int first, int 
          value * value * (moments.count[last] - moments.count[first]);
 }
 
-// The first code that is nearer to `right` than to `left`; the one in the middle goes left (engine/code_book.h).
+// The first code that is nearer to `right` than to `left`; the one in the middle goes left
+// (engine/kernels/code_book.h).
 int border(int left, int right) { return (left + right) / 2 + 1; }
 
 LevelFit best_levels(const Moments& moments, const UniformGrid& grid, int levels) {

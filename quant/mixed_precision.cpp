@@ -4,7 +4,7 @@
 #include <iterator>
 
 #include "engine/error.h"
-#include "engine/softmax_levels.h"
+#include "engine/kernels/softmax_levels.h"
 #include "quant/bit_budget.h"
 #include "quant/sensitivity.h"
 #include "quant/sites.h"

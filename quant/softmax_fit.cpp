@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 #include "quant/log_codes.h"
 #include "quant/tanq_search.h"
 

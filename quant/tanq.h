@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 
 namespace vitq {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 #include "quant/uniform.h"
 

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/simd.h"
 
 namespace vitq {
 

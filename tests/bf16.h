@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 
 namespace vitq::test {
 

@@ -9,9 +9,9 @@
 #include <limits>
 
 #include "engine/error.h"
-#include "engine/gelu.h"
-#include "engine/layer_norm.h"
-#include "engine/softmax.h"
+#include "engine/kernels/gelu.h"
+#include "engine/kernels/layer_norm.h"
+#include "engine/kernels/softmax.h"
 #include "engine/threads.h"
 #include "tests/random.h"
 

@@ -1,4 +1,4 @@
-#include "engine/code_book.h"
+#include "engine/kernels/code_book.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "engine/gelu.h"
+#include "engine/kernels/gelu.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "engine/heads.h"
+#include "engine/kernels/heads.h"
 
 #include <doctest/doctest.h>
 

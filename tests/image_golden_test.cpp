@@ -5,7 +5,7 @@
 #include <iostream>
 #include <string>
 
-#include "engine/resize.h"
+#include "engine/picture/resize.h"
 #include "tests/shared_folder.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/layer_norm.h"
+#include "engine/kernels/layer_norm.h"
 
 #include <doctest/doctest.h>
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <vector>
 
-#include "engine/code_book.h"
 #include "engine/error.h"
+#include "engine/kernels/code_book.h"
 #include "engine/threads.h"
 #include "tests/random.h"
 

@@ -1,4 +1,4 @@
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 
 #include <doctest/doctest.h>
 

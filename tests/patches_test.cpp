@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/requantize.h"
+#include "engine/kernels/requantize.h"
 #include "tests/random.h"
 
 using namespace vitq;

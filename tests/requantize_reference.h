@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/code_book.h"
-#include "engine/requantize.h"
+#include "engine/kernels/code_book.h"
+#include "engine/kernels/requantize.h"
 #include "tests/random.h"
 
 namespace vitq::test {

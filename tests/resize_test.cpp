@@ -1,6 +1,6 @@
 // Resize, crop and normalise against a slow reference and against what must hold for any picture.
 
-#include "engine/resize.h"
+#include "engine/picture/resize.h"
 
 #include <doctest/doctest.h>
 

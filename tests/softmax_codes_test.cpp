@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 #include "tests/random.h"
 #include "tests/random_codes.h"
 

@@ -1,4 +1,4 @@
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/simd.h"
 #include "tests/random.h"
 
 using namespace vitq;

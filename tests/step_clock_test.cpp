@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 
 using namespace vitq;
 

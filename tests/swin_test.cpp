@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 #include "models/windows.h"
 #include "tests/random.h"
 #include "tests/reference_model.h"

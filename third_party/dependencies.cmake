@@ -11,7 +11,7 @@ function(vitq_require found name package purpose)
   endif()
 endfunction()
 
-# oneDNN. Its version file calls 2.x and 3.x incompatible with each other; engine/matmul.cpp is written for both.
+# oneDNN. Its version file calls 2.x and 3.x incompatible with each other; engine/gemm/matmul.cpp is written for both.
 # vitq uses no OpenCL, but the CMake package of a oneDNN built with it (Debian's) stops where OpenCL is not found.
 find_package(OpenCL QUIET)
 if(NOT OpenCL_FOUND)

@@ -40,7 +40,8 @@ inline constexpr int kArtifactSchema = 1;
 
 /// A linear layer on integers. Row o of the result, for u8 source codes x:
 /// bias[o] + input_scale * scale[o] * sum_i codes[o, i] (x[i] - input_zero_point).
-/// Input levels are a code book (engine/code_book.h): x has 8 bits and is one of them, input_bits tell how many.
+/// Input levels are a code book (engine/kernels/code_book.h): x has 8 bits and is one of them, input_bits tell how
+/// many.
 struct QuantizedLinear {
   std::int64_t outputs = 0;
   std::int64_t inputs = 0;

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "engine/image.h"
-#include "engine/resize.h"
+#include "engine/picture/image.h"
+#include "engine/picture/resize.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/torch_file.h"
 

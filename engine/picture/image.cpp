@@ -1,4 +1,4 @@
-#include "engine/image.h"
+#include "engine/picture/image.h"
 
 #include <stb/stb_image.h>
 
@@ -12,8 +12,8 @@
 #include <system_error>
 
 #include "engine/error.h"
-#include "engine/image_header.h"
-#include "engine/jpeg.h"
+#include "engine/picture/image_header.h"
+#include "engine/picture/jpeg.h"
 
 namespace vitq {
 

@@ -1,4 +1,4 @@
-#include "engine/resize.h"
+#include "engine/picture/resize.h"
 
 #include <algorithm>
 #include <cmath>

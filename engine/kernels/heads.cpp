@@ -1,12 +1,12 @@
-#include "engine/heads.h"
+#include "engine/kernels/heads.h"
 
 #include <cstddef>
 
-#include "engine/code_book.h"
-#include "engine/codes.h"
 #include "engine/error.h"
-#include "engine/head_row.h"
-#include "engine/simd.h"
+#include "engine/kernels/code_book.h"
+#include "engine/kernels/codes.h"
+#include "engine/kernels/head_row.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 
 namespace vitq {

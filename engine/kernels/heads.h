@@ -1,11 +1,12 @@
 #pragma once
 // Between [tokens, heads side by side], which layers read and write, and a dense matrix for each head, which attention
-// multiplies. Values become codes as engine/requantize.h states it. Throws Error where shapes or encodings do not fit.
+// multiplies. Values become codes as engine/kernels/requantize.h states it. Throws Error where shapes or encodings do
+// not fit.
 
 #include <cstdint>
 #include <span>
 
-#include "engine/requantize.h"
+#include "engine/kernels/requantize.h"
 #include "engine/tensor.h"
 
 namespace vitq {
@@ -13,7 +14,7 @@ namespace vitq {
 /// Sums of a qkv layer -> dense codes per head. sums: s32 [rows, 3 heads head_dim], rows `first_row` and on of the
 /// groups x tokens there are in all. q: s8 [groups, heads, tokens, head_dim]; k, v: s8 [groups, heads, at least tokens,
 /// head_dim], all dense and each with its own scale. The rows of k and v beyond the tokens become 0. (Why k and v are
-/// padded: engine/matmul.h.)
+/// padded: engine/gemm/matmul.h.)
 void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first_row, const Tensor& q, const Tensor& k,
                  const Tensor& v);
 

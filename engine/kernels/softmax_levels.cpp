@@ -1,4 +1,4 @@
-#include "engine/softmax_levels.h"
+#include "engine/kernels/softmax_levels.h"
 
 #include <cmath>
 #include <limits>

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "engine/requantize.h"
+#include "engine/kernels/requantize.h"
 #include "engine/step_clock.h"
 #include "engine/tensor.h"
 #include "engine/threads.h"

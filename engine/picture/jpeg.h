@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "engine/image.h"
-#include "engine/image_header.h"
+#include "engine/picture/image.h"
+#include "engine/picture/image_header.h"
 
 namespace vitq {
 

@@ -1,7 +1,7 @@
-#include "engine/gelu.h"
+#include "engine/kernels/gelu.h"
 
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 
 namespace vitq {

@@ -1,11 +1,11 @@
-#include "engine/softmax.h"
+#include "engine/kernels/softmax.h"
 
 #include <algorithm>
 #include <limits>
 
 #include "engine/error.h"
-#include "engine/head_row.h"
-#include "engine/simd.h"
+#include "engine/kernels/head_row.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 
 namespace vitq {

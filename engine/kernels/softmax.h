@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "engine/softmax_levels.h"
+#include "engine/kernels/softmax_levels.h"
 #include "engine/tensor.h"
 
 namespace vitq {

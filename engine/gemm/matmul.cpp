@@ -1,4 +1,4 @@
-#include "engine/matmul.h"
+#include "engine/gemm/matmul.h"
 
 #include <algorithm>
 #include <array>
@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/code_book.h"
 #include "engine/error.h"
-#include "engine/gelu.h"
-#include "engine/heads.h"
+#include "engine/kernels/code_book.h"
+#include "engine/kernels/gelu.h"
+#include "engine/kernels/heads.h"
 #include "engine/threads.h"
 
 namespace vitq {

@@ -1,9 +1,9 @@
-#include "engine/layer_norm.h"
+#include "engine/kernels/layer_norm.h"
 
 #include <cmath>
 
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 
 namespace vitq {

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "engine/error.h"
-#include "engine/requantize.h"
-#include "engine/simd.h"
+#include "engine/kernels/requantize.h"
+#include "engine/kernels/simd.h"
 #include "engine/tensor.h"
 
 namespace vitq {

@@ -1,4 +1,4 @@
-#include "engine/image_header.h"
+#include "engine/picture/image_header.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "engine/error.h"
-#include "engine/image.h"
+#include "engine/picture/image.h"
 
 namespace vitq {
 

@@ -1,4 +1,4 @@
-#include "engine/jpeg.h"
+#include "engine/picture/jpeg.h"
 
 #include <turbojpeg.h>
 

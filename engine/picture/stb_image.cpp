@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "engine/image.h"
+#include "engine/picture/image.h"
 
 namespace {
 

@@ -1,12 +1,12 @@
-#include "engine/requantize.h"
+#include "engine/kernels/requantize.h"
 
 #include <algorithm>
 #include <cstddef>
 
-#include "engine/code_book.h"
-#include "engine/codes.h"
 #include "engine/error.h"
-#include "engine/simd.h"
+#include "engine/kernels/code_book.h"
+#include "engine/kernels/codes.h"
+#include "engine/kernels/simd.h"
 #include "engine/threads.h"
 
 namespace vitq {

@@ -177,8 +177,8 @@ inline constexpr float kRoughGeluEnd = 3.9F;
   x *= near * p + 0.5F;
 }
 
-/// x Phi(x), in place (engine/gelu.h states the bound). Coefficients: weighted least squares on [0, 5.6], reweighted
-/// towards the largest error, of Phi(x) - 1/2 = x P(x^2) / Q(x^2); 1.6e-9 before rounding to float.
+/// x Phi(x), in place (engine/kernels/gelu.h states the bound). Coefficients: weighted least squares on [0, 5.6],
+/// reweighted towards the largest error, of Phi(x) - 1/2 = x P(x^2) / Q(x^2); 1.6e-9 before rounding to float.
 [[gnu::always_inline]] inline void gelu(Floats& x) {
   constexpr float kEnd = 5.6F;  // Phi(-5.6) = 1.1e-8: beyond it GELU is 0 or x
   const Floats u = x * x;

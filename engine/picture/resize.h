@@ -5,7 +5,7 @@
 #include <array>
 #include <span>
 
-#include "engine/image.h"
+#include "engine/picture/image.h"
 
 namespace vitq {
 
