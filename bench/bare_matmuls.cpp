@@ -43,13 +43,14 @@ BareMatmuls::BareMatmuls(const ModelConfig& config)
 }
 
 Linear BareMatmuls::make(std::int64_t outputs, std::int64_t inputs) {
-  return {context_, std::span(weights_).first(outputs * inputs), std::span(weights_).first(outputs), outputs, inputs};
+  return Linear(
+      FloatLinear{std::span(weights_).first(outputs * inputs), std::span(weights_).first(outputs), outputs, inputs});
 }
 
 void BareMatmuls::run() {
   const Stage& stage = config_.stages[0];
   const auto apply = [&](const Linear& linear, std::int64_t rows) {
-    linear.run(Tensor(src_.data(), {rows, linear.inputs()}), Tensor(dst_.data(), {rows, linear.outputs()}));
+    linear.run(gemm_, Tensor(src_.data(), {rows, linear.inputs()}), Tensor(dst_.data(), {rows, linear.outputs()}));
   };
   const std::int64_t stride = padded_columns(tokens_);
   const Tensor q(src_.data(), {1, stage.heads, tokens_, stage.head_dim()});
@@ -61,8 +62,8 @@ void BareMatmuls::run() {
   apply(patch_embed_, config_.grid() * config_.grid());
   for (const Block& block : blocks_) {
     apply(block.qkv, tokens_);
-    context_.multiply(q, k_transposed, scores);
-    context_.multiply(scores, q, mixed);
+    gemm_.multiply(q, k_transposed, scores);
+    gemm_.multiply(scores, q, mixed);
     apply(block.proj, tokens_);
     apply(block.fc1, tokens_);
     apply(block.fc2, tokens_);

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/gemm.h"
+#include "engine/layers/linear.h"
 #include "models/config.h"
 
 namespace vitq::bench {
@@ -23,7 +24,7 @@ class BareMatmuls {
   };
   Linear make(std::int64_t outputs, std::int64_t inputs);
 
-  MatmulContext context_;
+  Gemm gemm_;
   ModelConfig config_;
   std::int64_t tokens_;
   std::vector<float> weights_;  // random, shared as the source of all layers

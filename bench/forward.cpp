@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bench/bare_matmuls.h"
+#include "engine/gemm/onednn.h"
 #include "engine/threads.h"
 #include "models/classifier.h"
 #include "models/zoo.h"

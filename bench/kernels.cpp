@@ -9,15 +9,17 @@
 #include <utility>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/gelu.h"
 #include "engine/kernels/heads.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
 #include "engine/kernels/softmax.h"
+#include "engine/layers/linear.h"
 #include "engine/threads.h"
 #include "models/zoo.h"
+#include "tests/integer_layer.h"
 
 namespace vitq::bench {
 
@@ -98,12 +100,12 @@ void linear(benchmark::State& state, Epilogue epilogue) {
   const std::int64_t outputs = state.range(2);
   auto src = ramp(rows * inputs);
   std::vector<float> dst(rows * outputs);
-  MatmulContext context;
-  const Linear layer(context, ramp(outputs * inputs), ramp(outputs), outputs, inputs);
+  Gemm gemm;
+  const Linear layer(FloatLinear{ramp(outputs * inputs), ramp(outputs), outputs, inputs});
   const Tensor from(src.data(), {rows, inputs});
   const Tensor to(dst.data(), {rows, outputs});
-  layer.run(from, to, epilogue);
-  for (auto _ : state) layer.run(from, to, epilogue);
+  layer.run(gemm, from, to, epilogue);
+  for (auto _ : state) layer.run(gemm, from, to, epilogue);
   state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(2 * state.iterations() * rows * inputs * outputs),
                                                 benchmark::Counter::kIsRate);
 }
@@ -168,24 +170,24 @@ struct Attention {
 void integer_scores(benchmark::State& state) {
   const ThreadScope scope(1);
   Attention a(state);
-  MatmulContext context;
+  Gemm gemm;
   const std::int64_t head = a.scores_stride * a.head_dim;
   const Tensor k(a.k.data(), {a.groups, a.heads, a.head_dim, a.scores_stride}, {a.heads * head, head, 1, a.head_dim},
                  Encoding{.dtype = DType::kS8});
   for (auto _ : state) {
-    context.multiply(a.whole(a.q.data(), a.head_dim, DType::kS8), k,
-                     a.whole(a.scores.data(), a.scores_stride, DType::kS32));
+    gemm.multiply(a.whole(a.q.data(), a.head_dim, DType::kS8), k,
+                  a.whole(a.scores.data(), a.scores_stride, DType::kS32));
   }
 }
 
 void integer_output(benchmark::State& state) {
   const ThreadScope scope(1);
   Attention a(state);
-  MatmulContext context;
+  Gemm gemm;
   const Tensor v(a.v.data(), {a.groups, a.heads, a.levels_stride, a.head_dim}, Encoding{.dtype = DType::kS8});
   for (auto _ : state) {
-    context.multiply(a.whole(a.levels.data(), a.levels_stride, DType::kU8), v,
-                     a.whole(a.sums.data(), a.head_dim, DType::kS32));
+    gemm.multiply(a.whole(a.levels.data(), a.levels_stride, DType::kU8), v,
+                  a.whole(a.sums.data(), a.head_dim, DType::kS32));
   }
 }
 
@@ -241,8 +243,8 @@ void float_scores(benchmark::State& state, bool strided) {
   const Tensor k = strided ? Tensor(qkv.data() + row / 3, {a.groups, a.heads, a.tokens, a.head_dim}, steps)
                            : Tensor(others.data(), {a.groups, a.heads, a.scores_stride, a.head_dim});
   const Tensor dst = a.view(scores.data(), k.dims[2], a.scores_stride, DType::kF32);
-  MatmulContext context;
-  for (auto _ : state) context.multiply(q, transposed(k), dst);
+  Gemm gemm;
+  for (auto _ : state) gemm.multiply(q, transposed(k), dst);
 }
 
 void float_output(benchmark::State& state, bool strided) {
@@ -259,8 +261,8 @@ void float_output(benchmark::State& state, bool strided) {
   const Tensor out =
       strided ? Tensor(dst.data(), {a.groups, a.heads, a.tokens, a.head_dim}, {a.tokens * dim, a.head_dim, dim, 1})
               : a.whole(dst.data(), a.head_dim, DType::kF32);
-  MatmulContext context;
-  for (auto _ : state) context.multiply(a.view(scores.data(), v.dims[2], a.scores_stride, DType::kF32), v, out);
+  Gemm gemm;
+  for (auto _ : state) gemm.multiply(a.view(scores.data(), v.dims[2], a.scores_stride, DType::kF32), v, out);
 }
 
 // True, and says so in the row, where this CPU has no bf16.
@@ -291,12 +293,12 @@ void bf16_scores(benchmark::State& state, bool strided) {
   if (skipped_without_bf16(state)) return;
   const ThreadScope scope(1);
   HalfAttention a(state);
-  MatmulContext context;
+  Gemm gemm;
   const Tensor q = strided ? a.heads_of(a.halves.data(), a.row) : a.whole(a.halves.data(), a.head_dim, DType::kBF16);
   const Tensor k(a.others.data(), {a.groups, a.heads, a.scores_stride, a.head_dim}, kBfloat16);
   const Tensor by = transposed(strided ? a.heads_of(a.others.data(), a.row) : k);
   const Tensor scores = a.view(a.f32.data(), by.dims[3], a.scores_stride, DType::kF32);
-  for (auto _ : state) context.multiply(q, by, scores);
+  for (auto _ : state) gemm.multiply(q, by, scores);
 }
 
 void softmax_bf16_rows(benchmark::State& state) {
@@ -311,12 +313,12 @@ void bf16_output(benchmark::State& state, bool strided) {
   if (skipped_without_bf16(state)) return;
   const ThreadScope scope(1);
   HalfAttention a(state);
-  MatmulContext context;
+  Gemm gemm;
   const Tensor v(a.halves.data(), {a.groups, a.heads, a.columns, a.head_dim}, kBfloat16);
   const Tensor by = strided ? a.heads_of(a.halves.data(), a.row) : v;
   const Tensor from = a.view(a.probabilities.data(), by.dims[2], a.columns, DType::kBF16);
   const Tensor to = a.heads_of(a.others.data(), a.heads * a.head_dim);
-  for (auto _ : state) context.multiply(from, by, to);
+  for (auto _ : state) gemm.multiply(from, by, to);
 }
 
 void bf16_linear(benchmark::State& state, Epilogue epilogue, Encoding means) {
@@ -327,12 +329,12 @@ void bf16_linear(benchmark::State& state, Epilogue epilogue, Encoding means) {
   const std::int64_t outputs = state.range(2);
   std::vector<std::uint16_t> src(rows * inputs);
   std::vector<float> dst(rows * outputs);
-  MatmulContext context(DType::kBF16);
-  const Linear layer(context, ramp(outputs * inputs), ramp(outputs), outputs, inputs);
+  Gemm gemm;
+  const Linear layer(FloatLinear{ramp(outputs * inputs), ramp(outputs), outputs, inputs}, {.floats = DType::kBF16});
   const Tensor from(src.data(), {rows, inputs}, kBfloat16);
   const Tensor to(dst.data(), {rows, outputs}, means);
-  layer.run(from, to, epilogue);
-  for (auto _ : state) layer.run(from, to, epilogue);
+  layer.run(gemm, from, to, epilogue);
+  for (auto _ : state) layer.run(gemm, from, to, epilogue);
   state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(2 * state.iterations() * rows * inputs * outputs),
                                                 benchmark::Counter::kIsRate);
 }
@@ -343,13 +345,13 @@ void bf16_qkv(benchmark::State& state) {
   const HalfAttention a(state);
   const std::int64_t dim = a.heads * a.head_dim;
   std::vector<std::uint16_t> src(a.groups * a.tokens * dim);
-  MatmulContext context(DType::kBF16);
-  const Linear layer(context, ramp(3 * dim * dim), ramp(3 * dim), 3 * dim, dim);
+  Gemm gemm;
+  const Linear layer(FloatLinear{ramp(3 * dim * dim), ramp(3 * dim), 3 * dim, dim}, {.floats = DType::kBF16});
   std::vector<std::uint16_t> parts[3] = {a.halves, a.halves, a.halves};
   const Tensor q(parts[0].data(), {a.groups, a.heads, a.tokens, a.head_dim}, kBfloat16);
   const Tensor k(parts[1].data(), {a.groups, a.heads, a.scores_stride, a.head_dim}, kBfloat16);
   const Tensor v(parts[2].data(), {a.groups, a.heads, a.columns, a.head_dim}, kBfloat16);
-  for (auto _ : state) layer.run_split(Tensor(src.data(), {a.groups * a.tokens, dim}, kBfloat16), q, k, v);
+  for (auto _ : state) layer.run_split(gemm, Tensor(src.data(), {a.groups * a.tokens, dim}, kBfloat16), q, k, v);
 }
 
 // A layer of integer weights with what follows: to f32 or to u8 codes.
@@ -362,11 +364,11 @@ void integer_linear(benchmark::State& state, Epilogue epilogue, Encoding means) 
   const auto codes = code_ramp<std::int8_t>(outputs * inputs, 63);
   const std::vector<float> scale(outputs, 1e-3F);
   std::vector<float> dst(rows * outputs);
-  MatmulContext context;
-  const Linear layer(context, IntegerWeights{codes, scale, {}, outputs, inputs, kCodes});
+  Gemm gemm;
+  const Linear layer(test::integer_layer(codes, scale, {}, outputs, inputs, kCodes));
   const Tensor from(src.data(), {rows, inputs}, kCodes);
   const Tensor to(dst.data(), {rows, outputs}, means);
-  for (auto _ : state) layer.run(from, to, epilogue);
+  for (auto _ : state) layer.run(gemm, from, to, epilogue);
   state.counters["OP/s"] = benchmark::Counter(static_cast<double>(2 * state.iterations() * rows * inputs * outputs),
                                               benchmark::Counter::kIsRate);
 }
@@ -399,13 +401,13 @@ void integer_qkv(benchmark::State& state) {
   auto src = code_ramp<std::uint8_t>(a.groups * a.tokens * dim, 127);
   const auto codes = code_ramp<std::int8_t>(3 * dim * dim, 63);
   const std::vector<float> scale(3 * dim, 1e-3F);
-  MatmulContext context;
-  const Linear layer(context, IntegerWeights{codes, scale, {}, 3 * dim, dim, kCodes});
+  Gemm gemm;
+  const Linear layer(test::integer_layer(codes, scale, {}, 3 * dim, dim, kCodes));
   const Encoding means{DType::kS8, 0.02F};
   const Tensor q(a.q.data(), {a.groups, a.heads, a.tokens, a.head_dim}, means);
   const Tensor k(a.k.data(), {a.groups, a.heads, a.scores_stride, a.head_dim}, means);
   const Tensor v(a.v.data(), {a.groups, a.heads, a.levels_stride, a.head_dim}, means);
-  for (auto _ : state) layer.run_split(Tensor(src.data(), {a.groups * a.tokens, dim}, kCodes), q, k, v);
+  for (auto _ : state) layer.run_split(gemm, Tensor(src.data(), {a.groups * a.tokens, dim}, kCodes), q, k, v);
 }
 
 // DeiT-S alone and eight at once; Swin-T's first stage.

@@ -3,7 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include "engine/cpu.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 
 int main(int argc, char** argv) {
   benchmark::AddCustomContext("cpu", vitq::cpu_name());

@@ -12,7 +12,7 @@
 #include "cli/wait_policy.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 #include "engine/threads.h"
 #include "models/classifier.h"
 #include "weights/artifact.h"

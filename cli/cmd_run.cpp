@@ -11,7 +11,7 @@
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "cli/record.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 
 namespace vitq {
 namespace {

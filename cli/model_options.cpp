@@ -4,7 +4,7 @@
 
 #include "cli/output.h"
 #include "engine/error.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"

@@ -1,10 +1,10 @@
 #pragma once
 // What this CPU can do at best, measured: the yardstick of `vitq bench`.
 
-#include <memory>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/gemm.h"
+#include "engine/layers/linear.h"
 
 namespace vitq {
 
@@ -20,7 +20,7 @@ class PeakProbe {
 
  private:
   int threads_;
-  std::unique_ptr<MatmulContext> context_;  // where the layer finds it, wherever the probe is moved
+  Gemm gemm_;
   Linear layer_;
   std::vector<float> src_, dst_;
 };

@@ -5,7 +5,7 @@
 #include "cli/output.h"
 #include "cli/version.h"
 #include "engine/cpu.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 
 namespace vitq {
 namespace {

@@ -50,6 +50,17 @@ class StepClock {
   }
   /// From here on the products of this thread stand for those of all: `shares` times as many.
   void stand_for(double shares) { shares_ = shares; }
+  /// While it lives stand_for() may be called; afterwards products stand for themselves again, whatever was thrown.
+  class Shares {
+   public:
+    explicit Shares(StepClock& clock) : clock_(clock) {}
+    ~Shares() { clock_.stand_for(1); }
+    Shares(const Shares&) = delete;
+    Shares& operator=(const Shares&) = delete;
+
+   private:
+    StepClock& clock_;
+  };
   /// What has passed since the last call was no product's; another may follow before the lap.
   void other() {
     if (running_) other_seconds_ += since_mark();

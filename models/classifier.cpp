@@ -18,17 +18,25 @@ Classifier Classifier::open(const std::string& model, const ClassifierOptions& o
   return classifier;
 }
 
-Classifier::Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options)
-    : description_(std::move(description)),
-      threads_(granted_threads(options.threads > 0 ? options.threads : available_threads())),
-      context_(std::make_unique<MatmulContext>(options.bf16 ? DType::kBF16 : DType::kF32)) {
+namespace {
+
+Network pack(const Checkpoint& checkpoint, const ModelDescription& description, const ClassifierOptions& options,
+             int threads) {
   check(options.threads >= 0, "threads is ", options.threads, ", expected a positive number");
   check(!options.bf16 || !is_artifact(checkpoint), checkpoint.source(),
         ": is an artifact, which runs on integers, expected a float32 model (bf16)");
-  const ThreadScope scope(threads_);
-  model_ = make_model(*context_, description_.config, checkpoint);
+  const ThreadScope scope(threads);
+  Network network = make_network(description.config, checkpoint, {.floats = options.bf16 ? DType::kBF16 : DType::kF32});
   checkpoint.release_pages();
+  return network;
 }
+
+}  // namespace
+
+Classifier::Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options)
+    : description_(std::move(description)),
+      threads_(granted_threads(options.threads > 0 ? options.threads : available_threads())),
+      network_(pack(checkpoint, description_, options, threads_)) {}
 
 std::int64_t Classifier::picture_size() const {
   return ModelConfig::kChannels * config().image_size * config().image_size;
@@ -44,13 +52,13 @@ void Classifier::logits(std::span<const float> images, std::int64_t batch, std::
   check(granted == threads_, "the model was opened for ", threads_, " threads, but OpenMP grants ", granted,
         " here; open it with that many, or run it outside of the parallel region");
   const ThreadScope scope(threads_);
-  model_->forward(images, batch, logits);
+  network_.forward(workspace_, images, batch, logits);
 }
 
 StepClock::Totals Classifier::profile(std::span<const float> images, std::int64_t batch, std::span<float> logits) {
-  context_->clock().start();
+  workspace_.clock().start();
   this->logits(images, batch, logits);
-  return context_->clock().stop();
+  return workspace_.clock().stop();
 }
 
 std::vector<Prediction> Classifier::top_k(std::span<const float> logits, int k) const {

@@ -15,7 +15,7 @@
 
 #include "engine/picture/image.h"
 #include "engine/picture/resize.h"
-#include "models/model.h"
+#include "models/network.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
@@ -67,7 +67,7 @@ class Classifier {
   /// Opens a zoo name or a file (locate_model, describe).
   static Classifier open(const std::string& model, const ClassifierOptions& options = {});
   /// Packs the weights; `checkpoint` may be closed afterwards. Throws Error where bf16 is asked for and the checkpoint
-  /// is an artifact or the CPU has none (engine/gemm/matmul.h, has_bf16).
+  /// is an artifact or the CPU has none (engine/gemm/onednn.h, has_bf16).
   Classifier(const Checkpoint& checkpoint, ModelDescription description, const ClassifierOptions& options = {});
 
   [[nodiscard]] const ModelDescription& description() const { return description_; }
@@ -90,13 +90,14 @@ class Classifier {
   /// preprocess, logits and top_k for one picture.
   std::vector<Prediction> classify(const Image& image, int k = 5);
 
-  [[nodiscard]] Model& model() { return *model_; }
+  [[nodiscard]] const Network& network() const { return network_; }
+  [[nodiscard]] Workspace& workspace() { return workspace_; }
 
  private:
   ModelDescription description_;
   int threads_;
-  std::unique_ptr<MatmulContext> context_;  // behind a pointer: layers hold its address
-  std::unique_ptr<Model> model_;
+  Network network_;
+  Workspace workspace_;
 };
 
 }  // namespace vitq

@@ -3,25 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/layers/windows.h"
 #include "engine/threads.h"
-#include "models/patches.h"
-#include "models/windows.h"
+#include "models/vit.h"
 
 namespace vitq {
 
 namespace {
-
-constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
-
-// The window order of one picture, repeated for each picture of a batch.
-std::vector<std::int32_t> repeated(const std::vector<std::int32_t>& order, std::int64_t batch) {
-  std::vector<std::int32_t> rows;
-  rows.reserve(order.size() * batch);
-  for (std::int64_t b = 0; b < batch; ++b) {
-    for (const std::int32_t token : order) rows.push_back(static_cast<std::int32_t>(b * std::ssize(order)) + token);
-  }
-  return rows;
-}
 
 // Row (y, x) of dst is the four neighbours (2y, 2x), (2y+1, 2x), (2y, 2x+1), (2y+1, 2x+1) of src, one after the other.
 void gather_neighbours(const Tensor& src, std::int64_t grid, const Tensor& dst) {
@@ -41,135 +29,138 @@ void gather_neighbours(const Tensor& src, std::int64_t grid, const Tensor& dst) 
   });
 }
 
+// The window order of one picture, repeated for each picture of a batch, in Slot::kOrder.
+std::span<const std::int32_t> repeated(Workspace& workspace, const std::vector<std::int32_t>& order,
+                                       std::int64_t batch) {
+  const std::int64_t count = std::ssize(order);
+  std::int32_t* rows = workspace.tensor(Slot::kOrder, {batch * count, 1}, {.dtype = DType::kS32}).s32();
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const auto first = static_cast<std::int32_t>(b * count);
+    std::ranges::transform(order, rows + first, [first](std::int32_t token) { return first + token; });
+  }
+  return {rows, static_cast<std::size_t>(batch * count)};
+}
+
 }  // namespace
 
-Swin::Swin(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint)
-    : Model(config, context.clock()),
-      patch_embed_(context, checkpoint, "patch_embed.proj", config.stages.front().dim, config.patch_values()),
-      patch_norm_(checkpoint, "patch_embed.norm", config.eps),
-      norm_(checkpoint, "norm", config.eps),
-      head_(context, checkpoint, "head.fc", config.classes, config.stages.back().dim) {
+Swin::Swin(const ModelConfig& config, const LayerReader& reader)
+    : Backbone(reader.norm("norm", config.eps)),
+      window_(config.window),
+      patch_embed_(reader.linear("patch_embed.proj", config.stages.front().dim, config.patch_values())),
+      patch_norm_(reader.norm("patch_embed.norm", config.eps)) {
   for (std::size_t s = 0; s < config.stages.size(); ++s) {
     const Stage& stage = config.stages[s];
     const std::string scope = "layers." + std::to_string(s);
-    Level layer;
-    layer.grid = config.grid() >> s;
+    Level level{.grid = config.grid() >> s, .dim = stage.dim, .mask = {}, .plain = {}, .rolled = {}};
+    const bool has_windows = level.grid > window_;  // one window fills the grid: nothing to shift
+    level.plain = window_order(level.grid, window_, 0);
+    level.rolled = window_order(level.grid, window_, window_ / 2);
+    if (has_windows) level.mask = shift_mask(level.grid, window_, window_ / 2);
+    levels_.push_back(std::move(level));
     if (s > 0) {
       const std::int64_t merged = 4 * config.stages[s - 1].dim;
-      layer.merging.emplace(
-          Merging{.norm = {checkpoint, scope + ".downsample.norm", config.eps},
-                  .reduction = {context, checkpoint, scope + ".downsample.reduction", stage.dim, merged}});
+      steps_.push_back({.is_merging = true, .index = mergings_.size()});
+      mergings_.push_back({.level = s,
+                           .norm = reader.norm(scope + ".downsample.norm", config.eps),
+                           .reduction = reader.linear(scope + ".downsample.reduction", stage.dim, merged)});
     }
-    const bool has_windows = layer.grid > config.window;  // one window fills the grid: nothing to shift
     for (std::int64_t j = 0; j < stage.depth; ++j) {
       const std::string name = scope + ".blocks." + std::to_string(j);
-      layer.blocks.push_back({.name = name,
-                              .shifted = has_windows && j % 2 == 1,
-                              .norm1 = {checkpoint, name + ".norm1", config.eps},
-                              .attention = {context, checkpoint, name + ".attn", stage},
-                              .bias = relative_bias(checkpoint.f32(name + ".attn.relative_position_bias_table"),
-                                                    config.window, stage.heads),
-                              .norm2 = {checkpoint, name + ".norm2", config.eps},
-                              .mlp = {context, checkpoint, name + ".mlp", stage}});
-    }
-    if (has_windows) layer.mask = shift_mask(layer.grid, config.window, config.window / 2);
-    levels_.push_back(std::move(layer));
-  }
-}
-
-void Swin::plan(std::int64_t batch) {
-  if (batch == planned_) return;
-  reserve(buffers_.patches, batch * config().grid() * config().grid() * config().patch_values() * kBytes);
-  for (std::size_t s = 0; s < levels_.size(); ++s) {
-    Level& layer = levels_[s];
-    const Stage& stage = config().stages[s];
-    const std::int64_t tokens = layer.grid * layer.grid;
-    reserve(buffers_.tokens, batch * tokens * stage.dim * kBytes);
-    reserve(buffers_.normed, batch * tokens * stage.dim * kBytes);
-    reserve(buffers_.merged, batch * tokens * stage.dim * kBytes);
-    layer.plain = repeated(window_order(layer.grid, config().window, 0), batch);
-    layer.rolled = repeated(window_order(layer.grid, config().window, config().window / 2), batch);
-  }
-  planned_ = batch;
-}
-
-void Swin::forward(std::span<const float> images, std::int64_t batch, std::span<float> logits) {
-  plan(batch);
-  const std::int64_t first_tokens = batch * config().grid() * config().grid();
-  Tensor tokens(buffers_.tokens.data(), {first_tokens, config().stages.front().dim});
-  embed(images, batch, tokens);
-  clock().lap(Step::kPatch);
-  for (Level& layer : levels_) {
-    if (layer.merging) tokens = merge(layer, batch, tokens);
-    for (Block& block : layer.blocks) {
-      attend(layer, block, batch, tokens);
-      const Tensor normed = normalised(block.norm2, tokens, block.mlp.fc1(), buffers_.normed, calibrator());
-      clock().lap(Step::kNorm);
-      block.mlp.run(normed, buffers_.hidden, tokens, calibrator());
-      show(block.name, tokens);
+      steps_.push_back({.is_merging = false, .index = blocks_.size()});
+      blocks_.push_back({.level = s,
+                         .shifted = has_windows && j % 2 == 1,
+                         .block = reader.block(name, stage, config.eps),
+                         .bias = relative_bias(reader.checkpoint.f32(name + ".attn.relative_position_bias_table"),
+                                               window_, stage.heads)});
     }
   }
-  const Tensor normed(buffers_.normed.data(), {tokens.rows(), tokens.columns()});
-  norm_.run(tokens, normed);
-  clock().lap(Step::kNorm);
-  show("norm", normed);
-  classify(normed, batch, logits);
-  clock().lap(Step::kHead);
 }
 
-void Swin::embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens) {
-  const std::int64_t patches = config().grid() * config().grid();
-  const Encoding& means = calibrator() == nullptr ? patch_embed_.linear.source() : kFloat;  // a calibrator sees f32
-  const Tensor cut(buffers_.patches.data(), {batch * patches, config().patch_values()}, means);
-  cut_patches(images, config().image_size, config().patch, cut);
-  patch_embed_.linear.run(encoded(cut, patch_embed_, buffers_.codes, calibrator()), tokens);
+void Swin::plan(std::int64_t batch, bool observed, BufferPlan& plan) const {
+  const std::int64_t patches = levels_.front().grid * levels_.front().grid;
+  plan.need(Slot::kEncoded, batch * patches * patch_embed_.linear.inputs());
+  for (const Level& level : levels_) {
+    const std::int64_t rows = batch * level.grid * level.grid;
+    plan.need(Slot::kTokens, rows * level.dim);
+    plan.need(Slot::kNormed, rows * level.dim);
+    plan.need(Slot::kOrder, rows);
+  }
+  for (const Merging& merging : mergings_) {
+    const Level& level = levels_[merging.level];
+    const std::int64_t merged = batch * level.grid * level.grid * merging.reduction.linear.inputs();
+    plan.need(Slot::kNeighbours, merged);
+    plan.need(Slot::kNormed, merged);
+  }
+  for (const WindowBlock& block : blocks_) block.block.plan(windows_of(block, batch), observed, plan);
+}
+
+bool Swin::embed(Workspace& workspace, const Tensor& patches, std::int64_t batch, Observer* observer) const {
+  const Level& level = levels_.front();
+  const Tensor src = encoded(workspace, patches, patch_embed_.linear);
+  if (observer != nullptr && !observer->input(patch_embed_.name, src)) return false;
+  const Tensor tokens = workspace.tensor(Slot::kTokens, {batch * level.grid * level.grid, level.dim});
+  patch_embed_.linear.run(workspace.gemm(), src, tokens);
   patch_norm_.run(tokens, tokens);
+  workspace.clock().lap(Step::kPatch);
+  return true;
 }
 
-void Swin::attend(Level& layer, Block& block, std::int64_t batch, const Tensor& tokens) {
-  const std::int64_t area = config().window * config().window;
-  const std::int64_t windows = layer.grid * layer.grid / area;
-  const auto& order = block.shifted ? layer.rolled : layer.plain;
-  const Tensor normed = normalised(block.norm1, tokens, block.attention.qkv(), buffers_.normed, calibrator(), order);
-  clock().lap(Step::kNorm);
-  block.attention.run(normed, tokens, Epilogue::kAccumulate,
-                      {.groups = batch * windows,
-                       .per_picture = windows,
-                       .tokens = area,
-                       .bias = block.bias,
-                       .mask = block.shifted ? std::span<const float>(layer.mask) : std::span<const float>(),
-                       .to = order},
-                      buffers_.attention, calibrator());
+bool Swin::step(std::size_t index, Workspace& workspace, std::int64_t batch, Observer* observer) const {
+  const Part& part = steps_[index];
+  if (part.is_merging) return merge(mergings_[part.index], workspace, batch, observer);
+  const WindowBlock& block = blocks_[part.index];
+  const Level& level = levels_[block.level];
+  AttentionShape shape = windows_of(block, batch);
+  shape.order = repeated(workspace, block.shifted ? level.rolled : level.plain, batch);
+  const Tensor tokens = workspace.tensor(Slot::kTokens, {batch * level.grid * level.grid, level.dim});
+  return block.block.run(workspace, tokens, shape, observer);
 }
 
-Tensor Swin::merge(Level& layer, std::int64_t batch, const Tensor& tokens) {
-  Merging& merging = *layer.merging;
-  const std::int64_t rows = batch * layer.grid * layer.grid;
-  const Tensor neighbours(buffers_.merged.data(), {rows, 4 * tokens.columns()});
-  const Tensor merged(buffers_.tokens.data(), {rows, merging.reduction.linear.outputs()});
-  gather_neighbours(tokens, 2 * layer.grid, neighbours);
-  const Tensor normed = normalised(merging.norm, neighbours, merging.reduction, buffers_.normed, calibrator());
-  clock().lap(Step::kNorm);
-  merging.reduction.linear.run(normed, merged);  // over the old tokens, which are no longer needed
-  clock().lap(Step::kReduction);
-  return merged;
+AttentionShape Swin::windows_of(const WindowBlock& block, std::int64_t batch) const {
+  const Level& level = levels_[block.level];
+  const std::int64_t area = window_ * window_;
+  const std::int64_t windows = level.grid * level.grid / area;
+  return {.groups = batch * windows,
+          .per_picture = windows,
+          .tokens = area,
+          .bias = block.bias,
+          .mask = block.shifted ? std::span<const float>(level.mask) : std::span<const float>()};
 }
 
-void Swin::classify(const Tensor& normed, std::int64_t batch, std::span<float> logits) {
-  const std::int64_t dim = normed.columns();
-  const std::int64_t tokens = normed.rows() / batch;
-  const Tensor pooled(buffers_.merged.data(), {batch, dim});
-  for (std::int64_t b = 0; b < batch; ++b) {
-    float* mean = pooled.row(b);
-    std::fill_n(mean, dim, 0.0F);
-    for (std::int64_t t = 0; t < tokens; ++t) {
-      const float* row = normed.row(b * tokens + t);
-      for (std::int64_t c = 0; c < dim; ++c) mean[c] += row[c];
+bool Swin::merge(const Merging& merging, Workspace& workspace, std::int64_t batch, Observer* observer) const {
+  const Level& level = levels_[merging.level];
+  const Level& before = levels_[merging.level - 1];
+  const Linear& reduction = merging.reduction.linear;
+  const std::int64_t rows = batch * level.grid * level.grid;
+  const Tensor tokens = workspace.tensor(Slot::kTokens, {4 * rows, before.dim});
+  const Tensor neighbours = workspace.tensor(Slot::kNeighbours, {rows, 4 * before.dim});
+  gather_neighbours(tokens, before.grid, neighbours);
+  const Tensor normed = normalised(workspace, merging.norm, neighbours, reduction);
+  workspace.clock().lap(Step::kNorm);
+  if (observer != nullptr && !observer->input(merging.reduction.name, normed)) return false;
+  // Over the old tokens, which are no longer needed.
+  reduction.run(workspace.gemm(), normed, workspace.tensor(Slot::kTokens, {rows, level.dim}));
+  workspace.clock().lap(Step::kReduction);
+  return true;
+}
+
+StreamShape Swin::stream_after(std::size_t count) const {
+  if (count == 0) return {levels_.front().grid * levels_.front().grid, levels_.front().dim};
+  const Part& last = steps_[count - 1];
+  const Level& level = levels_[last.is_merging ? mergings_[last.index].level : blocks_[last.index].level];
+  return {level.grid * level.grid, level.dim};
+}
+
+void Swin::visit_sites(const std::function<void(const SiteRef&)>& use) {
+  use({.name = patch_embed_.name, .linear = &patch_embed_.linear});
+  for (const Part& part : steps_) {
+    if (part.is_merging) {
+      Merging& merging = mergings_[part.index];
+      use({.name = merging.reduction.name, .linear = &merging.reduction.linear, .norm = &merging.norm});
+    } else {
+      visit_block(blocks_[part.index].block, use);
     }
-    for (std::int64_t c = 0; c < dim; ++c) mean[c] /= static_cast<float>(tokens);
   }
-  head_.linear.run(encoded(pooled, head_, buffers_.codes, calibrator()),
-                   Tensor(logits.data(), {batch, config().classes}));
 }
 
 }  // namespace vitq

@@ -3,64 +3,64 @@
 // bias, every second block shifted, 2x2 patch merging between stages.
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
-#include "models/attention.h"
-#include "models/model.h"
+#include "models/backbone.h"
+#include "models/config.h"
+#include "models/read_layers.h"
 
 namespace vitq {
 
-class Swin final : public Model {
+class Swin final : public Backbone {
  public:
-  Swin(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint);
-  void forward(std::span<const float> images, std::int64_t batch, std::span<float> logits) override;
+  Swin(const ModelConfig& config, const LayerReader& reader);
+
+  [[nodiscard]] const Encoding& patch_source() const override { return patch_embed_.linear.source(); }
+  void plan(std::int64_t batch, bool observed, BufferPlan& plan) const override;
+  [[nodiscard]] bool embed(Workspace& workspace, const Tensor& patches, std::int64_t batch,
+                           Observer* observer) const override;
+  [[nodiscard]] std::size_t steps() const override { return steps_.size(); }
+  [[nodiscard]] bool step(std::size_t index, Workspace& workspace, std::int64_t batch,
+                          Observer* observer) const override;
+  [[nodiscard]] StreamShape stream_after(std::size_t count) const override;
+  void visit_sites(const std::function<void(const SiteRef&)>& use) override;
 
  private:
-  struct Block {
-    std::string name;
+  // One stage's grid and what its windows share.
+  struct Level {
+    std::int64_t grid = 0;  // tokens per side
+    std::int64_t dim = 0;
+    std::vector<float> mask;           // [windows, window^2, padded window^2], empty where nothing is shifted
+    std::vector<std::int32_t> plain;   // token of each row in window order
+    std::vector<std::int32_t> rolled;  // the same with the shift
+  };
+  struct WindowBlock {
+    std::size_t level;
     bool shifted;
-    Norm norm1;
-    Attention attention;
-    std::vector<float> bias;  ///< [heads, window^2, padded window^2]
-    Norm norm2;
-    Mlp mlp;
+    Block block;
+    std::vector<float> bias;  // [heads, window^2, padded window^2]
   };
   struct Merging {
+    std::size_t level;  // behind it
     Norm norm;
     Layer reduction;
   };
-  struct Level {
-    std::int64_t grid = 0;           ///< tokens per side
-    std::optional<Merging> merging;  ///< in front of every stage but the first
-    std::vector<Block> blocks;
-    std::vector<float> mask;           ///< [windows, window^2, padded window^2], empty where nothing is shifted
-    std::vector<std::int32_t> plain;   ///< token of each row in window order, for the planned batch
-    std::vector<std::int32_t> rolled;  ///< the same with the shift
-  };
-  struct Buffers {
-    Buffer patches;  ///< [batch * patches, channels * patch^2], of all pictures
-    Buffer tokens;   ///< [batch * grid^2, dim], the residual stream
-    Buffer normed;   ///< [batch * grid^2, dim], in window order before attention
-    Buffer merged;   ///< [batch * grid^2 / 4, 4 dim], 2x2 neighbours side by side; the pooled tokens
-    Buffer hidden;   ///< [batch * grid^2, hidden]
-    Buffer codes;    ///< patches, or pooled tokens, of a quantized layer
-    AttentionBuffers attention;
+  // A block, or the merging in front of a stage's first.
+  struct Part {
+    bool is_merging;
+    std::size_t index;  // into mergings_ or blocks_
   };
 
-  void plan(std::int64_t batch);
-  void embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens);
-  void attend(Level& layer, Block& block, std::int64_t batch, const Tensor& tokens);
-  Tensor merge(Level& layer, std::int64_t batch, const Tensor& tokens);
-  void classify(const Tensor& normed, std::int64_t batch, std::span<float> logits);
+  [[nodiscard]] AttentionShape windows_of(const WindowBlock& block, std::int64_t batch) const;
+  [[nodiscard]] bool merge(const Merging& merging, Workspace& workspace, std::int64_t batch, Observer* observer) const;
 
+  std::int64_t window_;
   Layer patch_embed_;
   Norm patch_norm_;
   std::vector<Level> levels_;
-  Norm norm_;
-  Layer head_;
-  Buffers buffers_;
-  std::int64_t planned_ = 0;  // batch the buffers and row orders were made for
+  std::vector<WindowBlock> blocks_;
+  std::vector<Merging> mergings_;
+  std::vector<Part> steps_;
 };
 
 }  // namespace vitq

@@ -3,45 +3,36 @@
 
 #include <vector>
 
-#include "models/attention.h"
-#include "models/model.h"
+#include "models/backbone.h"
+#include "models/config.h"
+#include "models/read_layers.h"
 
 namespace vitq {
 
-class Vit final : public Model {
+class Vit final : public Backbone {
  public:
-  Vit(MatmulContext& context, const ModelConfig& config, const Checkpoint& checkpoint);
-  void forward(std::span<const float> images, std::int64_t batch, std::span<float> logits) override;
+  Vit(const ModelConfig& config, const LayerReader& reader);
+
+  [[nodiscard]] const Encoding& patch_source() const override { return patch_embed_.linear.source(); }
+  void plan(std::int64_t batch, bool observed, BufferPlan& plan) const override;
+  [[nodiscard]] bool embed(Workspace& workspace, const Tensor& patches, std::int64_t batch,
+                           Observer* observer) const override;
+  [[nodiscard]] std::size_t steps() const override { return blocks_.size(); }
+  [[nodiscard]] bool step(std::size_t index, Workspace& workspace, std::int64_t batch,
+                          Observer* observer) const override;
+  [[nodiscard]] StreamShape stream_after(std::size_t /*count*/) const override { return {tokens_, dim_}; }
+  void visit_sites(const std::function<void(const SiteRef&)>& use) override;
 
  private:
-  struct Block {
-    std::string name;
-    Norm norm1;
-    Attention attention;
-    Norm norm2;
-    Mlp mlp;
-  };
-  struct Buffers {
-    Buffer patches;  ///< [batch * patches, channels * patch^2], of all pictures
-    Buffer tokens;   ///< [batch * tokens, dim], the residual stream
-    Buffer normed;   ///< [batch * tokens, dim]
-    Buffer hidden;   ///< [batch * tokens, hidden], at the end the class tokens
-    Buffer codes;    ///< patches, or class tokens, of a quantized layer
-    AttentionBuffers attention;
-  };
-
-  void plan(std::int64_t batch);
-  void embed(std::span<const float> images, std::int64_t batch, const Tensor& tokens);
-  void classify(const Tensor& normed, std::int64_t batch, std::span<float> logits);
-
-  std::int64_t tokens_;          // per picture, class token included
-  std::vector<float> position_;  // [tokens, dim], the class (and distillation) token added to its row
+  std::int64_t prefix_;  // class and distillation tokens
+  std::int64_t tokens_;  // per picture, with the prefix
+  std::int64_t dim_;
+  std::vector<float> position_;  // [tokens, dim], the prefix tokens added to their rows
   Layer patch_embed_;
   std::vector<Block> blocks_;
-  Norm norm_;
-  Layer head_;
-  std::vector<Layer> head_dist_;  // one if distilled, none otherwise
-  Buffers buffers_;
 };
+
+/// Calls use(site) for qkv, the attention, proj, fc1 and fc2 of a block.
+void visit_block(Block& block, const std::function<void(const SiteRef&)>& use);
 
 }  // namespace vitq

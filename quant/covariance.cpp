@@ -19,17 +19,17 @@ constexpr std::int64_t kBlock = 1024;
 Covariance::Covariance(std::int64_t inputs)
     : inputs_(inputs), sums_(inputs), products_(inputs * inputs), block_products_(inputs * inputs) {}
 
-void Covariance::add(MatmulContext& context, std::span<const std::uint8_t> codes, std::int64_t times) {
+void Covariance::add(Gemm& gemm, std::span<const std::uint8_t> codes, std::int64_t times) {
   check(inputs_ > 0 && std::ssize(codes) % inputs_ == 0, "covariance: ", codes.size(),
         " codes cannot be divided into rows of ", inputs_);
   const std::int64_t rows = std::ssize(codes) / inputs_;
   for (std::int64_t first = 0; first < rows; first += kBlock) {
-    add_block(context, codes.data() + first * inputs_, std::min(kBlock, rows - first), times);
+    add_block(gemm, codes.data() + first * inputs_, std::min(kBlock, rows - first), times);
   }
   rows_ += rows * times;
 }
 
-void Covariance::add_block(MatmulContext& context, const std::uint8_t* codes, std::int64_t rows, std::int64_t times) {
+void Covariance::add_block(Gemm& gemm, const std::uint8_t* codes, std::int64_t rows, std::int64_t times) {
   block_.resize(rows * inputs_);
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < inputs_; ++c) {
@@ -41,7 +41,7 @@ void Covariance::add_block(MatmulContext& context, const std::uint8_t* codes, st
   const Tensor x(block_.data(), {1, 1, rows, inputs_});
   // With outer strides as a dense tensor has them: for others oneDNN 2.6.3 takes its reference code, 1000 times slower.
   const Tensor x_transposed(block_.data(), {1, 1, inputs_, rows}, {rows * inputs_, rows * inputs_, 1, inputs_});
-  context.multiply(x_transposed, x, Tensor(block_products_.data(), {1, 1, inputs_, inputs_}));
+  gemm.multiply(x_transposed, x, Tensor(block_products_.data(), {1, 1, inputs_, inputs_}));
   const auto weight = static_cast<double>(times);
   parallel_for(inputs_ * inputs_, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) products_[i] += weight * block_products_[i];

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/gemm.h"
 
 namespace vitq {
 
@@ -17,7 +17,7 @@ class Covariance {
   explicit Covariance(std::int64_t inputs);
 
   /// codes: [rows, inputs] dense, each row as if it were there `times` times. All products are summed exactly.
-  void add(MatmulContext& context, std::span<const std::uint8_t> codes, std::int64_t times = 1);
+  void add(Gemm& gemm, std::span<const std::uint8_t> codes, std::int64_t times = 1);
 
   [[nodiscard]] std::int64_t inputs() const { return inputs_; }
 
@@ -25,7 +25,7 @@ class Covariance {
   [[nodiscard]] std::vector<double> about(std::int32_t zero_point) const;
 
  private:
-  void add_block(MatmulContext& context, const std::uint8_t* codes, std::int64_t rows, std::int64_t times);
+  void add_block(Gemm& gemm, const std::uint8_t* codes, std::int64_t rows, std::int64_t times);
 
   std::int64_t inputs_;
   std::int64_t rows_ = 0;

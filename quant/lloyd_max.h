@@ -26,7 +26,7 @@ LevelFit fit_levels(const FloatRows& values, int bits);
 /// 2^bits levels, strictly ascending within +-63, for the weights [rows, inputs] of a layer: those of least squared
 /// error when each row is scaled so that level 63 stands for kLevelReach times its root mean square
 /// (weight_level_scale), and rounded to whole steps before it goes to the nearest level. So narrow that every CPU
-/// multiplies them exactly (engine/gemm/matmul.h). bits 3 to 5.
+/// multiplies them exactly (engine/gemm/onednn.h). bits 3 to 5.
 std::vector<std::int8_t> fit_weight_levels(std::span<const float> weight, std::int64_t rows, int bits);
 
 inline constexpr double kLevelReach = 4.5;

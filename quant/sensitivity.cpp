@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <map>
 #include <utility>
 
 #include "engine/error.h"
-#include "models/model.h"
+#include "models/network.h"
 #include "quant/weights.h"
 
 namespace vitq {
@@ -14,39 +14,6 @@ namespace vitq {
 namespace {
 
 constexpr int kMeasuredBits = 4;
-
-// Lets the pass run with one layer in another's place, and puts the first back when the pass comes by again.
-class OneReplaced final : public Calibrator {
- public:
-  void norm(const std::string& /*norm_name*/, const std::string& layer_name, const Tensor& /*normed*/, Norm& /*norm*/,
-            Linear& layer) override {
-    visit(layer_name, layer);
-  }
-  void linear(const std::string& layer_name, const Tensor& /*src*/, Linear& layer) override {
-    visit(layer_name, layer);
-  }
-  void attention(const std::string& /*name*/, const Tensor& /*qkv*/, std::int64_t /*heads*/,
-                 const AttentionShape& /*shape*/, AttentionCodes& /*codes*/) override {}
-
-  // From the next pass on, which must come by `name` and, if there was one, the layer replaced before.
-  void replace(const std::string& name, Linear layer) { before_ = std::exchange(now_, {name, std::move(layer)}); }
-
- private:
-  struct Exchange {
-    std::string name;
-    std::optional<Linear> layer;  // what is not in the model: first the new layer, then the model's own
-  };
-
-  void visit(const std::string& name, Linear& layer) {
-    for (Exchange* exchange : {&before_, &now_}) {
-      if (exchange->name == name && exchange->layer) std::swap(layer, *exchange->layer);
-    }
-    if (name == before_.name) before_ = {};
-  }
-
-  Exchange before_;
-  Exchange now_;
-};
 
 std::vector<double> log_probabilities(std::span<const float> logits) {
   const double most = *std::ranges::max_element(logits);
@@ -75,14 +42,15 @@ std::vector<LayerCost> measure_sensitivity(const Checkpoint& checkpoint, const M
                                            std::span<const std::string> layers,
                                            const std::function<void(const std::string&)>& advance) {
   check(count > 0, "sensitivity: no pictures");
-  MatmulContext context;
-  const auto model = make_model(context, description.config, checkpoint);
+  Workspace workspace;
+  Network network = make_network(description.config, checkpoint);
+  std::map<std::string, Linear*> linears;
+  network.visit_sites([&](const SiteRef& site) {
+    if (site.linear != nullptr) linears[site.name] = site.linear;
+  });
   std::vector<float> expected(count * description.config.classes);
   std::vector<float> found(expected.size());
-  model->forward(images, count, expected);
-
-  OneReplaced calibrator;
-  model->set_calibrator(&calibrator);
+  network.forward(workspace, images, count, expected);
   std::vector<LayerCost> costs;
   for (const std::string& layer : layers) {
     const auto weight = checkpoint.f32(layer + ".weight");
@@ -94,8 +62,11 @@ std::vector<LayerCost> measure_sensitivity(const Checkpoint& checkpoint, const M
     for (std::int64_t i = 0; i < std::ssize(values); ++i) {
       values[i] = static_cast<float>(rounded.codes[i]) * rounded.scales[i / cost.inputs];
     }
-    calibrator.replace(layer, Linear(context, values, bias, cost.outputs, cost.inputs));
-    model->forward(images, count, found);
+    Linear& in_model = *linears.at(layer);
+    const Linear own = std::exchange(
+        in_model, Linear(FloatLinear{.weight = values, .bias = bias, .outputs = cost.outputs, .inputs = cost.inputs}));
+    network.forward(workspace, images, count, found);
+    in_model = own;
     const double loss = mean_kl(expected, found, count);
     for (int bits = 3; bits <= 8; ++bits) {
       const double error = quantize_rows(weight, cost.outputs, bits).squared_error;

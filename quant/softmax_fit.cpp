@@ -32,8 +32,8 @@ void add_terms(float* scores, const AttentionShape& shape, std::int64_t heads, s
   }
 }
 
-Sample take_sample(MatmulContext& context, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape,
-                   float v_scale, std::int64_t count) {
+Sample take_sample(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape, float v_scale,
+                   std::int64_t count) {
   const std::int64_t tokens = shape.tokens;
   const std::int64_t dim = qkv.columns() / 3;
   const std::int64_t head_dim = dim / heads;
@@ -46,8 +46,8 @@ Sample take_sample(MatmulContext& context, const Tensor& qkv, std::int64_t heads
     const Tensor q(row, {1, heads, tokens, head_dim}, {tokens * 3 * dim, head_dim, 3 * dim, 1});
     const Tensor k(row + dim, {1, heads, head_dim, tokens}, {tokens * 3 * dim, head_dim, 1, 3 * dim});
     float* scores = &sample.scores[g * heads * tokens * stride];
-    context.multiply(q, k,
-                     Tensor(scores, {1, heads, tokens, tokens}, {heads * tokens * stride, tokens * stride, stride, 1}));
+    gemm.multiply(q, k,
+                  Tensor(scores, {1, heads, tokens, tokens}, {heads * tokens * stride, tokens * stride, stride, 1}));
     add_terms(scores, shape, heads, group, 1.0F / std::sqrt(static_cast<float>(head_dim)));
     for (std::int64_t h = 0; h < heads; ++h) {
       for (std::int64_t t = 0; t < tokens; ++t) {
@@ -61,12 +61,12 @@ Sample take_sample(MatmulContext& context, const Tensor& qkv, std::int64_t heads
 
 }  // namespace
 
-SoftmaxFit fit_softmax(MatmulContext& context, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape,
-                       float v_scale, int bits, SoftmaxMethod method) {
+SoftmaxFit fit_softmax(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape, float v_scale,
+                       int bits, SoftmaxMethod method) {
   constexpr std::int64_t kPictures = 4;
   constexpr std::int64_t kWindows = 64;
   const std::int64_t count = std::min(shape.groups, shape.per_picture == 1 ? kPictures : kWindows);
-  const Sample sample = take_sample(context, qkv, heads, shape, v_scale, count);
+  const Sample sample = take_sample(gemm, qkv, heads, shape, v_scale, count);
   const AttentionProbe probe({.scores = sample.scores,
                               .v = sample.v,
                               .heads = count * heads,

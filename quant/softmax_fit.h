@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
-#include "models/calibrator.h"
+#include "engine/gemm/gemm.h"
+#include "engine/layers/attention.h"
 #include "quant/calibrate.h"
 #include "quant/tanq.h"
 
@@ -20,7 +20,7 @@ struct SoftmaxFit {
 /// qkv: f32 [groups tokens, 3 heads head_dim]; v_scale: the step v will be rounded to. The sample is up to four
 /// pictures, or 64 windows, evenly spread, and of their rows what AttentionProbe takes. At 8 bits TanQ is the uniform
 /// code: its levels run on a 255-step grid (engine/kernels/softmax.h), which 256 levels fill.
-SoftmaxFit fit_softmax(MatmulContext& context, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape,
-                       float v_scale, int bits, SoftmaxMethod method);
+SoftmaxFit fit_softmax(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape, float v_scale,
+                       int bits, SoftmaxMethod method);
 
 }  // namespace vitq

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 
 namespace vitq::test {
 

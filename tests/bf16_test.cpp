@@ -8,14 +8,16 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/gemm/onednn.h"
 #include "engine/error.h"
 #include "engine/kernels/gelu.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/softmax.h"
+#include "engine/layers/linear.h"
 #include "engine/threads.h"
 #include "tests/random.h"
 
-using namespace vitq;
+    using namespace vitq;
 using test::float_of;
 using test::halves_of;
 using test::nearest_bf16;
@@ -180,14 +182,14 @@ TEST_CASE("a bf16 linear layer equals a double reference on rounded operands for
     auto src = halves_of(values);
     for (const bool biased : {true, false}) {
       const auto bias = biased ? random_floats(outputs, 3) : std::vector<float>();
-      MatmulContext context(DType::kBF16);
-      const Linear linear(context, weight, bias, outputs, inputs);
+      Gemm gemm;
+      const Linear linear(FloatLinear{weight, bias, outputs, inputs}, {.floats = DType::kBF16});
       CHECK(linear.source() == kBfloat16);
       const auto expected = reference_linear(rounded(values), rounded(weight), bias, inputs);
       const Tensor from(src.data(), {rows, inputs}, kBfloat16);
       for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu, Epilogue::kAccumulate}) {
         auto dst = residual;
-        linear.run(from, Tensor(dst.data(), {rows, outputs}), epilogue);
+        linear.run(gemm, from, Tensor(dst.data(), {rows, outputs}), epilogue);
         double worst = 0;
         for (std::int64_t i = 0; i < rows * outputs; ++i) {
           double wanted = epilogue == Epilogue::kGelu ? gelu_of(expected[i]) : expected[i];
@@ -197,7 +199,7 @@ TEST_CASE("a bf16 linear layer equals a double reference on rounded operands for
         CHECK(worst < 2e-5);
         if (epilogue == Epilogue::kAccumulate) continue;
         std::vector<std::uint16_t> halves(rows * outputs);
-        linear.run(from, Tensor(halves.data(), {rows, outputs}, kBfloat16), epilogue);
+        linear.run(gemm, from, Tensor(halves.data(), {rows, outputs}, kBfloat16), epilogue);
         std::int64_t wrong = 0;
         for (std::int64_t i = 0; i < rows * outputs; ++i) {
           const double wanted = epilogue == Epilogue::kGelu ? gelu_of(expected[i]) : expected[i];
@@ -218,9 +220,9 @@ TEST_CASE("bf16 weights are rounded half to even when they are packed") {
   for (std::int64_t i = 0; i < kSize; ++i) identity[i * kSize + i] = 1.0F;
   auto src = halves_of(identity);
   std::vector<float> transposed(kSize * kSize);
-  MatmulContext context(DType::kBF16);
-  const Linear linear(context, weight, {}, kSize, kSize);
-  linear.run(Tensor(src.data(), {kSize, kSize}, kBfloat16), Tensor(transposed.data(), {kSize, kSize}));
+  Gemm gemm;
+  const Linear linear(FloatLinear{weight, {}, kSize, kSize}, {.floats = DType::kBF16});
+  linear.run(gemm, Tensor(src.data(), {kSize, kSize}, kBfloat16), Tensor(transposed.data(), {kSize, kSize}));
   std::int64_t wrong = 0;
   for (std::int64_t o = 0; o < kSize; ++o) {
     for (std::int64_t i = 0; i < kSize; ++i) {
@@ -243,13 +245,13 @@ TEST_CASE("a bf16 row's result does not depend on the rows beside it nor on the 
       std::vector<std::uint16_t> together(kPictures * kRows * outputs);
       for (const int threads : {1, 2}) {
         const ThreadScope scope(threads);
-        MatmulContext context(DType::kBF16);
-        const Linear linear(context, weight, bias, outputs, inputs);
+        Gemm gemm;
+        const Linear linear(FloatLinear{weight, bias, outputs, inputs}, {.floats = DType::kBF16});
         if (threads == 1) {
-          linear.run(Tensor(src.data(), {kRows, inputs}, kBfloat16), Tensor(alone.data(), {kRows, outputs}, kBfloat16),
-                     epilogue);
+          linear.run(gemm, Tensor(src.data(), {kRows, inputs}, kBfloat16),
+                     Tensor(alone.data(), {kRows, outputs}, kBfloat16), epilogue);
         }
-        linear.run(Tensor(src.data(), {kPictures * kRows, inputs}, kBfloat16),
+        linear.run(gemm, Tensor(src.data(), {kPictures * kRows, inputs}, kBfloat16),
                    Tensor(together.data(), {kPictures * kRows, outputs}, kBfloat16), epilogue);
         CHECK(std::equal(alone.begin(), alone.end(), together.begin()));
       }
@@ -273,12 +275,12 @@ TEST_CASE("multiply in bf16 equals a double reference, dense with padding and st
     const Tensor from(left.data(), {groups, heads, rows, inner}, kBfloat16);
     const Tensor by(right.data(), {groups, heads, inner, columns}, {heads * columns * inner, columns * inner, 1, inner},
                     kBfloat16);
-    MatmulContext context;  // what is multiplied says how, not what a context packs
-    context.multiply(from, by, Tensor(dst.data(), {groups, heads, rows, columns}));
+    Gemm gemm;  // what is multiplied says how, not what a context packs
+    gemm.multiply(from, by, Tensor(dst.data(), {groups, heads, rows, columns}));
     // As attention writes it: the heads of a row side by side.
-    context.multiply(from, by,
-                     Tensor(halves.data(), {groups, heads, rows, columns},
-                            {rows * heads * columns, columns, heads * columns, 1}, kBfloat16));
+    gemm.multiply(from, by,
+                  Tensor(halves.data(), {groups, heads, rows, columns},
+                         {rows * heads * columns, columns, heads * columns, 1}, kBfloat16));
     double worst = 0;
     std::int64_t wrong = 0;
     for (std::int64_t i = 0; i < std::ssize(dst); ++i) {
@@ -308,15 +310,15 @@ TEST_CASE("a bf16 qkv layer splits into what it would write") {
   constexpr std::int64_t kDim = kHeads * kHeadDim;
   const auto weight = random_floats(3 * kDim * kDim, 2);
   auto src = halves_of(random_floats(kGroups * kTokens * kDim, 1));
-  MatmulContext context(DType::kBF16);
-  const Linear linear(context, weight, random_floats(3 * kDim, 3), 3 * kDim, kDim);
+  Gemm gemm;
+  const Linear linear(FloatLinear{weight, random_floats(3 * kDim, 3), 3 * kDim, kDim}, {.floats = DType::kBF16});
   const Tensor from(src.data(), {kGroups * kTokens, kDim}, kBfloat16);
   std::vector<std::uint16_t> whole(kGroups * kTokens * 3 * kDim);
-  linear.run(from, Tensor(whole.data(), {kGroups * kTokens, 3 * kDim}, kBfloat16));
+  linear.run(gemm, from, Tensor(whole.data(), {kGroups * kTokens, 3 * kDim}, kBfloat16));
   std::vector<std::uint16_t> q(kGroups * kTokens * kDim);
   std::vector<std::uint16_t> k(kGroups * 208 * kDim);
   std::vector<std::uint16_t> v(kGroups * 224 * kDim);
-  linear.run_split(from, Tensor(q.data(), {kGroups, kHeads, kTokens, kHeadDim}, kBfloat16),
+  linear.run_split(gemm, from, Tensor(q.data(), {kGroups, kHeads, kTokens, kHeadDim}, kBfloat16),
                    Tensor(k.data(), {kGroups, kHeads, 208, kHeadDim}, kBfloat16),
                    Tensor(v.data(), {kGroups, kHeads, 224, kHeadDim}, kBfloat16));
   std::int64_t wrong = 0;
@@ -335,18 +337,20 @@ TEST_CASE("a bf16 qkv layer splits into what it would write") {
 }
 
 TEST_CASE("what bf16 does not take is refused by name") {
-  CHECK_THROWS_WITH_AS(MatmulContext{DType::kU8}, "matmul: floats as u8, expected f32 or bf16", Error);
-  if (!has_bf16()) CHECK_THROWS_AS(MatmulContext{DType::kBF16}, Error);
-  if (test::skips_without_bf16()) return;
   std::vector<float> values(64);
-  MatmulContext context(DType::kBF16);
-  const Linear linear(context, values, {}, 8, 8);
+  const FloatLinear layer{values, {}, 8, 8};
+  CHECK_THROWS_WITH_AS(Linear(layer, {.floats = DType::kU8}), "linear: float weights as u8, expected f32 or bf16",
+                       Error);
+  if (!has_bf16()) CHECK_THROWS_AS(Linear(layer, {.floats = DType::kBF16}), Error);
+  if (test::skips_without_bf16()) return;
+  Gemm gemm;
+  const Linear linear(FloatLinear{values, {}, 8, 8}, {.floats = DType::kBF16});
   const Tensor src(values.data(), {2, 8}, kBfloat16);
   const Tensor dst(values.data() + 32, {2, 8}, kBfloat16);
-  CHECK_THROWS_WITH_AS(linear.run(Tensor(values.data(), {2, 8}), dst), "linear: expected bf16, found f32 -> bf16",
+  CHECK_THROWS_WITH_AS(linear.run(gemm, Tensor(values.data(), {2, 8}), dst), "linear: expected bf16, found f32 -> bf16",
                        Error);
-  CHECK_THROWS_WITH_AS(linear.run(src, dst, Epilogue::kAccumulate), "linear: only f32 can be added to, not bf16",
+  CHECK_THROWS_WITH_AS(linear.run(gemm, src, dst, Epilogue::kAccumulate), "linear: only f32 can be added to, not bf16",
                        Error);
-  CHECK_THROWS_WITH_AS(linear.run(src, Tensor(values.data() + 32, {2, 8}, Encoding{.dtype = DType::kU8})),
+  CHECK_THROWS_WITH_AS(linear.run(gemm, src, Tensor(values.data() + 32, {2, 8}, Encoding{.dtype = DType::kU8})),
                        "linear: bf16 weights write f32 or bf16, not u8", Error);
 }

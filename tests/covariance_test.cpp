@@ -25,11 +25,11 @@ double moment(const std::vector<std::uint8_t>& codes, std::int64_t i, std::int64
 }  // namespace
 
 TEST_CASE("covariance: second moments equal the scalar ones, about any centre and over any number of blocks") {
-  MatmulContext context;
+  Gemm gemm;
   for (const std::int64_t rows : {1, 7, 1024, 1025, 2500}) {
     const auto codes = test::random_codes<std::uint8_t>(rows * kInputs, rows, 0, 255);
     Covariance covariance(kInputs);
-    covariance.add(context, codes);
+    covariance.add(gemm, codes);
     for (const std::int32_t zero_point : {0, 128, -3000}) {
       const auto moments = covariance.about(zero_point);
       for (std::int64_t i = 0; i < kInputs; ++i) {
@@ -42,23 +42,23 @@ TEST_CASE("covariance: second moments equal the scalar ones, about any centre an
 }
 
 TEST_CASE("covariance: rows may come in parts, and count several times") {
-  MatmulContext context;
+  Gemm gemm;
   const auto codes = test::random_codes<std::uint8_t>(300 * kInputs, 5, 0, 255);
   Covariance whole(kInputs);
-  whole.add(context, codes);
+  whole.add(gemm, codes);
   Covariance parts(kInputs);
-  parts.add(context, std::span(codes).first(100 * kInputs));
-  parts.add(context, std::span(codes).subspan(100 * kInputs));
+  parts.add(gemm, std::span(codes).first(100 * kInputs));
+  parts.add(gemm, std::span(codes).subspan(100 * kInputs));
   CHECK(parts.about(7) == whole.about(7));
-  whole.add(context, std::span(codes).first(5 * kInputs), 3);
-  for (int i = 0; i < 3; ++i) parts.add(context, std::span(codes).first(5 * kInputs));
+  whole.add(gemm, std::span(codes).first(5 * kInputs), 3);
+  for (int i = 0; i < 3; ++i) parts.add(gemm, std::span(codes).first(5 * kInputs));
   CHECK(parts.about(7) == whole.about(7));
 }
 
 TEST_CASE("covariance: what makes no sense is refused") {
-  MatmulContext context;
+  Gemm gemm;
   Covariance covariance(kInputs);
   CHECK_THROWS_WITH_AS((void)covariance.about(0), "covariance: no rows; give at least one picture", Error);
-  CHECK_THROWS_WITH_AS(covariance.add(context, std::vector<std::uint8_t>(20)),
+  CHECK_THROWS_WITH_AS(covariance.add(gemm, std::vector<std::uint8_t>(20)),
                        "covariance: 20 codes cannot be divided into rows of 19", Error);
 }

@@ -48,6 +48,30 @@ double largest_difference(std::span<const float> a, std::span<const float> b) {
   return worst;
 }
 
+// The stored rows of each block's output against what a pass shows.
+class Comparison final : public Observer {
+ public:
+  Comparison(const SafetensorsFile& reference, std::string model) : reference_(reference), model_(std::move(model)) {}
+
+  void output(const std::string& site, const Tensor& value) override {
+    const auto expected = floats(reference_, model_ + "/" + site);
+    const std::int64_t dim = value.columns();
+    const std::array rows{std::int64_t{0}, std::int64_t{1}, value.rows() / 2, value.rows() - 1};
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      worst = std::max(worst, largest_difference({value.row(rows[i]), static_cast<std::size_t>(dim)},
+                                                 std::span(expected).subspan(i * dim, dim)));
+    }
+    ++seen;
+  }
+
+  double worst = 0;
+  int seen = 0;
+
+ private:
+  const SafetensorsFile& reference_;
+  std::string model_;
+};
+
 // Every stored block row and the logits of one seeded model.
 void check_seeded_model(const std::string& name) {
   const auto folder = golden();
@@ -58,20 +82,11 @@ void check_seeded_model(const std::string& name) {
   std::vector<float> image(classifier.picture_size());
   fill_seeded_input(0, image);
 
-  double worst = 0;
-  int seen = 0;
-  classifier.model().set_tap([&](const std::string& site, const Tensor& value) {
-    const auto expected = floats(reference, name + "/" + site);
-    const std::int64_t dim = value.columns();
-    const std::array rows{std::int64_t{0}, std::int64_t{1}, value.rows() / 2, value.rows() - 1};
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      worst = std::max(worst, largest_difference({value.row(rows[i]), static_cast<std::size_t>(dim)},
-                                                 std::span(expected).subspan(i * dim, dim)));
-    }
-    ++seen;
-  });
   std::vector<float> logits(classifier.config().classes);
-  classifier.logits(image, 1, logits);
+  Comparison comparison(reference, name);
+  classifier.network().forward(classifier.workspace(), image, 1, logits, &comparison);
+  const double worst = comparison.worst;
+  const int seen = comparison.seen;
 
   std::int64_t blocks = 0;
   for (const Stage& stage : classifier.config().stages) blocks += stage.depth;

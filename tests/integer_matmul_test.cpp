@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/softmax.h"
+#include "engine/layers/linear.h"
 #include "engine/threads.h"
+#include "tests/integer_layer.h"
 #include "tests/random.h"
 #include "tests/random_codes.h"
 
@@ -57,28 +59,30 @@ std::int64_t wrong_products(const Case& s, std::int64_t least, std::int64_t most
   std::vector<std::int32_t> c(kHeads * s.rows * s.outputs);
   const std::int64_t b_row = transposed ? 1 : s.outputs;
   const std::int64_t b_column = transposed ? s.inputs : 1;
-  MatmulContext context;
-  context.multiply(Tensor(a.data(), {1, kHeads, s.rows, s.inputs}, least < 0 ? kS8 : kU8),
-                   Tensor(b.data(), {1, kHeads, s.inputs, s.outputs},
-                          {kHeads * s.inputs * s.outputs, s.inputs * s.outputs, b_row, b_column}, kS8),
-                   Tensor(c.data(), {1, kHeads, s.rows, s.outputs}, kSums));
+  Gemm gemm;
+  gemm.multiply(Tensor(a.data(), {1, kHeads, s.rows, s.inputs}, least < 0 ? kS8 : kU8),
+                Tensor(b.data(), {1, kHeads, s.inputs, s.outputs},
+                       {kHeads * s.inputs * s.outputs, s.inputs * s.outputs, b_row, b_column}, kS8),
+                Tensor(c.data(), {1, kHeads, s.rows, s.outputs}, kSums));
   return wrong_sums(a, b, c, kHeads, s, b_row, b_column);
 }
 
 // What a layer of integer weights computes, in double.
-struct Layer {
+struct TestLayer {
   std::vector<std::int8_t> codes;
   std::vector<float> scale, bias;
   Encoding source;
   Case shape;
 
-  explicit Layer(const Case& s, int most_code, Encoding from)
+  explicit TestLayer(const Case& s, int most_code, Encoding from)
       : codes(random_codes<std::int8_t>(s.outputs * s.inputs, 5, -most_code, most_code)),
         scale(random_floats(s.outputs, 6, 0.001F, 0.01F)),
         bias(random_floats(s.outputs, 7)),
         source(from),
         shape(s) {}
-  [[nodiscard]] IntegerWeights weights() const { return {codes, scale, bias, shape.outputs, shape.inputs, source}; }
+  [[nodiscard]] QuantizedLinear weights() const {
+    return test::integer_layer(codes, scale, bias, shape.outputs, shape.inputs, source);
+  }
   [[nodiscard]] double at(const std::vector<std::uint8_t>& src, std::int64_t row, std::int64_t o) const {
     std::int64_t sum = 0;
     for (std::int64_t i = 0; i < shape.inputs; ++i) {
@@ -122,17 +126,17 @@ TEST_CASE("a layer of integer weights equals plain loops, for every epilogue and
     for (const Encoding& source : {Encoding{DType::kU8, 0.02F, 128}, Encoding{DType::kU8, 0.01F, -35, 8}}) {
       CAPTURE(s.outputs);
       CAPTURE(s.inputs);
-      const Layer layer(s, 64, source);  // no row is halved
+      const TestLayer layer(s, 64, source);  // no row is halved
       auto src = random_codes<std::uint8_t>(s.rows * s.inputs, 1, 0, 255);
-      MatmulContext context;
-      const Linear linear(context, layer.weights());
+      Gemm gemm;
+      const Linear linear(layer.weights());
       CHECK(linear.source() == source);
       const Tensor from(src.data(), {s.rows, s.inputs}, source);
       const auto before = random_floats(s.rows * s.outputs, 8);
       std::vector<float> plain(before.size());
       auto added = before;
-      linear.run(from, Tensor(plain.data(), {s.rows, s.outputs}));
-      linear.run(from, Tensor(added.data(), {s.rows, s.outputs}), Epilogue::kAccumulate);
+      linear.run(gemm, from, Tensor(plain.data(), {s.rows, s.outputs}));
+      linear.run(gemm, from, Tensor(added.data(), {s.rows, s.outputs}), Epilogue::kAccumulate);
       double worst = 0;
       std::int64_t wrong = 0;
       for (std::int64_t i = 0; i < s.rows * s.outputs; ++i) {
@@ -145,7 +149,7 @@ TEST_CASE("a layer of integer weights equals plain loops, for every epilogue and
       CHECK(wrong == 0);
       const Encoding to{DType::kU8, 0.05F, 100, 7};
       std::vector<std::uint8_t> codes(before.size());
-      linear.run(from, Tensor(codes.data(), {s.rows, s.outputs}, to));
+      linear.run(gemm, from, Tensor(codes.data(), {s.rows, s.outputs}, to));
       for (std::size_t i = 0; i < codes.size(); ++i) {
         const float code = plain[i] * (1.0F / to.scale) + 100.0F;
         wrong += codes[i] != std::nearbyint(std::clamp(code, 0.0F, 127.0F));
@@ -157,12 +161,12 @@ TEST_CASE("a layer of integer weights equals plain loops, for every epilogue and
 
 TEST_CASE("a layer with full-range weights stays right where bytes saturate: its codes are halved") {
   const Case s{49, 96, 384};
-  const Layer layer(s, 127, Encoding{DType::kU8, 0.02F, 128});
+  const TestLayer layer(s, 127, Encoding{DType::kU8, 0.02F, 128});
   auto src = random_codes<std::uint8_t>(s.rows * s.inputs, 1, 0, 255);
-  MatmulContext context;
-  const Linear linear(context, layer.weights());
+  Gemm gemm;
+  const Linear linear(layer.weights());
   std::vector<float> actual(s.rows * s.outputs);
-  linear.run(Tensor(src.data(), {s.rows, s.inputs}, layer.source), Tensor(actual.data(), {s.rows, s.outputs}));
+  linear.run(gemm, Tensor(src.data(), {s.rows, s.inputs}, layer.source), Tensor(actual.data(), {s.rows, s.outputs}));
   double error = 0;
   double power = 0;
   for (std::int64_t i = 0; i < s.rows * s.outputs; ++i) {
@@ -176,20 +180,20 @@ TEST_CASE("a layer with full-range weights stays right where bytes saturate: its
 
 TEST_CASE("a layer's rows do not depend on the rows beside them nor on the threads") {
   const Case s{3 * 197, 384, 384};
-  const Layer layer(s, 127, Encoding{DType::kU8, 0.02F, 128});
+  const TestLayer layer(s, 127, Encoding{DType::kU8, 0.02F, 128});
   auto src = random_codes<std::uint8_t>(s.rows * s.inputs, 1, 0, 255);
   const Encoding to{DType::kU8, 0.05F, 100};
   std::vector<std::uint8_t> together(s.rows * s.outputs);
   std::vector<std::uint8_t> apart(together.size());
   for (const int threads : {1, 2}) {
     const ThreadScope scope(threads);
-    MatmulContext context;
-    const Linear linear(context, layer.weights());
-    linear.run(Tensor(src.data(), {s.rows, s.inputs}, layer.source), Tensor(together.data(), {s.rows, s.outputs}, to),
-               Epilogue::kGelu);
+    Gemm gemm;
+    const Linear linear(layer.weights());
+    linear.run(gemm, Tensor(src.data(), {s.rows, s.inputs}, layer.source),
+               Tensor(together.data(), {s.rows, s.outputs}, to), Epilogue::kGelu);
     for (std::int64_t first = 0; first < s.rows; first += 197) {
       if (threads == 1) {
-        linear.run(Tensor(src.data() + first * s.inputs, {197, s.inputs}, layer.source),
+        linear.run(gemm, Tensor(src.data() + first * s.inputs, {197, s.inputs}, layer.source),
                    Tensor(apart.data() + first * s.outputs, {197, s.outputs}, to), Epilogue::kGelu);
       }
     }
@@ -206,7 +210,7 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
   constexpr std::int64_t kLevels = padded_levels(kTokens);
   constexpr std::int64_t kAll = kGroups * kHeads;
   const Case s{kGroups * kTokens, 3 * kHeads * kDim, kHeads * kDim};
-  const Layer layer(s, 64, Encoding{DType::kU8, 0.01F, 131});
+  const TestLayer layer(s, 64, Encoding{DType::kU8, 0.01F, 131});
   auto src = random_codes<std::uint8_t>(s.rows * s.inputs, 1, 0, 255);
   const int bits = second_operand_bits();
   const Encoding q_codes{DType::kS8, 0.02F};
@@ -214,9 +218,9 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
   std::vector<std::int8_t> q(kAll * kTokens * kDim);
   std::vector<std::int8_t> k(kAll * kScores * kDim);
   std::vector<std::int8_t> v(kAll * kLevels * kDim);
-  MatmulContext context;
-  const Linear linear(context, layer.weights());
-  linear.run_split(Tensor(src.data(), {s.rows, s.inputs}, layer.source),
+  Gemm gemm;
+  const Linear linear(layer.weights());
+  linear.run_split(gemm, Tensor(src.data(), {s.rows, s.inputs}, layer.source),
                    Tensor(q.data(), {kGroups, kHeads, kTokens, kDim}, q_codes),
                    Tensor(k.data(), {kGroups, kHeads, kScores, kDim}, k_codes),
                    Tensor(v.data(), {kGroups, kHeads, kLevels, kDim}, k_codes));
@@ -225,7 +229,7 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
   std::vector<std::uint8_t> levels(kAll * kTokens * kLevels);
   std::vector<std::int32_t> row_sums(kAll * kTokens);
   std::vector<std::int32_t> sums(kAll * kTokens * kDim);
-  context.multiply(
+  gemm.multiply(
       Tensor(q.data(), {kGroups, kHeads, kTokens, kDim}, kS8),
       Tensor(k.data(), {kGroups, kHeads, kDim, kScores}, {kHeads * kScores * kDim, kScores * kDim, 1, kDim}, kS8),
       Tensor(scores.data(), {kGroups, kHeads, kTokens, kScores}, kSums));
@@ -233,9 +237,9 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
     return Tensor(data, {kAll * kTokens, kTokens}, {stride, 1}, means);
   };
   softmax_codes(padded(scores.data(), kScores, kSums), 1e-4F, padded(levels.data(), kLevels, kU8), row_sums);
-  context.multiply(Tensor(levels.data(), {kGroups, kHeads, kTokens, kLevels}, kU8),
-                   Tensor(v.data(), {kGroups, kHeads, kLevels, kDim}, kS8),
-                   Tensor(sums.data(), {kGroups, kHeads, kTokens, kDim}, kSums));
+  gemm.multiply(Tensor(levels.data(), {kGroups, kHeads, kTokens, kLevels}, kU8),
+                Tensor(v.data(), {kGroups, kHeads, kLevels, kDim}, kS8),
+                Tensor(sums.data(), {kGroups, kHeads, kTokens, kDim}, kSums));
   CHECK(wrong_sums(q, k, scores, kAll, {kTokens, kScores, kDim}, 1, kDim) == 0);
   CHECK(wrong_sums(levels, v, sums, kAll, {kTokens, kDim, kLevels}, kDim, 1) == 0);
   std::int64_t wrong = 0;
@@ -252,12 +256,12 @@ TEST_CASE("integer attention, from the codes of a token to its output, equals pl
 
 TEST_CASE("a layer with levels owns its code book, also after it was moved, and takes only what is encoded with it") {
   const Case s{5, 33, 17};
-  const Layer layer(s, 64, Encoding{DType::kU8, 0.02F, 128});
+  const TestLayer layer(s, 64, Encoding{DType::kU8, 0.02F, 128});
   const std::vector<std::uint8_t> levels{3, 50, 51, 128, 200, 255};
-  MatmulContext context;
-  IntegerWeights weights = layer.weights();
-  weights.levels = levels;
-  Linear made(context, weights);
+  Gemm gemm;
+  QuantizedLinear weights = layer.weights();
+  weights.input_levels = levels;
+  Linear made(weights);
   Encoding even = made.source();
   REQUIRE(even.code_book != nullptr);
   even.code_book = nullptr;
@@ -271,7 +275,7 @@ TEST_CASE("a layer with levels owns its code book, also after it was moved, and 
   const Tensor src(codes.data(), {s.rows, s.inputs}, linear.source());
   quantize(Tensor(floats.data(), {s.rows, s.inputs}), src);
   std::vector<float> actual(s.rows * s.outputs);
-  linear.run(src, Tensor(actual.data(), {s.rows, s.outputs}));
+  linear.run(gemm, src, Tensor(actual.data(), {s.rows, s.outputs}));
   double worst = 0;
   for (std::int64_t i = 0; i < s.rows * s.outputs; ++i) {
     const double exact = layer.at(codes, i / s.outputs, i % s.outputs);  // a stored code's value is what it always was
@@ -279,39 +283,31 @@ TEST_CASE("a layer with levels owns its code book, also after it was moved, and 
   }
   CHECK(worst < 2e-5);
   for (const std::uint8_t code : codes) CHECK(std::ranges::count(levels, code) == 1);
-  CHECK_THROWS_AS(
-      linear.run(Tensor(codes.data(), {s.rows, s.inputs}, layer.source), Tensor(actual.data(), {s.rows, s.outputs})),
-      Error);
+  CHECK_THROWS_AS(linear.run(gemm, Tensor(codes.data(), {s.rows, s.inputs}, layer.source),
+                             Tensor(actual.data(), {s.rows, s.outputs})),
+                  Error);
 }
 
 TEST_CASE("what does not fit an integer layer is refused by name") {
-  MatmulContext context;
+  Gemm gemm;
   const std::vector<std::int8_t> codes(64);
   const std::vector<float> scale(8, 1.0F);
-  CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 7, kU8}),
-                       "linear: weight has 64 codes, expected [8, 7]", Error);
-  CHECK_THROWS_AS(Linear(context, IntegerWeights{codes, {}, {}, 8, 8, kU8}), Error);
-  CHECK_THROWS_AS(
-      Linear(context, IntegerWeights{codes, scale, codes.empty() ? scale : std::vector<float>(3), 8, 8, kU8}), Error);
-  CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, kFloat}),
-                       "linear: integer weights expect a u8 source, found f32", Error);
-  const std::vector<std::uint8_t> levels{3, 2};
-  Encoding seven = kU8;
-  seven.bits = 7;
-  CHECK_THROWS_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, kU8, levels}), Error);
-  CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, seven, levels}),
-                       "linear: levels for a source of 7 bits, expected 8", Error);
-  seven.code_book = levels.data();
-  CHECK_THROWS_WITH_AS(Linear(context, IntegerWeights{codes, scale, {}, 8, 8, seven}),
-                       "linear: found a source with a code book, expected its levels instead", Error);
-  const Linear linear(context, IntegerWeights{codes, scale, {}, 8, 8, kU8});
+  const auto linear_of = [&](std::span<const float> scales, std::span<const float> bias, std::int64_t inputs,
+                             std::span<const std::uint8_t> levels = {}) {
+    return Linear(test::integer_layer(codes, scales, bias, 8, inputs, kU8, levels));
+  };
+  CHECK_THROWS_WITH_AS(linear_of(scale, {}, 7), "linear: weight has 64 codes, expected [8, 7]", Error);
+  CHECK_THROWS_AS(linear_of({}, {}, 8), Error);
+  CHECK_THROWS_AS(linear_of(scale, std::vector<float>(3), 8), Error);
+  CHECK_THROWS_AS(linear_of(scale, {}, 8, std::vector<std::uint8_t>{3, 2}), Error);
+  const Linear linear(test::integer_layer(codes, scale, {}, 8, 8, kU8));
   std::vector<float> memory(512);
   const Tensor floats(memory.data(), {2, 8});
-  CHECK_THROWS_WITH_AS(linear.run(floats, floats),
+  CHECK_THROWS_WITH_AS(linear.run(gemm, floats, floats),
                        "linear: expected u8 of 8 bits (scale 1, zero point 0), found f32 -> f32", Error);
   const Tensor four(memory.data(), {1, 1, 8, 8});
   CHECK_THROWS_WITH_AS(
-      context.multiply(Tensor(memory.data(), {1, 1, 8, 8}, kU8), four, four),
+      gemm.multiply(Tensor(memory.data(), {1, 1, 8, 8}, kU8), four, four),
       "multiply: expected f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16, or u8 or s8 x s8 -> s32, found "
       "u8 x f32 -> f32",
       Error);

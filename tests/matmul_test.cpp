@@ -1,11 +1,11 @@
-#include "engine/gemm/matmul.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/gemm/onednn.h"
+#include "engine/layers/linear.h"
 #include "engine/threads.h"
 #include "tests/random.h"
 
@@ -51,12 +51,12 @@ TEST_CASE("linear equals a scalar reference for every epilogue") {
     const auto bias = random_floats(outputs, 3);
     const auto residual = random_floats(rows * outputs, 4);
     for (const bool biased : {true, false}) {
-      MatmulContext context;
-      const Linear linear(context, weight, biased ? bias : std::vector<float>(), outputs, inputs);
+      Gemm gemm;
+      const Linear linear(FloatLinear{weight, biased ? bias : std::vector<float>(), outputs, inputs});
       const auto expected = reference_linear(src, weight, biased ? bias : std::vector<float>(), rows, outputs, inputs);
       for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu, Epilogue::kAccumulate}) {
         auto dst = residual;
-        linear.run(Tensor(src.data(), {rows, inputs}), Tensor(dst.data(), {rows, outputs}), epilogue);
+        linear.run(gemm, Tensor(src.data(), {rows, inputs}), Tensor(dst.data(), {rows, outputs}), epilogue);
         double worst = 0;
         for (std::int64_t i = 0; i < rows * outputs; ++i) {
           const double x = expected[i];
@@ -78,9 +78,9 @@ TEST_CASE("linear reads and writes strided rows and nothing between them") {
   auto src = random_floats(kRows * 40, 1);
   const auto weight = random_floats(kOutputs * kInputs, 2);
   std::vector<float> dst(kRows * 20, 7.0F);
-  MatmulContext context;
-  const Linear linear(context, weight, {}, kOutputs, kInputs);
-  linear.run(Tensor(src.data(), {kRows, kInputs}, {40, 1}), Tensor(dst.data(), {kRows, kOutputs}, {20, 1}));
+  Gemm gemm;
+  const Linear linear(FloatLinear{weight, {}, kOutputs, kInputs});
+  linear.run(gemm, Tensor(src.data(), {kRows, kInputs}, {40, 1}), Tensor(dst.data(), {kRows, kOutputs}, {20, 1}));
   for (std::int64_t r = 0; r < kRows; ++r) {
     for (std::int64_t o = 0; o < kOutputs; ++o) {
       double sum = 0;
@@ -99,12 +99,12 @@ TEST_CASE("multiply takes the strided views that attention uses") {
   constexpr std::int64_t kStride = 48;
   auto qkv = random_floats(kTokens * kRow, 5);
   std::vector<float> scores(kHeads * kTokens * kStride, 9.0F);
-  MatmulContext context;
+  Gemm gemm;
   const Tensor q(qkv.data(), {1, kHeads, kTokens, kDim}, {kTokens * kRow, kDim, kRow, 1});
   const Tensor k(qkv.data() + kHeads * kDim, {1, kHeads, kDim, kTokens}, {kTokens * kRow, kDim, 1, kRow});
-  context.multiply(q, k,
-                   Tensor(scores.data(), {1, kHeads, kTokens, kTokens},
-                          {kHeads * kTokens * kStride, kTokens * kStride, kStride, 1}));
+  gemm.multiply(q, k,
+                Tensor(scores.data(), {1, kHeads, kTokens, kTokens},
+                       {kHeads * kTokens * kStride, kTokens * kStride, kStride, 1}));
   for (std::int64_t h = 0; h < kHeads; ++h) {
     for (std::int64_t i = 0; i < kTokens; ++i) {
       for (std::int64_t j = 0; j < kTokens; ++j) {
@@ -130,12 +130,12 @@ TEST_CASE("a row's result does not depend on the rows beside it nor on the threa
     std::vector<float> together(8 * kRows * outputs);
     for (const int threads : {1, 2}) {
       const ThreadScope scope(threads);
-      MatmulContext context;
-      const Linear linear(context, weight, bias, outputs, inputs);
+      Gemm gemm;
+      const Linear linear(FloatLinear{weight, bias, outputs, inputs});
       if (threads == 1) {
-        linear.run(Tensor(src.data(), {kRows, inputs}), Tensor(alone.data(), {kRows, outputs}), Epilogue::kGelu);
+        linear.run(gemm, Tensor(src.data(), {kRows, inputs}), Tensor(alone.data(), {kRows, outputs}), Epilogue::kGelu);
       }
-      linear.run(Tensor(src.data(), {8 * kRows, inputs}), Tensor(together.data(), {8 * kRows, outputs}),
+      linear.run(gemm, Tensor(src.data(), {8 * kRows, inputs}), Tensor(together.data(), {8 * kRows, outputs}),
                  Epilogue::kGelu);
       double worst = 0;
       for (std::size_t i = 0; i < alone.size(); ++i) worst = std::max(worst, std::fabs(double{alone[i]} - together[i]));
@@ -145,15 +145,15 @@ TEST_CASE("a row's result does not depend on the rows beside it nor on the threa
 }
 
 TEST_CASE("what does not fit is refused by name") {
-  MatmulContext context;
+  Gemm gemm;
   std::vector<float> values(64);
-  CHECK_THROWS_WITH_AS(Linear(context, values, {}, 3, 5), "linear: weight has 64 elements, expected [3, 5]", Error);
-  CHECK_THROWS_WITH_AS(Linear(context, values, values, 8, 8), "linear: bias has 64 elements, expected 8", Error);
-  const Linear linear(context, values, {}, 8, 8);
-  CHECK_THROWS_WITH_AS(linear.run(Tensor(values.data(), {2, 7}), Tensor(values.data(), {2, 8})),
+  CHECK_THROWS_WITH_AS(Linear(FloatLinear{values, {}, 3, 5}), "linear: weight has 64 elements, expected [3, 5]", Error);
+  CHECK_THROWS_WITH_AS(Linear(FloatLinear{values, values, 8, 8}), "linear: bias has 64 elements, expected 8", Error);
+  const Linear linear(FloatLinear{values, {}, 8, 8});
+  CHECK_THROWS_WITH_AS(linear.run(gemm, Tensor(values.data(), {2, 7}), Tensor(values.data(), {2, 8})),
                        "linear: expected [rows, 8] -> [rows, 8], found [2, 7] -> [2, 8]", Error);
   const Encoding codes{.dtype = DType::kU8};
-  CHECK_THROWS_WITH_AS(linear.run(Tensor(values.data(), {2, 8}, codes), Tensor(values.data(), {2, 8})),
+  CHECK_THROWS_WITH_AS(linear.run(gemm, Tensor(values.data(), {2, 8}, codes), Tensor(values.data(), {2, 8})),
                        "linear: expected f32, found u8 of 8 bits (scale 1, zero point 0) -> f32", Error);
 }
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 #include "models/classifier.h"
 #include "tests/random.h"
 
@@ -57,7 +57,7 @@ inline ModelDescription describe_config(const ModelConfig& config) {
   return description;
 }
 
-/// The logits of five pictures must be the same bits (engine/gemm/matmul.h, f32_rows_are_independent) one by one, as 5,
+/// The logits of five pictures must be the same bits (engine/gemm/onednn.h, f32_rows_are_independent) one by one, as 5,
 /// as 2
 /// + 3 (buffers shrink and grow), and with one and two threads.
 inline void check_batches(const ModelConfig& config, bool bf16 = false) {

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/gemm/matmul.h"
+#include "engine/layers/linear.h"
 
 using namespace vitq;
 
@@ -50,18 +50,18 @@ TEST_CASE("step clock: products and what comes after them go to the steps that a
 }
 
 TEST_CASE("step clock: matrix products report themselves, and every step has a name") {
-  MatmulContext context;
+  Gemm gemm;
   std::vector<float> x(2 * 3 * 4 * 5, 1.0F);
   std::vector<float> y(2 * 3 * 5 * 6, 1.0F);
   std::vector<float> z(2 * 3 * 4 * 6);
-  const Linear layer(context, std::vector<float>(7 * 5, 1.0F), {}, 7, 5);
+  const Linear layer(FloatLinear{std::vector<float>(7 * 5, 1.0F), {}, 7, 5});
   std::vector<float> out(4 * 7);
-  context.clock().start();
-  context.multiply(Tensor(x.data(), {2, 3, 4, 5}), Tensor(y.data(), {2, 3, 5, 6}), Tensor(z.data(), {2, 3, 4, 6}));
-  context.clock().lap(Step::kScores);
-  layer.run(Tensor(x.data(), {4, 5}), Tensor(out.data(), {4, 7}));
-  context.clock().lap(Step::kQkv);
-  const auto totals = context.clock().stop();
+  gemm.clock().start();
+  gemm.multiply(Tensor(x.data(), {2, 3, 4, 5}), Tensor(y.data(), {2, 3, 5, 6}), Tensor(z.data(), {2, 3, 4, 6}));
+  gemm.clock().lap(Step::kScores);
+  layer.run(gemm, Tensor(x.data(), {4, 5}), Tensor(out.data(), {4, 7}));
+  gemm.clock().lap(Step::kQkv);
+  const auto totals = gemm.clock().stop();
   CHECK(macs(totals, Step::kScores) == 2 * 3 * 4 * 5 * 6);
   CHECK(macs(totals, Step::kQkv) == 4 * 5 * 7);
   CHECK(seconds(totals, Step::kQkv) > 0);

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/kernels/softmax.h"
-#include "models/windows.h"
+#include "engine/layers/windows.h"
 #include "tests/random.h"
 #include "tests/reference_model.h"
 #include "tests/small_models.h"

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/gemm/matmul.h"
+#include "engine/gemm/onednn.h"
 #include "models/classifier.h"
 #include "quant/calibrate.h"
 #include "tests/random.h"

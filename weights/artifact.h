@@ -20,7 +20,6 @@
 //   A.softmax_table      U8 [4096]; absent for uniform 8 bits
 // All else is F32 under its canonical name. Metadata: format "vitq", schema "1", and what the calibration adds.
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -30,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/layers/description.h"
 #include "engine/shape.h"
 #include "weights/checkpoint.h"
 
@@ -37,36 +37,6 @@ namespace vitq {
 
 /// The newest schema that this version reads, and the one it writes.
 inline constexpr int kArtifactSchema = 1;
-
-/// A linear layer on integers. Row o of the result, for u8 source codes x:
-/// bias[o] + input_scale * scale[o] * sum_i codes[o, i] (x[i] - input_zero_point).
-/// Input levels are a code book (engine/kernels/code_book.h): x has 8 bits and is one of them, input_bits tell how
-/// many.
-struct QuantizedLinear {
-  std::int64_t outputs = 0;
-  std::int64_t inputs = 0;
-  int weight_bits = 8;  ///< 3 to 8
-  int input_bits = 8;   ///< 3 to 8, of a code; with levels x has 8 bits all the same
-  float input_scale = 1;
-  std::int32_t input_zero_point = 0;          ///< may lie outside the codes; at most 2^22 away from 0
-  std::vector<std::int8_t> codes = {};        ///< [outputs, inputs], as executed
-  std::vector<std::uint8_t> zero_point = {};  ///< [outputs], 0 .. 2^weight_bits - 1, so is codes + it; empty at 8 bits
-                                              ///< and with weight levels
-  std::vector<float> scale = {};              ///< [outputs]
-  std::vector<float> bias = {};               ///< [outputs]
-  std::vector<std::uint8_t> input_levels = {};  ///< 2 to 2^input_bits, strictly ascending; empty: none, all codes
-  std::vector<std::int8_t> weight_levels = {};  ///< below 8 bits: 2 to 2^weight_bits, strictly ascending, which all
-                                                ///< codes are taken from; empty: none
-};
-
-struct QuantizedAttention {
-  std::array<float, 3> scales = {1, 1, 1};  ///< of q, k and v
-  int method = 0;                           ///< 0 uniform, 1 tanq, 2 log2, 3 logsqrt2
-  int bits = 8;                             ///< 3 to 8
-  float a = 0;                              ///< tanq's steepness, for people: the table is what runs
-  float c = 0;                              ///< tanq's centre
-  std::vector<std::uint8_t> table = {};     ///< level of e at round(4095 e); empty for uniform 8 bits: round(255 e)
-};
 
 /// Whether the metadata states a schema, as only quantized models' do.
 bool is_artifact(const Checkpoint& checkpoint);

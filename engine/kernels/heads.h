@@ -14,7 +14,7 @@ namespace vitq {
 /// Sums of a qkv layer -> dense codes per head. sums: s32 [rows, 3 heads head_dim], rows `first_row` and on of the
 /// groups x tokens there are in all. q: s8 [groups, heads, tokens, head_dim]; k, v: s8 [groups, heads, at least tokens,
 /// head_dim], all dense and each with its own scale. The rows of k and v beyond the tokens become 0. (Why k and v are
-/// padded: engine/gemm/matmul.h.)
+/// padded: engine/gemm/gemm.h.)
 void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first_row, const Tensor& q, const Tensor& k,
                  const Tensor& v);
 

@@ -47,7 +47,7 @@ TEST_CASE("bf16 is refused where the CPU does not multiply it, with its instruct
     for (const std::string command : {"run", "eval"}) {
       here.refuses({command, "--model", here.model(), "--precision", "bf16", command == "run" ? "--image" : "--images",
                     command == "run" ? here.picture() : here("")},
-                   1, {"bf16", "instruction set is AVX", "expected AVX512_CORE_BF16 or AVX512_CORE_AMX", "fp32"},
+                   1, {"bf16", "instruction set is AVX", "expected AVX512_CORE_BF16 or AVX512_CORE_AMX", "float32"},
                    capped);
     }
     CHECK(here.accepts({"info"}, capped).find("--precision bf16 is refused") != std::string::npos);

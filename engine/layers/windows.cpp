@@ -1,4 +1,4 @@
-#include "models/windows.h"
+#include "engine/layers/windows.h"
 
 #include "engine/kernels/softmax.h"
 

@@ -1,0 +1,46 @@
+#include "engine/gemm/onednn.h"
+
+#include <dnnl.hpp>
+#include <map>
+
+namespace vitq {
+
+std::string onednn_version() {
+  const auto* version = dnnl::version();
+  return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+}
+
+std::string effective_isa() {
+  using dnnl::cpu_isa;
+  static const std::map<cpu_isa, std::string> kNames = {
+      {cpu_isa::sse41, "SSE41"},
+      {cpu_isa::avx, "AVX"},
+      {cpu_isa::avx2, "AVX2"},
+      {cpu_isa::avx2_vnni, "AVX2_VNNI"},
+      {cpu_isa::avx512_core, "AVX512_CORE"},
+      {cpu_isa::avx512_core_vnni, "AVX512_CORE_VNNI"},
+      {cpu_isa::avx512_core_bf16, "AVX512_CORE_BF16"},
+      {cpu_isa::avx512_core_amx, "AVX512_CORE_AMX"},
+  };
+  const cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const auto name = kNames.find(isa);
+  return name != kNames.end() ? name->second : "ISA_" + std::to_string(static_cast<int>(isa));
+}
+
+bool f32_rows_are_independent() { return effective_isa().starts_with("AVX512"); }
+
+bool int8_saturates() {
+  using dnnl::cpu_isa;
+  const cpu_isa isa = dnnl::get_effective_cpu_isa();
+  return isa == cpu_isa::sse41 || isa == cpu_isa::avx || isa == cpu_isa::avx2 || isa == cpu_isa::avx512_core;
+}
+
+int second_operand_bits() { return int8_saturates() ? 7 : 8; }
+
+bool has_bf16() {
+  // The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
+  constexpr auto kNeeded = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & kNeeded) == kNeeded;
+}
+
+}  // namespace vitq

@@ -1,0 +1,18 @@
+#pragma once
+// What PackedWeights hold. For this folder only.
+
+#include <dnnl.hpp>
+
+#include "engine/gemm/packed_weights.h"
+#include "engine/tensor.h"
+
+namespace vitq {
+
+struct PackedWeights::Impl {
+  dnnl::memory::desc shape;
+  Buffer bytes;
+  dnnl::memory::desc bias_shape;  ///< zero where there is no bias
+  Buffer bias;
+};
+
+}  // namespace vitq

@@ -1,0 +1,238 @@
+#include "engine/layers/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "engine/error.h"
+#include "engine/gemm/onednn.h"
+#include "engine/kernels/heads.h"
+#include "engine/kernels/requantize.h"
+#include "engine/kernels/softmax.h"
+#include "engine/layers/norm.h"
+#include "engine/layers/tiles.h"
+
+namespace vitq {
+
+namespace {
+
+constexpr Encoding kSums{.dtype = DType::kS32};
+
+// Symmetric codes of `bits` bits, or of the `most_bits` that can be multiplied here, over the same range.
+Encoding operand(float scale, int bits, int most_bits) {
+  const Encoding stored{.dtype = DType::kS8, .scale = scale, .zero_point = 0, .bits = bits};
+  if (bits <= most_bits) return stored;
+  Encoding reduced = stored;
+  reduced.bits = most_bits;
+  reduced.scale = scale * static_cast<float>(stored.most_code()) / static_cast<float>(reduced.most_code());
+  return reduced;
+}
+
+// q of a tile: [1, heads, rows, head_dim].
+Tensor rows_of(const Tensor& q, const Tile& tile) {
+  std::byte* data = static_cast<std::byte*>(q.data) + tile.first_row * q.dims[3] * size_of(q.encoding.dtype);
+  return {data, {1, tile.heads, tile.rows, q.dims[3]}, q.encoding};
+}
+
+// k or v of a tile: [1, heads, padded tokens, head_dim].
+Tensor heads_of(const Tensor& all, const Tile& tile, std::int64_t tokens) {
+  const std::int64_t head = tile.first_row / tokens;
+  std::byte* data = static_cast<std::byte*>(all.data) + head * all.strides[1] * size_of(all.encoding.dtype);
+  return {data, {1, tile.heads, all.dims[2], all.dims[3]}, all.encoding};
+}
+
+Tensor transposed(const Tensor& matrices) {
+  Tensor result = matrices;
+  std::swap(result.dims[2], result.dims[3]);
+  std::swap(result.strides[2], result.strides[3]);
+  return result;
+}
+
+// A tile's [1, heads, rows, columns] as a matrix, of the first `columns` columns.
+Tensor as_matrix(const Tensor& tile, std::int64_t columns) {
+  return {tile.data, {tile.dims[1] * tile.dims[2], columns}, {tile.dims[3], 1}, tile.encoding};
+}
+
+// f32 [groups tokens, 3 dim] -> codes per head. Where qkv was left in float: an ablation's path, simple and not fast.
+void encode_heads(const Tensor& qkv, std::int64_t heads, const Tensor& q, const Tensor& k, const Tensor& v) {
+  const std::int64_t head_dim = q.dims[3];
+  const std::int64_t tokens = q.dims[2];
+  std::int64_t column = 0;
+  for (const Tensor& part : {q, k, v}) {
+    std::fill_n(part.s8(), part.dims[0] * part.strides[0], std::int8_t{0});
+    for (std::int64_t group = 0; group < part.dims[0]; ++group) {
+      for (std::int64_t head = 0; head < heads; ++head) {
+        const Tensor from(qkv.row(group * tokens) + column + head * head_dim, {tokens, head_dim}, {qkv.strides[0], 1});
+        std::int8_t* to = part.s8() + group * part.strides[0] + head * part.strides[1];
+        quantize(from, Tensor(to, {tokens, head_dim}, part.encoding));
+      }
+    }
+    column += heads * head_dim;
+  }
+}
+
+}  // namespace
+
+AttentionCodes::AttentionCodes(const QuantizedAttention& stored)
+    : q(operand(stored.scales[0], stored.bits, 8)),
+      k(operand(stored.scales[1], stored.bits, second_operand_bits())),
+      v(operand(stored.scales[2], stored.bits, second_operand_bits())),
+      levels(stored.table.empty() ? SoftmaxLevels() : SoftmaxLevels(stored.table)) {}
+
+// What flows through one attention. Operands are dense, and products run over their padding (engine/gemm/gemm.h says
+// why).
+struct Attention::Form {
+  Encoding q, k, v;
+  Encoding scores;             // f32 or s32
+  Encoding levels;             // what softmax makes of them: f32 (in place), bf16, or u8 levels
+  Encoding mixed;              // the product with v: f32, bf16 or s32
+  std::int64_t score_columns;  // tokens, padded
+  std::int64_t level_columns;
+  std::int64_t most_rows;  // of a tile
+};
+
+Attention::Form Attention::form_of(std::int64_t tokens) const {
+  const bool rounds = !codes_ && qkv_.linear.source() == kBfloat16;
+  const Encoding floats = rounds ? kBfloat16 : kFloat;
+  Form form{.q = floats,
+            .k = floats,
+            .v = floats,
+            .scores = kFloat,
+            .levels = floats,
+            .mixed = floats,
+            .score_columns = padded_columns(tokens),
+            .level_columns = padded_columns(tokens),
+            .most_rows = 0};
+  if (rounds) form.level_columns = padded_probabilities(tokens);
+  if (codes_) {
+    constexpr std::int64_t kMostTokens = 65536;  // 255 * 127 * 65536 < 2^31
+    check(tokens <= kMostTokens, name_, ": ", tokens, " tokens, expected at most ", kMostTokens, " on integers");
+    form.q = codes_->q;
+    form.k = codes_->k;
+    form.v = codes_->v;
+    form.scores = form.mixed = kSums;
+    form.levels = {.dtype = DType::kU8};
+    form.level_columns = padded_levels(tokens);
+  }
+  const bool in_place = form.levels == form.scores;
+  const auto bytes = static_cast<std::int64_t>(sizeof(float)) * (form.score_columns + head_dim_ + 1) +
+                     (in_place ? 0 : form.level_columns * static_cast<std::int64_t>(size_of(form.levels.dtype)));
+  constexpr std::int64_t kLines = 4 * 64;  // the pieces of a tile begin on cache lines
+  constexpr std::int64_t kRow = 16;        // rows that fill an AMX tile
+  form.most_rows = (Workspace::kTileBytes - kLines) / bytes;
+  check(form.most_rows > 0, name_, ": ", tokens, " tokens are too many for one thread's memory");
+  if (form.most_rows > kRow) form.most_rows -= form.most_rows % kRow;
+  return form;
+}
+
+Attention::Attention(std::string name, std::int64_t heads, Layer qkv, Layer proj,
+                     const std::optional<QuantizedAttention>& codes)
+    : name_(std::move(name)),
+      heads_(heads),
+      head_dim_(proj.linear.inputs() / heads),
+      qkv_(std::move(qkv)),
+      proj_(std::move(proj)) {
+  check(heads > 0 && proj_.linear.inputs() % heads == 0 && qkv_.linear.outputs() == 3 * proj_.linear.inputs(), name_,
+        ": ", heads, " heads and qkv of ", qkv_.linear.outputs(), " for a width of ", proj_.linear.inputs());
+  if (codes) codes_.emplace(*codes);
+}
+
+void Attention::plan(const AttentionShape& shape, bool observed, BufferPlan& plan) const {
+  const std::int64_t dim = heads_ * head_dim_;
+  const std::int64_t rows = shape.groups * shape.tokens;
+  // The widest padding of any form: what is observed may change into another.
+  const std::int64_t padded = shape.groups * dim * padded_levels(shape.tokens);
+  plan.need(Slot::kQ, rows * dim);
+  plan.need(Slot::kK, padded);
+  plan.need(Slot::kV, padded);
+  plan.need(Slot::kMixed, rows * dim);
+  if (observed || codes_.has_value() != qkv_.linear.is_integer()) plan.need(Slot::kQkv, rows * 3 * dim);
+  plan.need(Slot::kEncoded, rows * dim);
+}
+
+bool Attention::run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue,
+                    const AttentionShape& shape, Observer* observer) const {
+  if (observer != nullptr && !observer->input(qkv_.name, src)) return false;
+  const Form form = form_of(shape.tokens);
+  const Tensor q = workspace.tensor(Slot::kQ, {shape.groups, heads_, shape.tokens, head_dim_}, form.q);
+  const Tensor k = workspace.tensor(Slot::kK, {shape.groups, heads_, form.score_columns, head_dim_}, form.k);
+  const Tensor v = workspace.tensor(Slot::kV, {shape.groups, heads_, form.level_columns, head_dim_}, form.v);
+  if (!split(workspace, src, shape, q, k, v, observer)) return false;
+  workspace.clock().lap(Step::kQkv, Step::kRequantize);
+  const Encoding written = codes_ ? proj_.linear.source() : form.mixed;
+  const Tensor mixed = workspace.tensor(Slot::kMixed, {src.rows(), heads_ * head_dim_},
+                                        written == kBfloat16 && codes_ ? kFloat : written);
+  mix(workspace, form, q, k, v, mixed, shape);
+  const Tensor src_of_proj = encoded(workspace, mixed, proj_.linear);
+  if (observer != nullptr && !observer->input(proj_.name, src_of_proj)) return false;
+  proj_.linear.run(workspace.gemm(), src_of_proj, dst, epilogue);
+  workspace.clock().lap(Step::kProj, Step::kRequantize);
+  return true;
+}
+
+// src through qkv to dense operands per head; by way of floats where qkv and the products differ in kind, or somebody
+// wants to see them.
+bool Attention::split(Workspace& workspace, const Tensor& src, const AttentionShape& shape, const Tensor& q,
+                      const Tensor& k, const Tensor& v, Observer* observer) const {
+  if (observer == nullptr && codes_.has_value() == qkv_.linear.is_integer()) {
+    qkv_.linear.run_split(workspace.gemm(), src, q, k, v);
+    return true;
+  }
+  const bool rounds = q.encoding == kBfloat16;
+  const Tensor qkv = workspace.tensor(Slot::kQkv, {src.rows(), qkv_.linear.outputs()}, rounds ? kBfloat16 : kFloat);
+  qkv_.linear.run(workspace.gemm(), src, qkv);
+  if (observer != nullptr && !rounds && !observer->attention(name_, qkv, heads_, shape)) return false;
+  if (codes_) {
+    encode_heads(qkv, heads_, q, k, v);
+  } else {
+    split_heads(qkv, 0, q, k, v);
+  }
+  return true;
+}
+
+void Attention::mix(Workspace& workspace, const Form& form, const Tensor& q, const Tensor& k, const Tensor& v,
+                    const Tensor& dst, const AttentionShape& shape) const {
+  constexpr std::int64_t kGrain = 16;  // rows of scores that are worth a thread: a row of AMX's tiles
+  const std::int64_t tokens = shape.tokens;
+  const float root = 1.0F / std::sqrt(static_cast<float>(head_dim_));
+  const float scale = codes_ ? form.q.scale * form.k.scale * root : root;
+  Gemm& gemm = workspace.gemm();
+  StepClock& clock = workspace.clock();
+
+  const auto attend = [&](int lane, const Tile& tile) {
+    TileMemory memory(workspace.tile(lane));
+    const Tensor scores = memory.take(tile, form.score_columns, form.scores);
+    gemm.multiply(rows_of(q, tile), transposed(heads_of(k, tile, tokens)), scores, lane);
+    if (lane == 0) clock.lap(Step::kScores);
+
+    const ScoreTerms terms{
+        .bias = shape.bias, .mask = shape.mask, .heads = heads_, .tokens = tokens, .first_row = tile.first_row};
+    const Tensor levels = form.levels == form.scores ? scores : memory.take(tile, form.level_columns, form.levels);
+    const Tensor sums = memory.take(tile, 1, kSums);
+    const std::span row_sums(sums.s32(), static_cast<std::size_t>(tile.all_rows()));
+    const Tensor from = as_matrix(scores, tokens);
+    if (codes_) {
+      softmax_codes(from, scale, as_matrix(levels, tokens), row_sums, terms, codes_->levels);
+    } else if (form.levels == kBfloat16) {
+      softmax_bf16(from, scale, as_matrix(levels, tokens), terms);
+    } else {
+      softmax(from, scale, terms);
+    }
+    if (lane == 0) clock.lap(Step::kSoftmax);
+
+    const Tensor mixed = memory.take(tile, head_dim_, form.mixed);
+    gemm.multiply(levels, heads_of(v, tile, tokens), mixed, lane);
+    if (lane == 0) clock.lap(Step::kMix);
+    if (codes_) {
+      merge_heads(as_matrix(mixed, head_dim_), row_sums, tile.first_row, tokens, form.v.scale, dst, shape.order);
+    } else {
+      merge_heads(as_matrix(mixed, head_dim_), tile.first_row, tokens, dst, shape.order);
+    }
+    if (lane == 0) clock.lap(Step::kRequantize);
+  };
+  gemm.parallel(shape.groups * heads_ * tokens, kGrain, [&](int lane, std::int64_t begin, std::int64_t end) {
+    for_each_tile(begin, end, tokens, form.most_rows, [&](const Tile& tile) { attend(lane, tile); });
+  });
+}
+
+}  // namespace vitq

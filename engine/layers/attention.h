@@ -1,0 +1,79 @@
+#pragma once
+// Multi-head self-attention over groups of tokens (Vaswani et al., arXiv 1706.03762). A group is a whole picture (ViT)
+// or one window (Swin). One path for every kind of operand, in tiles of some rows of scores: what a thread works in is
+// bounded, however many tokens there are.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "engine/kernels/softmax_levels.h"
+#include "engine/layers/description.h"
+#include "engine/layers/linear.h"
+#include "engine/layers/observer.h"
+#include "engine/layers/workspace.h"
+#include "engine/tensor.h"
+
+namespace vitq {
+
+/// What is attended to: `groups` groups of `tokens` rows each, `per_picture` of them in one picture, with Swin's
+/// additions to the scores (engine/kernels/softmax.h) where there are any: a bias for each head, and no mask or one for
+/// each group of a picture.
+struct AttentionShape {
+  std::int64_t groups = 0;
+  std::int64_t per_picture = 1;
+  std::int64_t tokens = 0;
+  std::span<const float> bias = {};
+  std::span<const float> mask = {};
+  std::span<const std::int32_t> order = {};  ///< row of the stream for each row of the groups; empty: as they are
+};
+
+/// How the two products of attention run on integers on this CPU. k and v may have 8 bits in the file and only 7 here
+/// (engine/gemm/onednn.h, second_operand_bits); the range stays, the step grows.
+struct AttentionCodes {
+  explicit AttentionCodes(const QuantizedAttention& stored);
+
+  Encoding q, k, v;      ///< s8, symmetric
+  SoftmaxLevels levels;  ///< of the softmax between them
+};
+
+class Attention {
+ public:
+  /// heads must divide the width. Without `codes` the products are of floats, in bf16 where qkv's weights are, else
+  /// f32.
+  Attention(std::string name, std::int64_t heads, Layer qkv, Layer proj,
+            const std::optional<QuantizedAttention>& codes = std::nullopt);
+
+  /// What run() needs. observed: with an observer.
+  void plan(const AttentionShape& shape, bool observed, BufferPlan& plan) const;
+
+  /// dst = epilogue(proj(softmax(q k^T / sqrt(head_dim) + bias + mask) v)); src: [groups tokens, dim] in the encoding
+  /// of qkv(), in the order of the groups; dst: f32 [groups tokens, dim] in that of the stream. Throws Error for more
+  /// tokens than 32-bit sums can take (65,536 on integers). False: the observer has ended the pass.
+  [[nodiscard]] bool run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue,
+                         const AttentionShape& shape, Observer* observer) const;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  /// The layer that takes the input, and the one that makes the output.
+  [[nodiscard]] Layer& qkv() { return qkv_; }
+  [[nodiscard]] const Layer& qkv() const { return qkv_; }
+  [[nodiscard]] Layer& proj() { return proj_; }
+  /// From here on the products run on integers.
+  void set_codes(const QuantizedAttention& stored) { codes_.emplace(stored); }
+
+ private:
+  struct Form;
+  [[nodiscard]] Form form_of(std::int64_t tokens) const;
+  [[nodiscard]] bool split(Workspace& workspace, const Tensor& src, const AttentionShape& shape, const Tensor& q,
+                           const Tensor& k, const Tensor& v, Observer* observer) const;
+  void mix(Workspace& workspace, const Form& form, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& dst,
+           const AttentionShape& shape) const;
+
+  std::string name_;
+  std::int64_t heads_, head_dim_;
+  Layer qkv_, proj_;
+  std::optional<AttentionCodes> codes_;
+};
+
+}  // namespace vitq

@@ -1,0 +1,27 @@
+#pragma once
+// The pre-norm transformer block that ViT and Swin share (arXiv 2010.11929, 2103.14030).
+
+#include <string>
+
+#include "engine/layers/attention.h"
+#include "engine/layers/mlp.h"
+#include "engine/layers/norm.h"
+
+namespace vitq {
+
+struct Block {
+  std::string name;
+  Norm norm1;
+  Attention attention;
+  Norm norm2;
+  Mlp mlp;
+
+  void plan(const AttentionShape& shape, bool observed, BufferPlan& plan) const;
+
+  /// tokens += attention(norm1(tokens)), then tokens += mlp(norm2(tokens)). tokens: f32 [groups tokens, dim], in the
+  /// order of the stream. False: the observer has ended the pass.
+  [[nodiscard]] bool run(Workspace& workspace, const Tensor& tokens, const AttentionShape& shape,
+                         Observer* observer) const;
+};
+
+}  // namespace vitq

@@ -1,0 +1,35 @@
+#pragma once
+// LayerNorm as a layer: with float parameters, or with those that emit the codes of the layer behind it.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/layers/linear.h"
+#include "engine/layers/workspace.h"
+#include "engine/tensor.h"
+
+namespace vitq {
+
+struct Norm {
+  std::string name;
+  std::vector<float> gamma;  ///< [dim]; the gain where folded
+  std::vector<float> beta;   ///< [dim]; the shift where folded
+  float eps = 1e-6F;
+  bool folded = false;  ///< emits codes (engine/kernels/layer_norm.h, layer_norm_codes)
+
+  /// src -> dst in the encoding of dst, rows gathered by `from` (engine/kernels/layer_norm.h). Throws Error where codes
+  /// are asked of float parameters or floats of folded ones.
+  void run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from = {}) const;
+};
+
+/// The LayerNorm of src, in Slot::kNormed, in the encoding that `next` expects.
+Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, const Linear& next,
+                  std::span<const std::int32_t> from = {});
+
+/// src in the encoding that `next` expects: itself if it has that already, else quantized or rounded into
+/// Slot::kEncoded.
+Tensor encoded(Workspace& workspace, const Tensor& src, const Linear& next);
+
+}  // namespace vitq

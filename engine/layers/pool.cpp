@@ -1,0 +1,46 @@
+#include "engine/layers/pool.h"
+
+#include <algorithm>
+
+namespace vitq {
+
+void take_token(const Tensor& tokens, std::int64_t index, const Tensor& dst) {
+  const std::int64_t count = tokens.rows() / dst.rows();
+  for (std::int64_t b = 0; b < dst.rows(); ++b) std::copy_n(tokens.row(b * count + index), dst.columns(), dst.row(b));
+}
+
+void mean_of_tokens(const Tensor& tokens, std::int64_t first, const Tensor& dst) {
+  const std::int64_t dim = dst.columns();
+  const std::int64_t count = tokens.rows() / dst.rows();
+  for (std::int64_t b = 0; b < dst.rows(); ++b) {
+    float* mean = dst.row(b);
+    std::fill_n(mean, dim, 0.0F);
+    for (std::int64_t t = first; t < count; ++t) {
+      const float* row = tokens.row(b * count + t);
+      for (std::int64_t c = 0; c < dim; ++c) mean[c] += row[c];
+    }
+    for (std::int64_t c = 0; c < dim; ++c) mean[c] /= static_cast<float>(count - first);
+  }
+}
+
+void pool(Pool how, const Tensor& tokens, const Tensor& dst) {
+  switch (how) {
+    case Pool::kClassToken:
+      take_token(tokens, 0, dst);
+      break;
+    case Pool::kTwoTokens: {
+      const std::int64_t count = tokens.rows() / dst.rows();
+      for (std::int64_t b = 0; b < dst.rows(); ++b) {
+        const float* first = tokens.row(b * count);
+        const float* second = tokens.row(b * count + 1);
+        for (std::int64_t c = 0; c < dst.columns(); ++c) dst.row(b)[c] = (first[c] + second[c]) / 2;
+      }
+      break;
+    }
+    case Pool::kMean:
+      mean_of_tokens(tokens, 0, dst);
+      break;
+  }
+}
+
+}  // namespace vitq

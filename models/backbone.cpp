@@ -1,0 +1,23 @@
+#include "models/backbone.h"
+
+namespace vitq {
+
+Tensor Backbone::forward(Workspace& workspace, const Tensor& patches, std::int64_t batch, Observer* observer) const {
+  if (!embed(workspace, patches, batch, observer)) return {};
+  for (std::size_t i = 0; i < steps(); ++i) {
+    if (!step(i, workspace, batch, observer)) return {};
+  }
+  return finish(workspace, batch, observer);
+}
+
+Tensor Backbone::finish(Workspace& workspace, std::int64_t batch, Observer* observer) const {
+  const StreamShape stream = stream_after(steps());
+  const Tensor tokens = workspace.tensor(Slot::kTokens, {batch * stream.tokens, stream.dim});
+  const Tensor normed = workspace.tensor(Slot::kNormed, {batch * stream.tokens, stream.dim});
+  norm_.run(tokens, normed);
+  workspace.clock().lap(Step::kNorm);
+  if (observer != nullptr) observer->output(norm_.name, normed);
+  return normed;
+}
+
+}  // namespace vitq

@@ -1,0 +1,72 @@
+#pragma once
+// A forward pass from outside: patches in, tokens out. After it is made everything about it is const; what it writes to
+// is the Workspace of whoever runs it.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "engine/layers/block.h"
+#include "engine/layers/observer.h"
+#include "engine/layers/workspace.h"
+
+namespace vitq {
+
+/// A linear layer of a model, with the LayerNorm that feeds it, or an attention: what a quantizer replaces.
+struct SiteRef {
+  std::string name;                ///< the layer's or the attention's
+  Linear* linear = nullptr;        ///< null for an attention
+  Norm* norm = nullptr;            ///< in front of `linear`, where there is one
+  Attention* attention = nullptr;  ///< null for a linear layer
+};
+
+/// The residual stream between two steps, for one picture.
+struct StreamShape {
+  std::int64_t tokens = 0;
+  std::int64_t dim = 0;
+};
+
+class Backbone {
+ public:
+  virtual ~Backbone() = default;
+  Backbone(const Backbone&) = delete;
+  Backbone& operator=(const Backbone&) = delete;
+
+  /// The encoding in which the patch embedding takes its rows.
+  [[nodiscard]] virtual const Encoding& patch_source() const = 0;
+
+  /// What a pass over `batch` pictures needs in a Workspace. observed: with an observer.
+  virtual void plan(std::int64_t batch, bool observed, BufferPlan& plan) const = 0;
+
+  /// patches: [batch * patches, values of a patch] in patch_source(), or any float rows, which become that. Leaves
+  /// the tokens [batch * tokens, dim] after the last norm in Slot::kNormed and returns them; a tensor without data
+  /// where the observer has ended the pass.
+  [[nodiscard]] Tensor forward(Workspace& workspace, const Tensor& patches, std::int64_t batch,
+                               Observer* observer = nullptr) const;
+
+  // The pass in pieces, for who drives it block by block. The residual stream stands in Slot::kTokens between them.
+
+  /// Patches to the residual stream. False, here and below: the observer has ended the pass.
+  [[nodiscard]] virtual bool embed(Workspace& workspace, const Tensor& patches, std::int64_t batch,
+                                   Observer* observer) const = 0;
+  /// Blocks, and what stands between them.
+  [[nodiscard]] virtual std::size_t steps() const = 0;
+  [[nodiscard]] virtual bool step(std::size_t index, Workspace& workspace, std::int64_t batch,
+                                  Observer* observer) const = 0;
+  /// The stream behind the first `count` steps.
+  [[nodiscard]] virtual StreamShape stream_after(std::size_t count) const = 0;
+  /// The last norm, from the stream to Slot::kNormed.
+  [[nodiscard]] Tensor finish(Workspace& workspace, std::int64_t batch, Observer* observer) const;
+
+  /// Calls use(site) for each, in the order in which a pass comes by. For whoever owns the pass and makes another of
+  /// it, while nobody runs it.
+  virtual void visit_sites(const std::function<void(const SiteRef&)>& use) = 0;
+
+ protected:
+  explicit Backbone(Norm norm) : norm_(std::move(norm)) {}
+
+ private:
+  Norm norm_;
+};
+
+}  // namespace vitq

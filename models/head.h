@@ -1,0 +1,41 @@
+#pragma once
+// What becomes of the tokens of a pass: one embedding per picture, and its logits.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "engine/layers/linear.h"
+#include "engine/layers/pool.h"
+#include "engine/layers/workspace.h"
+#include "models/backbone.h"
+#include "models/config.h"
+#include "models/read_layers.h"
+
+namespace vitq {
+
+class Head {
+ public:
+  Head(const ModelConfig& config, const LayerReader& reader);
+
+  void plan(std::int64_t batch, BufferPlan& plan) const;
+
+  /// The embedding [batch, dim] of tokens [batch * n, dim], both f32: what timm's forward_head(pre_logits=True) gives.
+  void embed(const Tensor& tokens, const Tensor& dst) const { pool(pool_, tokens, dst); }
+
+  /// The logits [batch, classes]. False: the observer has ended the pass.
+  [[nodiscard]] bool classify(Workspace& workspace, const Tensor& tokens, const Tensor& logits,
+                              Observer* observer = nullptr) const;
+
+  void visit_sites(const std::function<void(const SiteRef&)>& use);
+
+ private:
+  [[nodiscard]] bool run(const Layer& layer, Workspace& workspace, const Tensor& pooled, const Tensor& logits,
+                         Epilogue epilogue, Observer* observer) const;
+
+  Pool pool_;
+  Layer classifier_;
+  std::optional<Layer> second_;  // of the distillation token
+};
+
+}  // namespace vitq

@@ -1,0 +1,47 @@
+#include "models/network.h"
+
+#include "models/patches.h"
+#include "models/swin.h"
+#include "models/vit.h"
+
+namespace vitq {
+
+namespace {
+
+std::unique_ptr<Backbone> make_backbone(const ModelConfig& config, const LayerReader& reader) {
+  if (config.architecture == Architecture::kSwin) return std::make_unique<Swin>(config, reader);
+  return std::make_unique<Vit>(config, reader);
+}
+
+}  // namespace
+
+BufferPlan Network::plan(std::int64_t batch, bool observed) const {
+  BufferPlan plan;
+  plan.need(Slot::kPatches, batch * config.grid() * config.grid() * config.patch_values());
+  backbone->plan(batch, observed, plan);
+  head.plan(batch, plan);
+  return plan;
+}
+
+void Network::forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
+                      Observer* observer) const {
+  workspace.fit(plan(batch, observer != nullptr));
+  const std::int64_t rows = batch * config.grid() * config.grid();
+  const Tensor patches = workspace.tensor(Slot::kPatches, {rows, config.patch_values()}, backbone->patch_source());
+  cut_patches(images, config.image_size, config.patch, patches);
+  const Tensor tokens = backbone->forward(workspace, patches, batch, observer);
+  if (tokens.data == nullptr) return;
+  (void)head.classify(workspace, tokens, Tensor(logits.data(), {batch, config.classes}), observer);
+}
+
+void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {
+  backbone->visit_sites(use);
+  head.visit_sites(use);
+}
+
+Network make_network(const ModelConfig& config, const Checkpoint& checkpoint, const PackOptions& options) {
+  const LayerReader reader{checkpoint, options};
+  return {.config = config, .backbone = make_backbone(config, reader), .head = Head(config, reader)};
+}
+
+}  // namespace vitq

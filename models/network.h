@@ -1,0 +1,37 @@
+#pragma once
+// A whole model, packed and ready to run, and the one place that knows which architectures there are.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/layers/workspace.h"
+#include "models/backbone.h"
+#include "models/config.h"
+#include "models/head.h"
+#include "weights/checkpoint.h"
+
+namespace vitq {
+
+struct Network {
+  ModelConfig config;
+  std::unique_ptr<Backbone> backbone;
+  Head head;
+
+  /// What a pass over `batch` pictures needs in a Workspace.
+  [[nodiscard]] BufferPlan plan(std::int64_t batch, bool observed = false) const;
+
+  /// images: f32 [batch, 3, size, size], normalised -> logits [batch, classes]. The workspace grows to what a batch
+  /// needs; after that nothing is allocated.
+  void forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
+               Observer* observer = nullptr) const;
+
+  /// All sites, in the order in which a pass comes by.
+  void visit_sites(const std::function<void(const SiteRef&)>& use);
+};
+
+/// Packs the weights of `checkpoint`, which may be closed afterwards. The tensors must have been checked
+/// (Checkpoint::require with expected_tensors, or require_artifact).
+Network make_network(const ModelConfig& config, const Checkpoint& checkpoint, const PackOptions& options = {});
+
+}  // namespace vitq
