@@ -1,31 +1,45 @@
 #pragma once
-// The one way vitq fails: every room throws vitq::Error and cli/main.cpp catches it, once.
-// The library never prints, aborts or exits.
+// How every room fails: vitq::Error with a code, one line put together from its parts. The library never prints, aborts
+// or exits; cli/main.cpp catches, once.
 
+#include <locale>
 #include <sstream>
-#include <stdexcept>
 #include <string>
+
+#include "vitq/error.h"
 
 namespace vitq {
 
-/// What went wrong, in one line: the thing (file, tensor, flag), what was found, what was expected, and what to do.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// Throws Error with all `parts` streamed one after the other.
+/// All `parts` streamed one after the other, numbers as in C: a message does not depend on the global locale.
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
-  std::ostringstream message;
-  (message << ... << parts);
-  throw Error(message.str());
+std::string text_of(const Parts&... parts) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  (text << ... << parts);
+  return text.str();
 }
 
-/// fail(parts...) unless `ok`. The message is only put together on failure.
+/// Throws Error with what text_of makes of the parts.
+template <class... Parts>
+[[noreturn]] void fail(ErrorCode code, const Parts&... parts) {
+  throw Error(code, text_of(parts...));
+}
+
+/// The same of what a caller handed over.
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  fail(ErrorCode::kArgument, parts...);
+}
+
+/// fail(code, parts...) unless `ok`. The message is only put together on failure.
+template <class... Parts>
+void check(bool ok, ErrorCode code, const Parts&... parts) {
+  if (!ok) fail(code, parts...);
+}
+
 template <class... Parts>
 void check(bool ok, const Parts&... parts) {
-  if (!ok) fail(parts...);
+  if (!ok) fail(ErrorCode::kArgument, parts...);
 }
 
 }  // namespace vitq

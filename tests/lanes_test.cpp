@@ -45,7 +45,7 @@ TEST_CASE("within a range everything is one range on the same thread, and what a
   std::atomic<int> done{0};
   const auto throwing = [&](std::int64_t, std::int64_t end) {
     ++done;
-    if (end == 100) throw Error("from a range");
+    if (end == 100) throw Error(ErrorCode::kInternal, "from a range");
   };
   CHECK_THROWS_WITH_AS(parallel_for(100, 1, throwing), "from a range", Error);
   CHECK(done == ranges);

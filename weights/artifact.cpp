@@ -30,10 +30,7 @@ class Misfit : public Error {
 
 template <class... Parts>
 void check_fit(bool ok, const Parts&... parts) {
-  if (ok) return;
-  std::ostringstream message;
-  (message << ... << parts);
-  throw Misfit(message.str());
+  if (!ok) throw Misfit(ErrorCode::kFormat, text_of(parts...));
 }
 
 /// "FILE: tensor NAME": what errors about a value begin with.
