@@ -9,9 +9,9 @@
 #include "bench/bare_matmuls.h"
 #include "engine/gemm/onednn.h"
 #include "engine/threads.h"
-#include "models/classifier.h"
 #include "models/zoo.h"
 #include "quant/calibrate.h"
+#include "tests/sessions.h"
 #include "weights/seeded.h"
 
 namespace vitq::bench {
@@ -21,12 +21,12 @@ namespace {
 void run_forward(benchmark::State& state, const Checkpoint& checkpoint, const std::string& model, bool bf16 = false) {
   const int threads = static_cast<int>(state.range(0));
   const std::int64_t batch = state.range(1);
-  Classifier classifier(checkpoint, describe(checkpoint, model), {.threads = threads, .bf16 = bf16});
-  std::vector<float> images(batch * classifier.picture_size());
-  std::vector<float> logits(batch * classifier.config().classes);
+  Session session = test::make_session(checkpoint, describe(checkpoint, model), {.threads = threads, .bf16 = bf16});
+  std::vector<float> images(batch * test::picture_size(session));
+  std::vector<float> logits(batch * session.model().classes());
   fill_seeded_input(0, images);
-  classifier.logits(images, batch, logits);
-  for (auto _ : state) classifier.logits(images, batch, logits);
+  session.run(images, batch, {.logits = logits});
+  for (auto _ : state) session.run(images, batch, {.logits = logits});
   state.counters["images/s"] =
       benchmark::Counter(static_cast<double>(state.iterations() * batch), benchmark::Counter::kIsRate);
 }
@@ -59,7 +59,7 @@ void integers(benchmark::State& state, const std::string& model, int weight_bits
 void load(benchmark::State& state, const std::string& model) {
   const auto path = std::filesystem::temp_directory_path() / ("vitq_bench_" + model + ".safetensors");
   save_checkpoint(path, seeded_checkpoint(model), zoo_metadata(model));
-  for (auto _ : state) benchmark::DoNotOptimize(Classifier::open(path.string()));
+  for (auto _ : state) benchmark::DoNotOptimize(Model::open(path.string()));
   std::filesystem::remove(path);
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "api/model_impl.h"
 #include "cli/load.h"
 #include "cli/model_files.h"
 #include "cli/model_options.h"
@@ -87,25 +88,21 @@ Files find_files(const std::string& model) {
 class Lane {
  public:
   Lane(const Contender& contender, const BenchSettings& settings)
-      : classifier_(contender.checkpoint, contender.description, with_threads(contender.options, settings.threads)),
+      : session_(make_model(contender.checkpoint, contender.description, contender.options),
+                 {.threads = settings.threads}),
         batch_(settings.batch),
         images_(seeded_images(contender.description.config, settings.batch)),
         logits_(settings.batch * contender.description.config.classes) {}
 
   double run_ms() {
     const auto start = std::chrono::steady_clock::now();
-    classifier_.logits(images_, batch_, logits_);
+    session_.run(images_, batch_, {.logits = logits_});
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
-  StepClock::Totals profile() { return classifier_.profile(images_, batch_, logits_); }
+  StepClock::Totals profile() { return vitq::profile(session_, images_, batch_, {.logits = logits_}); }
 
  private:
-  static ClassifierOptions with_threads(ClassifierOptions options, int threads) {
-    options.threads = threads;
-    return options;
-  }
-
-  Classifier classifier_;
+  Session session_;
   std::int64_t batch_;
   std::vector<float> images_;
   std::vector<float> logits_;

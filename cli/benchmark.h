@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "engine/step_clock.h"
-#include "models/classifier.h"
+#include "models/describe.h"
+#include "vitq/model.h"
 
 namespace vitq {
 
@@ -20,7 +21,7 @@ struct Contender {
   std::string sha256;     ///< of the file; empty where there is none
   Checkpoint checkpoint;
   ModelDescription description;
-  ClassifierOptions options = {};  ///< but for the threads
+  ModelOptions options = {};
 };
 
 /// The contenders for `precisions` ("fp32", "int8", ...) of `model`: a zoo name, a file, or empty for the built-in one.

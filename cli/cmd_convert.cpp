@@ -11,7 +11,7 @@
 #include "cli/progress.h"
 #include "cli/version.h"
 #include "engine/error.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/torch_checkpoint.h"

@@ -25,7 +25,7 @@ constexpr int kDefaultBatch = 8;
 constexpr int kDigits = 4;
 
 struct EvalOptions {
-  ModelOptions model;
+  ModelArguments model;
   std::string images;
   std::string labels;
   std::string logits;
@@ -79,9 +79,9 @@ std::vector<LabelledPicture> labelled_pictures(const EvalOptions& options, const
 
 /// The second model of --against.
 OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
-  const ModelConfig& config = model.classifier.config();
+  const ModelConfig& config = model.description.config;
   const bool wants_float = options.against == kFloatPrecision;
-  ModelOptions how = options.model;
+  ModelArguments how = options.model;
   how.model = options.against;
   how.precision = wants_float ? kFloatPrecision : "";
   if (wants_float && model.precision == kBf16Precision) {
@@ -91,12 +91,12 @@ OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
           ": is the float32 model itself, expected an artifact or --precision bf16 (--against fp32); name another "
           "model: --against FILE");
     const auto source = model.metadata.find("source");
-    how.model = find_float_model(model.file, source != model.metadata.end() ? source->second : "",
-                                 model.classifier.description().name)
-                    .string();
+    how.model =
+        find_float_model(model.file, source != model.metadata.end() ? source->second : "", model.description.name)
+            .string();
   }
   OpenModel reference = open_model(how);
-  const ModelConfig& other = reference.classifier.config();
+  const ModelConfig& other = reference.description.config;
   check(other.classes == config.classes, reference.file.string(), ": has ", other.classes, " classes, ",
         model.file.string(), " has ", config.classes, "; they cannot be compared");
   check(!wants_float || (other.architecture == config.architecture && other.stages == config.stages &&
@@ -132,7 +132,7 @@ Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::s
 }
 
 /// `against` may be null.
-void evaluate(Classifier& classifier, Classifier* against, const std::vector<LabelledPicture>& pictures, int batch,
+void evaluate(Contestant& contestant, Contestant* against, const std::vector<LabelledPicture>& pictures, int batch,
               Evaluation& evaluation) {
   std::vector<std::filesystem::path> paths;
   paths.reserve(pictures.size());
@@ -140,7 +140,7 @@ void evaluate(Classifier& classifier, Classifier* against, const std::vector<Lab
   Progress progress("eval", pictures.size());
   const auto start = std::chrono::steady_clock::now();
   double reference_ms = 0;
-  infer(classifier, against, paths, batch,
+  infer(contestant, against, paths, batch,
         {.on_result =
              [&](std::size_t index, const PictureTimes& times, std::span<const float> logits,
                  std::span<const float> other) {
@@ -186,7 +186,7 @@ Record make_record(const EvalOptions& options, const OpenModel& model, const Ope
   constexpr double kMebibyte = 1 << 20;
   const auto n = static_cast<double>(evaluation.accuracy.count());
   const Summary ms = summarize(evaluation.model_ms);
-  Record record{{"model", model.classifier.description().name},
+  Record record{{"model", model.description.name},
                 {"precision", model.precision},
                 {"n", evaluation.accuracy.count()},
                 {"top1", rounded(evaluation.accuracy.top1(), kDigits)},
@@ -197,7 +197,7 @@ Record make_record(const EvalOptions& options, const OpenModel& model, const Ope
       {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
       {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
   for (const auto& [name, value] : times) record[name] = rounded(value, kDigits);
-  record["threads"] = model.classifier.threads();
+  record["threads"] = model.contestant.session.threads();
   record["batch"] = options.batch;
   add_system(record);
   record["file"] = model.file.string();
@@ -216,14 +216,14 @@ int eval_command(const Arguments& args) {
   std::optional<OpenModel> reference;
   if (!options.against.empty()) reference.emplace(open_reference(options, model));
   OpenModel* against = reference ? &*reference : nullptr;
-  const ModelDescription& description = model.classifier.description();
+  const ModelDescription& description = model.description;
   std::vector<LabelledPicture> pictures = labelled_pictures(options, description);
   const std::size_t listed = pictures.size();
   if (options.limit > 0 && options.limit < listed) pictures.resize(options.limit);
   options.batch = static_cast<int>(std::min<std::size_t>(options.batch, pictures.size()));
 
   Evaluation evaluation = prepare(options, description.config, listed, pictures.size());
-  evaluate(model.classifier, against != nullptr ? &against->classifier : nullptr, pictures, options.batch, evaluation);
+  evaluate(model.contestant, against != nullptr ? &against->contestant : nullptr, pictures, options.batch, evaluation);
   check(evaluation.failures < pictures.size(), "none of the ", pictures.size(), " pictures could be read");
   print(to_format(make_record(options, model, against, evaluation), options.format));
   if (evaluation.logits) {

@@ -14,7 +14,7 @@
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
 #include "engine/threads.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/safetensors.h"

@@ -5,7 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/record.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "models/zoo.h"
 
 namespace vitq {

@@ -10,7 +10,7 @@
 #include "cli/progress.h"
 #include "cli/sha256.h"
 #include "engine/error.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
 

@@ -18,6 +18,7 @@
 #include "cli/sites.h"
 #include "cli/version.h"
 #include "engine/error.h"
+#include "engine/picture/resize.h"
 #include "engine/threads.h"
 #include "quant/calibrate.h"
 
@@ -55,7 +56,7 @@ constexpr std::array<std::pair<const char*, Rounding>, 2> kRoundings{
     {{"gptq", Rounding::kGptq}, {"nearest", Rounding::kNearest}}};
 
 struct Options {
-  ModelOptions model;
+  ModelArguments model;
   std::vector<std::string> images;
   std::string out;
   std::string preset;

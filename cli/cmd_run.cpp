@@ -19,7 +19,7 @@ namespace {
 constexpr int kMostBatch = 4096;
 
 struct RunOptions {
-  ModelOptions model;
+  ModelArguments model;
   std::vector<std::string> images;
   int topk = 5;
   int batch = 1;
@@ -49,7 +49,7 @@ bool parse(const Arguments& args, RunOptions& options) {
 class Printer {
  public:
   Printer(const RunOptions& options, const OpenModel& model)
-      : options_(options), classifier_(model.classifier), precision_(model.precision) {}
+      : options_(options), session_(model.contestant.session), precision_(model.precision) {}
 
   void picture(const std::string& image, const PictureTimes& times, const std::vector<Prediction>& top) const {
     print(options_.json ? json(image, times, top) : text(image, times, top));
@@ -58,9 +58,8 @@ class Printer {
   /// What the figures above hold for. JSON says it in each line.
   void summary() const {
     if (options_.json) return;
-    print("model " + one_line(classifier_.description().name) + ", " + precision_ + ", " +
-          std::to_string(classifier_.threads()) + (classifier_.threads() == 1 ? " thread, " : " threads, ") +
-          effective_isa() + '\n');
+    print("model " + one_line(session_.model().name()) + ", " + precision_ + ", " + std::to_string(session_.threads()) +
+          (session_.threads() == 1 ? " thread, " : " threads, ") + effective_isa() + '\n');
   }
 
  private:
@@ -80,9 +79,9 @@ class Printer {
                                  const std::vector<Prediction>& top) const {
     constexpr int kDigits = 3;
     Record record{{"image", image},
-                  {"model", classifier_.description().name},
+                  {"model", session_.model().name()},
                   {"precision", precision_},
-                  {"threads", classifier_.threads()},
+                  {"threads", session_.threads()},
                   {"isa", effective_isa()},
                   {"decode_ms", rounded(times.decode_ms, kDigits)},
                   {"preprocess_ms", rounded(times.preprocess_ms, kDigits)},
@@ -98,7 +97,7 @@ class Printer {
   }
 
   const RunOptions& options_;
-  const Classifier& classifier_;
+  const Session& session_;
   const std::string& precision_;
 };
 
@@ -113,10 +112,11 @@ int run_command(const Arguments& args) {
   // On a terminal the results themselves show how far it is.
   Progress progress("run", pictures.size(), ::isatty(STDOUT_FILENO) == 0);
   std::size_t failures = 0;
-  infer(model.classifier, nullptr, pictures, options.batch,
+  infer(model.contestant, nullptr, pictures, options.batch,
         {.on_result =
              [&](std::size_t index, const PictureTimes& times, std::span<const float> logits, std::span<const float>) {
-               printer.picture(pictures[index].string(), times, model.classifier.top_k(logits, options.topk));
+               printer.picture(pictures[index].string(), times,
+                               model.contestant.session.model().top(logits, options.topk));
                progress.advance();
              },
          .on_failure =

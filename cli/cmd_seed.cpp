@@ -5,7 +5,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 
 namespace vitq {
 

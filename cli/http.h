@@ -19,7 +19,8 @@ namespace vitq {
 /// There is no whole answer. The message is a clause that names what failed; the address is for the caller to add.
 class HttpError : public Error {
  public:
-  HttpError(const std::string& message, bool is_transient) : Error(ErrorCode::kFile, message), is_transient_(is_transient) {}
+  HttpError(const std::string& message, bool is_transient)
+      : Error(ErrorCode::kFile, message), is_transient_(is_transient) {}
   /// Whether the same question may well succeed in a moment.
   [[nodiscard]] bool is_transient() const { return is_transient_; }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/picture/resize.h"
 
 namespace vitq {
 namespace {
@@ -29,20 +30,17 @@ class Stopwatch {
 /// One model with a batch of pictures as it wants them, and its answers.
 class Lane {
  public:
-  Lane(Classifier& classifier, std::size_t batch)
-      : classifier_(classifier),
-        picture_size_(classifier.picture_size()),
-        classes_(classifier.config().classes),
-        images_(batch * picture_size_),
+  Lane(Contestant& contestant, std::size_t batch)
+      : contestant_(contestant),
+        classes_(contestant.session.model().classes()),
+        crops_(batch),
         logits_(batch * classes_) {}
 
-  void put(const Image& image, std::size_t slot) {
-    preprocess(image, classifier_.preprocessing(), std::span(images_).subspan(slot * picture_size_, picture_size_));
-  }
+  void put(const Image& image, std::size_t slot) { crops_[slot] = resized(image, contestant_.preprocessing); }
 
   void run(std::size_t count) {
-    classifier_.logits(std::span(images_).first(count * picture_size_), static_cast<std::int64_t>(count),
-                       std::span(logits_).first(count * classes_));
+    const std::vector<ImageView> views(crops_.begin(), crops_.begin() + static_cast<std::ptrdiff_t>(count));
+    contestant_.session.run(views, {.logits = std::span(logits_).first(count * classes_)});
   }
 
   /// The answer to the picture in `slot`, called `picture` in the error where that is not finite.
@@ -54,19 +52,18 @@ class Lane {
   }
 
  private:
-  Classifier& classifier_;
-  std::size_t picture_size_;  // floats
+  Contestant& contestant_;
   std::size_t classes_;
-  std::vector<float> images_;
+  std::vector<Image> crops_;
   std::vector<float> logits_;
 };
 
 /// One batch: pictures are added until it is full, then all go through the models at once.
 class Batch {
  public:
-  Batch(Classifier& classifier, Classifier* reference, std::span<const std::filesystem::path> pictures,
+  Batch(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
         std::size_t size, const InferenceEvents& events)
-      : model_(classifier, size), pictures_(pictures), events_(events), size_(size) {
+      : model_(contestant, size), pictures_(pictures), events_(events), size_(size) {
     if (reference != nullptr) reference_.emplace(*reference, size);
     waiting_.reserve(size);
   }
@@ -122,12 +119,21 @@ class Batch {
   std::vector<Waiting> waiting_;
 };
 
+// The crop is made here, where its time is taken: the session shall find nothing left to resize.
+Preprocessing without_resize(Preprocessing how) {
+  how.resize = 0;
+  return how;
+}
+
 }  // namespace
 
-void infer(Classifier& classifier, Classifier* reference, std::span<const std::filesystem::path> pictures, int batch,
+Contestant::Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how)
+    : session(std::move(model), {.threads = threads, .preprocessing = without_resize(how)}), preprocessing(how) {}
+
+void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures, int batch,
            const InferenceEvents& events) {
   if (pictures.empty()) return;
-  Batch waiting(classifier, reference, pictures, std::min(static_cast<std::size_t>(batch), pictures.size()), events);
+  Batch waiting(contestant, reference, pictures, std::min(static_cast<std::size_t>(batch), pictures.size()), events);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     try {
       waiting.add(i);

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "models/classifier.h"
+#include "vitq/session.h"
 
 namespace vitq {
 
@@ -29,10 +29,19 @@ struct InferenceEvents {
   std::function<void(std::size_t index, const std::string& message)> on_failure;
 };
 
-/// Runs all `pictures`, `batch` at a time, through the classifier and, where it is not null, through a second one with
-/// as many classes; a picture is decoded once. Throws Error where a model fails, and where its answer holds NaN or
+/// A model at work, and what is done to a picture before it. The session takes pictures of the model's own size.
+struct Contestant {
+  Session session;
+  Preprocessing preprocessing;
+
+  /// Throws as Session does.
+  Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how);
+};
+
+/// Runs all `pictures`, `batch` at a time, through the model and, where it is not null, through a second one with as
+/// many classes; a picture is decoded once. Throws Error where a model fails, and where its answer holds NaN or
 /// infinity: no ranking of that would mean anything.
-void infer(Classifier& classifier, Classifier* reference, std::span<const std::filesystem::path> pictures, int batch,
+void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures, int batch,
            const InferenceEvents& events);
 
 }  // namespace vitq

@@ -3,7 +3,7 @@
 #include "cli/args.h"
 #include "cli/spelling.h"
 #include "engine/error.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
 

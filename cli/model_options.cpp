@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "api/model_impl.h"
 #include "cli/output.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
@@ -50,7 +51,7 @@ Reader resize_reader(std::optional<int>& target) {
   };
 }
 
-void set_preprocessing(const ModelOptions& options, Preprocessing& preprocessing) {
+void set_preprocessing(const ModelArguments& options, Preprocessing& preprocessing) {
   if (options.resize) preprocessing.resize = *options.resize;
   if (options.crop_pct) preprocessing.resize = resize_for_crop(preprocessing.image_size, *options.crop_pct);
   if (options.mean) preprocessing.mean = *options.mean;
@@ -63,7 +64,7 @@ void set_preprocessing(const ModelOptions& options, Preprocessing& preprocessing
 
 }  // namespace
 
-void declare(ArgumentParser& parser, ModelOptions& options) {
+void declare(ArgumentParser& parser, ModelArguments& options) {
   constexpr double kLeastCrop = 1.0 / 16;
   constexpr double kMostColour = 10;
   constexpr double kLeastStd = 0.001;
@@ -79,26 +80,14 @@ void declare(ArgumentParser& parser, ModelOptions& options) {
   parser.option("--std", "R,G,B", "then divided by", colours(options.std, kLeastStd, kMostColour));
 }
 
-void declare_precision(ArgumentParser& parser, ModelOptions& options) {
+void declare_precision(ArgumentParser& parser, ModelArguments& options) {
   parser.option("--precision", "fp32|bf16|int8",
                 "bf16: a float32 model multiplied in bf16, where the CPU can (`vitq info`); int8: an artifact of\n"
                 "`vitq quantize`, of a name NAME.w8a8.safetensors; default: what the file is",
                 choice(options.precision, {kFloatPrecision, kBf16Precision, kIntegerPrecision}));
 }
 
-std::string precision_of(const Checkpoint& checkpoint) {
-  if (!is_artifact(checkpoint)) return kFloatPrecision;
-  const auto stated = checkpoint.metadata().find("precision");
-  std::string precision = stated == checkpoint.metadata().end() ? "" : stated->second;
-  const auto is_bits = [](char c) { return '3' <= c && c <= '8'; };
-  check(precision.size() == 4 && precision[0] == 'w' && (is_bits(precision[1]) || precision[1] == 'x') &&
-            precision[2] == 'a' && is_bits(precision[3]),
-        checkpoint.source(), ": metadata 'precision' is ", printable(precision),
-        ", expected one like w8a8 or, with mixed weights, wxa8");
-  return precision;
-}
-
-OpenFile open_model_file(const ModelOptions& options) {
+OpenFile open_model_file(const ModelArguments& options) {
   if (options.resize && options.crop_pct) throw UsageError("--resize and --crop-pct exclude each other; give one");
   const bool wants_integer = options.precision == kIntegerPrecision;
   const std::filesystem::path file =
@@ -122,15 +111,21 @@ OpenFile open_model_file(const ModelOptions& options) {
   return {file, std::move(checkpoint), std::move(description), precision, preprocessing, own_resize};
 }
 
-OpenModel open_model(const ModelOptions& options) {
+OpenModel open_model(const ModelArguments& options) {
   OpenFile opened = open_model_file(options);
   const bool is_bf16 = opened.precision == kBf16Precision;
   if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
     log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
   }
   auto metadata = opened.checkpoint.metadata();
-  return {opened.file, opened.precision, opened.preprocessing, std::move(metadata),
-          Classifier(opened.checkpoint, std::move(opened.description), {.threads = options.threads, .bf16 = is_bf16})};
+  const Preprocessing how = opened.description.preprocessing;
+  auto model = make_model(opened.checkpoint, opened.description, {.bf16 = is_bf16});
+  return {opened.file,
+          opened.precision,
+          opened.preprocessing,
+          std::move(metadata),
+          std::move(opened.description),
+          Contestant(std::move(model), options.threads, how)};
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

@@ -8,12 +8,13 @@
 #include <string>
 
 #include "cli/args.h"
+#include "cli/inference.h"
 #include "cli/model_files.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 
 namespace vitq {
 
-struct ModelOptions {
+struct ModelArguments {
   std::string model;          ///< zoo name or file; empty: the built-in one
   std::string precision;      ///< "fp32", "bf16" or "int8"; empty: whatever the model is
   int threads = 0;            ///< 0: all
@@ -24,9 +25,9 @@ struct ModelOptions {
 };
 
 /// Adds --model, --threads, --resize, --crop-pct, --mean and --std; parsing fills `options`.
-void declare(ArgumentParser& parser, ModelOptions& options);
+void declare(ArgumentParser& parser, ModelArguments& options);
 /// Adds --precision.
-void declare_precision(ArgumentParser& parser, ModelOptions& options);
+void declare_precision(ArgumentParser& parser, ModelArguments& options);
 
 /// A model's file, recognised but not yet made ready to run.
 struct OpenFile {
@@ -40,21 +41,19 @@ struct OpenFile {
 
 /// Opens options.model, or the built-in one where it is empty. Throws UsageError where there is no such name, none is
 /// built in, or --resize does not fit; Error where the file is no model or of another precision than asked for.
-OpenFile open_model_file(const ModelOptions& options);
+OpenFile open_model_file(const ModelArguments& options);
 
 struct OpenModel {
   std::filesystem::path file;
   std::string precision;
   std::string preprocessing;
   std::map<std::string, std::string> metadata;  ///< the file's: a stranger's text
-  Classifier classifier;
+  ModelDescription description;
+  Contestant contestant;
 };
 
 /// open_model_file(), made ready to run. Logs a warning where an artifact will run with seven-bit operands.
-OpenModel open_model(const ModelOptions& options);
-
-/// "fp32", or of an artifact what its metadata says: "w8a8". Throws Error where that is missing or is no such word.
-std::string precision_of(const Checkpoint& checkpoint);
+OpenModel open_model(const ModelArguments& options);
 
 /// "resize 248 (bicubic), centre crop 224, mean 0.485,0.456,0.406, std 0.229,0.224,0.225".
 std::string to_string(const Preprocessing& preprocessing);

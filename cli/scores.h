@@ -13,7 +13,7 @@
 
 namespace vitq {
 
-/// The most probable class; of equal ones the first, as Classifier::top_k ranks.
+/// The most probable class; of equal ones the first, as Model::top ranks.
 int argmax(std::span<const float> logits);
 
 /// Counts how often the label is the best, or among the five best.

@@ -1,6 +1,6 @@
 #include "models/network.h"
 
-#include "models/patches.h"
+#include "engine/picture/patches.h"
 #include "models/swin.h"
 #include "models/vit.h"
 
@@ -23,11 +23,15 @@ BufferPlan Network::plan(std::int64_t batch, bool observed) const {
   return plan;
 }
 
+Tensor Network::patch_rows(const Workspace& workspace, std::int64_t batch) const {
+  return workspace.tensor(Slot::kPatches, {batch * config.grid() * config.grid(), config.patch_values()},
+                          backbone->patch_source());
+}
+
 void Network::forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
                       Observer* observer) const {
   workspace.fit(plan(batch, observer != nullptr));
-  const std::int64_t rows = batch * config.grid() * config.grid();
-  const Tensor patches = workspace.tensor(Slot::kPatches, {rows, config.patch_values()}, backbone->patch_source());
+  const Tensor patches = patch_rows(workspace, batch);
   cut_patches(images, config.image_size, config.patch, patches);
   const Tensor tokens = backbone->forward(workspace, patches, batch, observer);
   if (tokens.data == nullptr) return;

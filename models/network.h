@@ -26,6 +26,13 @@ struct Network {
   void forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
                Observer* observer = nullptr) const;
 
+  /// The patch rows of `batch` pictures, in Slot::kPatches, for the caller to fill: [batch * patches, values of a
+  /// patch].
+  [[nodiscard]] Tensor patch_rows(const Workspace& workspace, std::int64_t batch) const;
+
+  /// The tokens behind the last norm, of one picture.
+  [[nodiscard]] StreamShape output() const { return backbone->stream_after(backbone->steps()); }
+
   /// All sites, in the order in which a pass comes by.
   void visit_sites(const std::function<void(const SiteRef&)>& use);
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/error.h"
 #include "engine/layers/windows.h"
 #include "engine/threads.h"
 #include "models/vit.h"
@@ -41,13 +42,23 @@ std::span<const std::int32_t> repeated(Workspace& workspace, const std::vector<s
   return {rows, static_cast<std::size_t>(batch * count)};
 }
 
+std::vector<float> read_bias(const Checkpoint& checkpoint, const std::string& block, std::int64_t window,
+                             std::int64_t heads) {
+  const std::string name = block + ".attn.relative_position_bias_table";
+  const auto table = checkpoint.f32(name);
+  const std::int64_t offsets = 2 * window - 1;
+  check(std::ssize(table) == offsets * offsets * heads, checkpoint.source(), ": ", name, " has ", table.size(),
+        " elements, expected [", offsets * offsets, ", ", heads, "]");
+  return relative_bias(table, window, heads);
+}
+
 }  // namespace
 
 Swin::Swin(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(reader.norm("norm", config.eps)),
+    : Backbone(reader.norm("norm", config.stages.back().dim, config.eps)),
       window_(config.window),
       patch_embed_(reader.linear("patch_embed.proj", config.stages.front().dim, config.patch_values())),
-      patch_norm_(reader.norm("patch_embed.norm", config.eps)) {
+      patch_norm_(reader.norm("patch_embed.norm", config.stages.front().dim, config.eps)) {
   for (std::size_t s = 0; s < config.stages.size(); ++s) {
     const Stage& stage = config.stages[s];
     const std::string scope = "layers." + std::to_string(s);
@@ -61,7 +72,7 @@ Swin::Swin(const ModelConfig& config, const LayerReader& reader)
       const std::int64_t merged = 4 * config.stages[s - 1].dim;
       steps_.push_back({.is_merging = true, .index = mergings_.size()});
       mergings_.push_back({.level = s,
-                           .norm = reader.norm(scope + ".downsample.norm", config.eps),
+                           .norm = reader.norm(scope + ".downsample.norm", merged, config.eps),
                            .reduction = reader.linear(scope + ".downsample.reduction", stage.dim, merged)});
     }
     for (std::int64_t j = 0; j < stage.depth; ++j) {
@@ -70,8 +81,7 @@ Swin::Swin(const ModelConfig& config, const LayerReader& reader)
       blocks_.push_back({.level = s,
                          .shifted = has_windows && j % 2 == 1,
                          .block = reader.block(name, stage, config.eps),
-                         .bias = relative_bias(reader.checkpoint.f32(name + ".attn.relative_position_bias_table"),
-                                               window_, stage.heads)});
+                         .bias = read_bias(reader.checkpoint, name, window_, stage.heads)});
     }
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/error.h"
+
 namespace vitq {
 
 namespace {
@@ -12,7 +14,10 @@ std::vector<float> read_position(const Checkpoint& checkpoint, bool distilled) {
   std::vector<float> position(embedding.begin(), embedding.end());
   auto row = position.begin();
   const auto add = [&](const std::string& name) {
-    for (const float value : checkpoint.f32(name)) *row++ += value;
+    const auto token = checkpoint.f32(name);
+    check(std::ssize(token) <= position.end() - row, checkpoint.source(), ": ", name, " has ", token.size(),
+          " elements, more than pos_embed has room for");
+    for (const float value : token) *row++ += value;
   };
   add("cls_token");
   if (distilled) add("dist_token");
@@ -22,12 +27,14 @@ std::vector<float> read_position(const Checkpoint& checkpoint, bool distilled) {
 }  // namespace
 
 Vit::Vit(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(reader.norm("norm", config.eps)),
+    : Backbone(reader.norm("norm", config.stages.front().dim, config.eps)),
       prefix_(config.prefix_tokens()),
       tokens_(config.grid() * config.grid() + prefix_),
       dim_(config.stages.front().dim),
       position_(read_position(reader.checkpoint, config.distilled)),
       patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())) {
+  check(std::ssize(position_) == tokens_ * dim_, reader.checkpoint.source(), ": pos_embed has ", position_.size(),
+        " elements, expected [", tokens_, ", ", dim_, "]");
   for (std::int64_t i = 0; i < config.stages.front().depth; ++i) {
     blocks_.push_back(reader.block("blocks." + std::to_string(i), config.stages.front(), config.eps));
   }

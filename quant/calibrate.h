@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "quant/fold.h"
 #include "weights/artifact.h"
 #include "weights/checkpoint.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "quant/calibrate.h"
 #include "weights/checkpoint.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "quant/bit_budget.h"
 #include "weights/checkpoint.h"
 

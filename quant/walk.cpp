@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "models/patches.h"
+#include "engine/picture/patches.h"
 
 namespace vitq {
 
@@ -33,9 +33,7 @@ bool Walk::run(Observer& observer) {
 bool Walk::embed(std::int64_t first, std::int64_t count, Observer& observer) {
   const ModelConfig& config = network_.config;
   const std::int64_t size = std::ssize(images_) / count_;
-  const Tensor patches =
-      workspace_.tensor(Slot::kPatches, {count * config.grid() * config.grid(), config.patch_values()},
-                        network_.backbone->patch_source());
+  const Tensor patches = network_.patch_rows(workspace_, count);
   cut_patches(images_.subspan(first * size, count * size), config.image_size, config.patch, patches);
   if (!network_.backbone->embed(workspace_, patches, count, &observer)) return false;
   store(network_.backbone->stream_after(0), first, count);

@@ -26,10 +26,10 @@ double sqnr(const std::vector<float>& reference, const std::vector<float>& actua
 // The logits of six random pictures.
 std::vector<float> logits(const Checkpoint& checkpoint, const ModelConfig& config, bool bf16) {
   constexpr std::int64_t kPictures = 6;
-  Classifier classifier(checkpoint, test::describe_config(config), {.threads = 1, .bf16 = bf16});
-  const auto images = test::random_floats(kPictures * classifier.picture_size(), 7, -2, 2);
+  Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = 1, .bf16 = bf16});
+  const auto images = test::random_floats(kPictures * test::picture_size(session), 7, -2, 2);
   std::vector<float> result(kPictures * config.classes);
-  classifier.logits(images, kPictures, result);
+  session.run(images, kPictures, {.logits = result});
   return result;
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("bf16: a picture's logits are the same bits alone, in any batch, and w
 TEST_CASE("bf16 of an artifact is refused") {
   if (test::skips_without_bf16()) return;
   const Checkpoint artifact = test::small_artifact().checkpoint();
-  CHECK_THROWS_WITH_AS(Classifier(artifact, test::describe_config(test::small_vit(false)), {.bf16 = true}),
+  CHECK_THROWS_WITH_AS(make_model(artifact, test::describe_config(test::small_vit(false)), {.bf16 = true}),
                        doctest::Contains("is an artifact, which runs on integers, expected a float32 model (bf16)"),
                        Error);
 }

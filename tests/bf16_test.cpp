@@ -8,8 +8,8 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/gemm/onednn.h"
 #include "engine/error.h"
+#include "engine/gemm/onednn.h"
 #include "engine/kernels/gelu.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/softmax.h"
@@ -17,7 +17,7 @@
 #include "engine/threads.h"
 #include "tests/random.h"
 
-    using namespace vitq;
+using namespace vitq;
 using test::float_of;
 using test::halves_of;
 using test::nearest_bf16;

@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "engine/error.h"
-#include "models/classifier.h"
 #include "quant/sensitivity.h"
 #include "quant/weights.h"
 #include "tests/random.h"
+#include "tests/sessions.h"
 #include "tests/small_models.h"
 
 using namespace vitq;
@@ -79,9 +79,9 @@ TEST_CASE("measure_sensitivity: the KL of a model with one layer's weights round
                                          std::vector<std::uint8_t>(bytes, bytes + own.size() * sizeof(float))));
     }
     const auto probabilities = [&](const Checkpoint& of) {
-      Classifier classifier(of, description, {});
+      Session session = test::make_session(of, description, {});
       std::vector<float> logits(kPictures * config.classes);
-      classifier.logits(images, kPictures, logits);
+      session.run(images, kPictures, {.logits = logits});
       std::vector<double> result;
       for (std::int64_t i = 0; i < kPictures; ++i) {
         double total = 0;

@@ -9,9 +9,9 @@
 #include <cstring>
 #include <string>
 
-#include "models/classifier.h"
 #include "models/zoo.h"
 #include "tests/bf16.h"
+#include "tests/sessions.h"
 #include "tests/shared_folder.h"
 #include "weights/seeded.h"
 
@@ -78,18 +78,19 @@ void check_seeded_model(const std::string& name) {
   if (!folder) return;
   const SafetensorsFile reference(*folder / "seeded_fp32.safetensors");
   const Checkpoint checkpoint = seeded_checkpoint(name);
-  Classifier classifier(checkpoint, describe(checkpoint, name));
-  std::vector<float> image(classifier.picture_size());
+  Session session = test::make_session(checkpoint, describe(checkpoint, name), {.threads = 2});
+  std::vector<float> image(test::picture_size(session));
   fill_seeded_input(0, image);
 
-  std::vector<float> logits(classifier.config().classes);
+  std::vector<float> logits(session.model().classes());
   Comparison comparison(reference, name);
-  classifier.network().forward(classifier.workspace(), image, 1, logits, &comparison);
+  const Network& network = session.model().impl().network;
+  network.forward(session.impl().workspace, image, 1, logits, &comparison);
   const double worst = comparison.worst;
   const int seen = comparison.seen;
 
   std::int64_t blocks = 0;
-  for (const Stage& stage : classifier.config().stages) blocks += stage.depth;
+  for (const Stage& stage : network.config.stages) blocks += stage.depth;
   CHECK(seen == blocks + 1);
   CHECK(worst < kTolerance);
   const double logit_difference = largest_difference(logits, floats(reference, name + "/logits"));
@@ -105,23 +106,22 @@ struct Photographs {
   double worst = 0;
 };
 
-Photographs run_photographs(const std::filesystem::path& folder, const ClassifierOptions& options) {
+Photographs run_photographs(const std::filesystem::path& folder, const ModelOptions& options) {
   const auto assets = folder.parent_path() / "assets";
   const SafetensorsFile reference(folder / "deit_t_photo_logits.safetensors");
   const auto expected = floats(reference, "logits");
-  Classifier classifier = Classifier::open((assets / "deit_t.safetensors").string(), options);
+  Session session(Model::open((assets / "deit_t.safetensors").string(), options));
 
   // "files" is a JSON list of names in the order of the rows.
   std::string list = reference.metadata().at("files");
   Photographs result;
-  std::vector<float> pixels(classifier.picture_size());
-  std::vector<float> logits(1000);
   for (std::size_t at = list.find('"'); at != std::string::npos; at = list.find('"', at)) {
     const std::size_t end = list.find('"', at + 1);
     const std::string file = list.substr(at + 1, end - at - 1);
     at = end + 1;
-    preprocess(load_image(assets / "photos" / file), classifier.preprocessing(), pixels);
-    classifier.logits(pixels, 1, logits);
+    const Image photograph = load_image(assets / "photos" / file);
+    const ImageView view(photograph);
+    const std::vector<float> logits = session.run(std::span(&view, 1)).logits;
     const std::span wanted = std::span(expected).subspan(std::size_t{1000} * result.count, 1000);
     result.agree +=
         std::ranges::max_element(logits) - logits.begin() == std::ranges::max_element(wanted) - wanted.begin();

@@ -1,6 +1,6 @@
 // Decoding: every kind of picture that is read, and every way in which one is refused.
 
-#include "engine/picture/image.h"
+#include "vitq/image.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "models/patches.h"
+#include "engine/picture/patches.h"
 
 #include <doctest/doctest.h>
 

@@ -7,11 +7,11 @@
 #include <set>
 
 #include "engine/error.h"
-#include "models/classifier.h"
 #include "quant/calibrate.h"
 #include "quant/sites.h"
 #include "tests/random.h"
 #include "tests/reference_model.h"
+#include "tests/sessions.h"
 #include "tests/small_models.h"
 #include "tests/temporary_folder.h"
 #include "weights/artifact.h"
@@ -33,13 +33,13 @@ struct Small {
     return quantize_model(checkpoint, description, images, kPictures, options);
   }
   [[nodiscard]] std::vector<float> logits(const Checkpoint& of, int threads = 1, std::int64_t batch = kPictures) const {
-    Classifier classifier(of, description, {.threads = threads});
-    const std::int64_t size = classifier.picture_size();
+    Session session = test::make_session(of, description, {.threads = threads});
+    const std::int64_t size = test::picture_size(session);
     std::vector<float> result(kPictures * config.classes);
     for (std::int64_t first = 0; first < kPictures; first += batch) {
       const std::int64_t count = std::min(batch, kPictures - first);
-      classifier.logits(std::span(images).subspan(first * size, count * size), count,
-                        std::span(result).subspan(first * config.classes, count * config.classes));
+      session.run(std::span(images).subspan(first * size, count * size), count,
+                  {.logits = std::span(result).subspan(first * config.classes, count * config.classes)});
     }
     return result;
   }

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/gemm/onednn.h"
-#include "models/classifier.h"
 #include "tests/random.h"
+#include "tests/sessions.h"
 
 namespace vitq::test {
 
@@ -65,16 +65,16 @@ inline void check_batches(const ModelConfig& config, bool bf16 = false) {
   constexpr std::int64_t kPictures = 5;
   std::vector<float> expected;
   for (const int threads : {1, 2}) {
-    Classifier classifier(checkpoint, describe_config(config), {.threads = threads, .bf16 = bf16});
-    const std::int64_t size = classifier.picture_size();
+    Session session = test::make_session(checkpoint, describe_config(config), {.threads = threads, .bf16 = bf16});
+    const std::int64_t size = test::picture_size(session);
     const auto images = random_floats(kPictures * size, 9, -2, 2);
     for (const std::vector<std::int64_t>& split :
          {std::vector<std::int64_t>{1, 1, 1, 1, 1}, std::vector<std::int64_t>{5}, std::vector<std::int64_t>{2, 3}}) {
       std::vector<float> logits(kPictures * config.classes);
       std::int64_t first = 0;
       for (const std::int64_t batch : split) {
-        classifier.logits(std::span(images).subspan(first * size, batch * size), batch,
-                          std::span(logits).subspan(first * config.classes, batch * config.classes));
+        session.run(std::span(images).subspan(first * size, batch * size), batch,
+                    {.logits = std::span(logits).subspan(first * config.classes, batch * config.classes)});
         first += batch;
       }
       if (expected.empty()) expected = logits;

@@ -9,9 +9,9 @@
 #include <new>
 #include <string_view>
 
-#include "models/classifier.h"
 #include "quant/calibrate.h"
 #include "tests/random.h"
+#include "tests/sessions.h"
 #include "tests/small_models.h"
 
 namespace {
@@ -86,12 +86,12 @@ namespace {
 
 std::int64_t allocations_of_a_pass(const Checkpoint& checkpoint, const ModelConfig& config, int threads,
                                    std::int64_t batch) {
-  Classifier classifier(checkpoint, test::describe_config(config), {.threads = threads});
-  const auto images = test::random_floats(batch * classifier.picture_size(), 7, -2, 2);
+  Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = threads});
+  const auto images = test::random_floats(batch * test::picture_size(session), 7, -2, 2);
   std::vector<float> logits(batch * config.classes);
-  for (int i = 0; i < 2; ++i) classifier.logits(images, batch, logits);  // plans, and makes oneDNN's primitives
+  for (int i = 0; i < 2; ++i) session.run(images, batch, {.logits = logits});  // plans, and makes oneDNN's primitives
   const std::int64_t before = allocations;
-  for (int i = 0; i < 3; ++i) classifier.logits(images, batch, logits);
+  for (int i = 0; i < 3; ++i) session.run(images, batch, {.logits = logits});
   return allocations - before;
 }
 

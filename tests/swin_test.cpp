@@ -14,10 +14,10 @@ using namespace vitq;
 TEST_CASE("swin equals the scalar reference, shifted windows and merging included") {
   const ModelConfig config = test::small_swin();
   const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
-  Classifier classifier(checkpoint, test::describe_config(config), {.threads = 2});
-  const auto image = test::random_floats(classifier.picture_size(), 5, -2, 2);
+  Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = 2});
+  const auto image = test::random_floats(test::picture_size(session), 5, -2, 2);
   std::vector<float> logits(config.classes);
-  classifier.logits(image, 1, logits);
+  session.run(image, 1, {.logits = logits});
   const auto expected = test::reference_logits(config, checkpoint, image);
   for (std::size_t i = 0; i < logits.size(); ++i) CHECK(std::fabs(logits[i] - expected[i]) < 1e-4);
 }

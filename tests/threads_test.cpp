@@ -1,4 +1,4 @@
-// Several Classifiers in several threads at once: what an embedder does who serves requests in parallel. They share
+// Several Sessions in several threads at once: what an embedder does who serves requests in parallel. They share
 // oneDNN's caches and, where they are made of one file, its mapping; nothing else.
 
 #include "engine/threads.h"
@@ -14,9 +14,9 @@
 
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
-#include "models/classifier.h"
 #include "quant/calibrate.h"
 #include "tests/random.h"
+#include "tests/sessions.h"
 #include "tests/small_models.h"
 #include "tests/temporary_folder.h"
 
@@ -29,11 +29,9 @@ constexpr int kRounds = 3;
 constexpr std::int64_t kBatch = 2;
 
 /// The logits of pictures of its own for each thread.
-std::vector<float> logits_of(Classifier& classifier, int thread) {
-  const auto images = test::random_floats(kBatch * classifier.picture_size(), 100U + static_cast<unsigned>(thread));
-  std::vector<float> logits(static_cast<std::size_t>(kBatch * classifier.config().classes));
-  classifier.logits(images, kBatch, logits);
-  return logits;
+std::vector<float> logits_of(Session& session, int thread) {
+  const auto images = test::random_floats(kBatch * test::picture_size(session), 100U + static_cast<unsigned>(thread));
+  return session.run(images, kBatch).logits;
 }
 
 /// Whether they are the same bits; where oneDNN gives a row other bits beside other rows, nearly so.
@@ -60,16 +58,16 @@ void at_once(const Body& body) {
   for (std::thread& thread : threads) thread.join();
 }
 
-/// Opens `file` in each thread, runs it there, and compares with one Classifier that runs alone.
+/// Opens `file` in each thread, runs it there, and compares with one Session that runs alone.
 void check_file(const std::filesystem::path& file) {
   std::vector<std::vector<float>> expected;
-  Classifier alone = Classifier::open(file.string(), {.threads = 1});
+  Session alone(Model::open(file.string()), {.threads = 1});
   expected.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) expected.push_back(logits_of(alone, i));
   std::vector<std::vector<float>> found(kThreads);
   at_once([&](int i) {
     for (int round = 0; round < kRounds; ++round) {
-      Classifier own = Classifier::open(file.string(), {.threads = 1 + i % 2});
+      Session own(Model::open(file.string()), {.threads = 1 + i % 2});
       found[i] = logits_of(own, i);
       if (!is_same(found[i], expected[i])) break;
     }
@@ -80,7 +78,7 @@ void check_file(const std::filesystem::path& file) {
 
 }  // namespace
 
-TEST_CASE("classifiers in four threads at once answer as one alone") {
+TEST_CASE("sessions in four threads at once answer as one alone") {
   const test::TemporaryFolder folder;
   for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
     const auto file = folder.path() / "float.safetensors";
@@ -104,10 +102,10 @@ TEST_CASE("classifiers in four threads at once answer as one alone") {
 TEST_CASE("a model inside a parallel region has the threads that it was opened for or refuses to run") {
   const ModelConfig config = test::small_vit(false);
   const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
-  Classifier one(checkpoint, test::describe_config(config), {.threads = 1});
+  Session one = test::make_session(checkpoint, test::describe_config(config), {.threads = 1});
   const std::vector<float> expected = logits_of(one, 0);
   if (granted_threads(2) < 2) return;  // OMP_THREAD_LIMIT
-  Classifier two(checkpoint, test::describe_config(config), {.threads = 2});
+  Session two = test::make_session(checkpoint, test::describe_config(config), {.threads = 2});
   CHECK(is_same(logits_of(two, 0), expected));
   std::atomic<int> right = 0;
   const ThreadScope scope(2);
@@ -116,9 +114,9 @@ TEST_CASE("a model inside a parallel region has the threads that it was opened f
     try {
       (void)logits_of(two, 0);
     } catch (const Error& error) {
-      right += std::string(error.what()).find("opened for 2 threads, but OpenMP grants 1 here") != std::string::npos;
+      right += std::string(error.what()).find("made for 2 threads, but OpenMP grants 1 here") != std::string::npos;
     }
-    Classifier here(checkpoint, test::describe_config(config), {.threads = 2});
+    Session here = test::make_session(checkpoint, test::describe_config(config), {.threads = 2});
     right += here.threads() == 1 && is_same(logits_of(here, 0), expected) ? 1 : 0;
   });
   CHECK(right == 2);
@@ -135,7 +133,7 @@ TEST_CASE("pictures are decoded and models refused in four threads at once") {
   at_once([&](int) {
     if (load_image(picture).rgb == expected.rgb) ++right;
     try {
-      (void)Classifier::open(broken.string());
+      (void)Model::open(broken.string());
     } catch (const Error&) {
       ++right;
     }

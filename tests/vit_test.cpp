@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "models/classifier.h"
 #include "tests/random.h"
 #include "tests/reference_model.h"
+#include "tests/sessions.h"
 #include "tests/small_models.h"
 
 using namespace vitq;
@@ -12,10 +12,10 @@ using namespace vitq;
 TEST_CASE("vit: every depth, width, patch, size and number of classes equals the scalar reference") {
   for (const ModelConfig& config : {test::small_vit(false), test::small_vit(true), test::odd_vit()}) {
     const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
-    Classifier classifier(checkpoint, test::describe_config(config), {.threads = 1});
-    const auto image = test::random_floats(classifier.picture_size(), 5, -2, 2);
+    Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = 1});
+    const auto image = test::random_floats(test::picture_size(session), 5, -2, 2);
     std::vector<float> logits(config.classes);
-    classifier.logits(image, 1, logits);
+    session.run(image, 1, {.logits = logits});
     const auto expected = test::reference_logits(config, checkpoint, image);
     for (std::size_t i = 0; i < logits.size(); ++i) CHECK(std::fabs(logits[i] - expected[i]) < 1e-4);
   }

@@ -63,10 +63,16 @@ MemoryTensor::MemoryTensor(std::string name, FileDType dtype, Shape shape, std::
         dtype_name(dtype), " ", to_string(tensor_.shape), " takes ", expected);
 }
 
-Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+Checkpoint Checkpoint::open(const std::filesystem::path& path) { return of_file(SafetensorsFile(path)); }
+
+Checkpoint Checkpoint::from_bytes(std::span<const std::byte> bytes, const std::string& name) {
+  return of_file(SafetensorsFile({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name));
+}
+
+Checkpoint Checkpoint::of_file(SafetensorsFile file) {
   Checkpoint checkpoint;
-  checkpoint.source_ = path.string();
-  checkpoint.file_.emplace(path);
+  checkpoint.source_ = file.path().string();
+  checkpoint.file_.emplace(std::move(file));
   std::vector<std::string> published;
   for (const FileTensor& tensor : checkpoint.file_->tensors()) published.push_back(tensor.name);
   std::map<std::string, std::string> names;

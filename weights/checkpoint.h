@@ -44,6 +44,8 @@ class Checkpoint {
  public:
   /// The tensors of a safetensors file, by canonical name (canonical_names). Throws as SafetensorsFile does.
   static Checkpoint open(const std::filesystem::path& path);
+  /// The same of a file's bytes in memory, which must outlive it; `name` stands for them in messages.
+  static Checkpoint from_bytes(std::span<const std::byte> bytes, const std::string& name);
   /// Seeded weights of these names and shapes (fill_seeded), made on first use.
   static Checkpoint seeded(const std::vector<TensorSpec>& specs, std::uint64_t seed);
   /// Tensors in memory, names canonical. `source` is what error messages begin with. Throws where a name comes twice.
@@ -85,6 +87,7 @@ class Checkpoint {
   };
 
   Checkpoint() = default;
+  static Checkpoint of_file(SafetensorsFile file);
   const Entry& entry(const std::string& name) const;
   void materialize(const std::string& name, const Entry& entry) const;
 

@@ -121,11 +121,20 @@ std::int64_t byte_count(FileDType dtype, const Shape& shape) {
   return count * bits / 8;
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
-  const std::string source = path.string();
-  const std::string_view text = header_text(file_.bytes(), source);
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path), bytes_(file_->bytes()) {
+  read();
+}
+
+SafetensorsFile::SafetensorsFile(std::span<const std::uint8_t> bytes, const std::string& name)
+    : path_(name), bytes_(bytes) {
+  read();
+}
+
+void SafetensorsFile::read() {
+  const std::string source = path_.string();
+  const std::string_view text = header_text(bytes_, source);
   SafetensorsHeader header = parse_safetensors_header(text, source);
-  const std::span<const std::uint8_t> data = file_.bytes().subspan(8 + text.size());
+  const std::span<const std::uint8_t> data = bytes_.subspan(8 + text.size());
   tensors_.reserve(header.tensors.size());
   for (const auto& [name, raw] : header.tensors) tensors_.push_back(checked_tensor(name, raw, data, source));
   check_coverage(tensors_, data, source);

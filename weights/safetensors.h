@@ -66,22 +66,29 @@ class SafetensorsFile {
   /// 100 MB, inside the file), JSON, types, duplicate names, shapes of at most 64 dimensions, byte ranges inside the
   /// data, without overlap or hole, matching dtype and shape, and covering all of the data.
   explicit SafetensorsFile(const std::filesystem::path& path);
+  /// The same of a file's bytes in memory, which must outlive it; `name` stands for them in messages.
+  SafetensorsFile(std::span<const std::uint8_t> bytes, const std::string& name);
 
   const std::filesystem::path& path() const { return path_; }
   /// Bytes of the whole file.
-  std::size_t file_size() const { return file_.bytes().size(); }
+  std::size_t file_size() const { return bytes_.size(); }
   /// `__metadata__`, as it stands in the file: not safe to print.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// Sorted by name.
   const std::vector<FileTensor>& tensors() const { return tensors_; }
   /// Null where there is none of this name.
   const FileTensor* find(std::string_view name) const;
-  /// Gives the memory of what was read back to the system; spans stay valid.
-  void drop_pages() const { file_.drop_pages(); }
+  /// Gives the memory of what was read back to the system, where it is a mapped file's; spans stay valid.
+  void drop_pages() const {
+    if (file_) file_->drop_pages();
+  }
 
  private:
+  void read();
+
   std::filesystem::path path_;
-  MappedFile file_;
+  std::optional<MappedFile> file_;  ///< none for bytes in memory
+  std::span<const std::uint8_t> bytes_;
   std::map<std::string, std::string> metadata_;
   std::vector<FileTensor> tensors_;
 };

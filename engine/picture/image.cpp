@@ -1,4 +1,4 @@
-#include "engine/picture/image.h"
+#include "vitq/image.h"
 
 #include <stb/stb_image.h>
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "engine/error.h"
-#include "engine/picture/image.h"
+#include "vitq/image.h"
 
 namespace vitq {
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "engine/picture/image.h"
 #include "engine/picture/image_header.h"
+#include "vitq/image.h"
 
 namespace vitq {
 

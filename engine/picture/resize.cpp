@@ -255,10 +255,12 @@ void normalize(const Image& image, const Preprocessing& how, std::span<float> ch
   }
 }
 
+Image resized(const Image& image, const Preprocessing& how) {
+  return how.resize == 0 ? center_crop(image, how.image_size) : resize_and_crop(image, how.resize, how.image_size);
+}
+
 void preprocess(const Image& image, const Preprocessing& how, std::span<float> chw) {
-  const Image crop =
-      how.resize == 0 ? center_crop(image, how.image_size) : resize_and_crop(image, how.resize, how.image_size);
-  normalize(crop, how, chw);
+  normalize(resized(image, how), how, chw);
 }
 
 }  // namespace vitq

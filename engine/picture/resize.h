@@ -2,20 +2,12 @@
 // From a picture to what a model reads: Pillow's bicubic resize, torchvision's centre crop, mean and standard
 // deviation. The 8-bit results equal theirs bit for bit, on every CPU: the arithmetic is in integers.
 
-#include <array>
 #include <span>
 
-#include "engine/picture/image.h"
+#include "vitq/image.h"
+#include "vitq/preprocessing.h"
 
 namespace vitq {
-
-/// What a model wants of a picture. The defaults are DeiT's and Swin's.
-struct Preprocessing {
-  int image_size = 224;  // side of the centre crop
-  int resize = 248;      // the short side before the crop; 0: the picture is cropped as it is
-  std::array<float, 3> mean{0.485F, 0.456F, 0.406F};
-  std::array<float, 3> std{0.229F, 0.224F, 0.225F};
-};
 
 /// Pillow's Image.resize((width, height), BICUBIC) of an RGB picture: cubic convolution with a = -0.5, widened by the
 /// scale when shrinking, first across and then down, with 22-bit weights and an 8-bit picture in between.
@@ -37,7 +29,10 @@ Image resize_and_crop(const Image& image, int resize, int size);
 /// `chw` is [3, image.height, image.width] and must have just that size.
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw);
 
-/// All of it: resize, crop, normalise. `chw` is [3, image_size, image_size] and must have just that size.
+/// resize_and_crop, or center_crop where how.resize is 0.
+Image resized(const Image& image, const Preprocessing& how);
+
+/// All of it: resized, normalised. `chw` is [3, image_size, image_size] and must have just that size.
 void preprocess(const Image& image, const Preprocessing& how, std::span<float> chw);
 
 }  // namespace vitq

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "engine/picture/image.h"
+#include "vitq/image.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <iostream>
 
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "models/zoo.h"
 #include "tests/cli/fixture.h"
 

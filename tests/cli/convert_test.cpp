@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "tests/cli/fixture.h"
 #include "tests/small_models.h"
 #include "tests/torch_file.h"

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "tests/small_models.h"
 
 namespace vitq::test {

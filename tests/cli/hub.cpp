@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "cli/sha256.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 
 namespace vitq::test {
 namespace {

@@ -1,27 +1,35 @@
-// A whole use of the installed library: seeded weights, a grey picture, the best classes; and one refused file. Reaches
-// into every library of the install, so that a missing header, library or link dependency fails this build.
-#include <cstdint>
+// A whole use of the installed library: a model, a session, a picture, the best classes, and one refused file. Every
+// public header is included.
+#include <vitq/error.h>
+#include <vitq/image.h>
+#include <vitq/model.h>
+#include <vitq/preprocessing.h>
+#include <vitq/quantize.h>
+#include <vitq/session.h>
+#include <vitq/version.h>
+#include <vitq/vitq.h>
+
 #include <cstdio>
-#include <vector>
+#include <string>
 
-#include "engine/error.h"
-#include "models/classifier.h"
-#include "models/imagenet_classes.h"
-
-int main() {
-  const vitq::Checkpoint checkpoint = vitq::seeded_checkpoint("deit_t");
-  vitq::Classifier classifier(checkpoint, vitq::describe(checkpoint));
-  const vitq::Image grey{
-      .width = 320, .height = 240, .rgb = std::vector<std::uint8_t>(std::size_t{320} * 240 * 3, 128)};
-  const std::vector<vitq::Prediction> best = classifier.classify(grey, 3);
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const auto model = vitq::Model::open(argv[1]);
+  vitq::Session session(model);
+  const auto best = session.classify(vitq::load_image(argv[2]), 3);
   for (const vitq::Prediction& p : best) std::printf("%6.4f  %4d  %s\n", p.probability, p.index, p.name.c_str());
-  if (best.size() != 3 || best[0].name != vitq::imagenet_class_names()[static_cast<std::size_t>(best[0].index)])
-    return 1;
-
+  if (best.size() != 3 || best[0].name != "airplane" || std::string(vitq::version()) != vitq_version()) return 1;
+  const vitq::ImageView view;
   try {
-    vitq::Classifier::open("no/such/file.safetensors");
+    vitq::quantize(argv[1], {&view, 1}, "never.safetensors");
+    return 1;
   } catch (const vitq::Error& error) {
-    std::printf("refused, as it should be: %s\n", error.what());
+    if (error.code() != vitq::ErrorCode::kArgument) return 1;
+  }
+  try {
+    (void)vitq::Model::open("no/such/file.safetensors");
+  } catch (const vitq::Error& error) {
+    std::printf("refused, as it should be (%s): %s\n", vitq::name_of(error.code()), error.what());
     return 0;
   }
   return 1;

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "engine/picture/image.h"
+#include "vitq/image.h"
 #include "engine/picture/resize.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/torch_file.h"

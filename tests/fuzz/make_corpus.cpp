@@ -10,7 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/sites.h"
-#include "models/classifier.h"
+#include "models/describe.h"
 #include "quant/calibrate.h"
 #include "tests/picture_bytes.h"
 #include "tests/random.h"

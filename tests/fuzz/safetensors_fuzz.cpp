@@ -3,7 +3,7 @@
 #include <cstring>
 #include <vector>
 
-#include "models/classifier.h"
+#include "tests/sessions.h"
 #include "tests/fuzz/fuzz.h"
 #include "weights/checkpoint.h"
 
@@ -29,10 +29,10 @@ void run(const Checkpoint& checkpoint, const ModelDescription& description) {
   constexpr std::int64_t kMostPixels = 256 * 256;
   const ModelConfig& config = description.config;
   if (config.image_size * config.image_size > kMostPixels || multiply_accumulates(config) > kMostWork) return;
-  Classifier classifier(checkpoint, description, {.threads = 1});
+  Session session = test::make_session(checkpoint, description, {.threads = 1});
   std::vector<float> logits(static_cast<std::size_t>(config.classes));
-  const std::vector<float> picture(static_cast<std::size_t>(classifier.picture_size()), 0.5F);
-  classifier.logits(picture, 1, logits);
+  const std::vector<float> picture(static_cast<std::size_t>(test::picture_size(session)), 0.5F);
+  session.run(picture, 1, {.logits = logits});
 }
 
 }  // namespace

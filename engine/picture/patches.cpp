@@ -1,6 +1,8 @@
-#include "models/patches.h"
+#include "engine/picture/patches.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "engine/error.h"
 #include "engine/kernels/requantize.h"
@@ -40,6 +42,27 @@ void write_pieces(const float* src, const Tensor& dst) {
   }
 }
 
+constexpr int kBytes = 256;
+
+// All patches of one row of them, by pieces of pixel rows.
+template <class T>
+void row_of_patches(const ImageView& image, std::int64_t patch, std::int64_t row, const PixelTable& table,
+                    const Tensor& dst) {
+  const std::int64_t across = image.width / patch;
+  std::array<const T*, 3> value{};
+  for (int c = 0; c < 3; ++c) value[c] = reinterpret_cast<const T*>(table.entries(c));
+  for (std::int64_t y = 0; y < patch; ++y) {
+    const std::uint8_t* pixel =
+        image.data + (row * patch + y) * (image.stride == 0 ? std::ptrdiff_t{3} * image.width : image.stride);
+    for (std::int64_t p = 0; p < across; ++p) {
+      T* to = static_cast<T*>(dst.data) + (row * across + p) * dst.strides[0] + y * patch;
+      for (std::int64_t x = 0; x < patch; ++x, pixel += 3) {
+        for (int c = 0; c < 3; ++c) to[c * patch * patch + x] = value[c][pixel[c]];
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst) {
@@ -61,6 +84,48 @@ void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t 
       const std::int64_t at = first * grid * stride + (c * patch + y) * patch;
       std::byte* to = static_cast<std::byte*>(dst.data) + at * bytes;
       write_pieces(&images[row * size], Tensor(to, {grid, patch}, {stride, 1}, dst.encoding));
+    }
+  });
+}
+
+PixelTable::PixelTable(const Preprocessing& how, const Encoding& means)
+    : means_(means), entries_(std::size_t{3} * kBytes * size_of(means.dtype)) {
+  // A picture of all bytes, in each channel.
+  Image ramp{kBytes, 1, {}};
+  for (int byte = 0; byte < kBytes; ++byte) ramp.rgb.insert(ramp.rgb.end(), 3, static_cast<std::uint8_t>(byte));
+  std::vector<float> values(std::size_t{3} * kBytes);
+  normalize(ramp, how, values);
+  if (means == kFloat) {
+    std::memcpy(entries_.data(), values.data(), entries_.size());
+  } else {
+    quantize(Tensor(values.data(), {3, kBytes}), Tensor(entries_.data(), {3, kBytes}, means));
+  }
+}
+
+const std::byte* PixelTable::entries(std::int64_t c) const {
+  return entries_.data() + static_cast<std::size_t>(c * kBytes) * size_of(means_.dtype);
+}
+
+void cut_patches(const ImageView& image, std::int64_t patch, const PixelTable& table, const Tensor& dst) {
+  const std::int64_t across = image.width / patch;
+  const std::int64_t down = image.height / patch;
+  check(across * patch == image.width && down * patch == image.height && dst.rows() == across * down &&
+            dst.columns() == 3 * patch * patch && dst.strides[0] == dst.columns() && dst.encoding == table.encoding() &&
+            image.format == PixelFormat::kRgb,
+        "cut_patches: a picture of ", image.width, " x ", image.height, " pixels in patches of ", patch,
+        " does not make [", dst.rows(), ", ", dst.columns(), "]");
+  parallel_for(down, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      switch (size_of(dst.encoding.dtype)) {
+        case 1:
+          row_of_patches<std::uint8_t>(image, patch, row, table, dst);
+          break;
+        case 2:
+          row_of_patches<std::uint16_t>(image, patch, row, table, dst);
+          break;
+        default:
+          row_of_patches<float>(image, patch, row, table, dst);
+      }
     }
   });
 }

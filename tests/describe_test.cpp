@@ -1,4 +1,4 @@
-#include "models/classifier.h"
+#include "models/describe.h"
 
 #include <doctest/doctest.h>
 
@@ -131,46 +131,4 @@ TEST_CASE("models are looked for in VITQ_HOME, then the cache") {
   ::setenv("XDG_CACHE_HOME", "/somewhere", 1);
   CHECK(model_home() == "/somewhere/vitq");
   ::unsetenv("XDG_CACHE_HOME");
-}
-
-TEST_CASE("top_k sorts by probability, breaks ties by index, and sums to one") {
-  const ModelConfig config = test::small_vit(false);
-  Classifier classifier(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config), {.threads = 1});
-  const std::vector<float> logits{1, 3, 2, 3, 0, 0, 0, 0, 0, -1000};
-  const auto all = classifier.top_k(logits, 100);
-  REQUIRE(all.size() == 10);
-  CHECK(all[0].index == 1);
-  CHECK(all[1].index == 3);
-  CHECK(all[2].index == 2);
-  CHECK(all[0].name == "class 1");
-  float total = 0;
-  for (const Prediction& p : all) total += p.probability;
-  CHECK(total == doctest::Approx(1.0));
-  CHECK(classifier.top_k(logits, 3).size() == 3);
-  CHECK_THROWS_AS((void)classifier.top_k(std::vector<float>(9), 3), Error);
-}
-
-TEST_CASE("the facade refuses sizes that do not fit") {
-  const ModelConfig config = test::small_vit(false);
-  Classifier classifier(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config), {.threads = 1});
-  std::vector<float> images(classifier.picture_size());
-  std::vector<float> logits(10);
-  CHECK_THROWS_AS(classifier.logits(images, 2, logits), Error);
-  CHECK_THROWS_AS(classifier.logits(images, 0, logits), Error);
-  CHECK_THROWS_AS(classifier.logits(images, 1, std::span(logits).first(9)), Error);
-  CHECK_NOTHROW(classifier.logits(images, 1, logits));
-}
-
-TEST_CASE("the same picture through image and logits is classified alike") {
-  const ModelConfig config = test::small_vit(false);
-  Classifier classifier(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config), {.threads = 1});
-  Image image{.width = 40, .height = 50, .rgb = std::vector<std::uint8_t>(40 * 50 * 3)};
-  std::iota(image.rgb.begin(), image.rgb.end(), std::uint8_t{0});
-  const auto predictions = classifier.classify(image, 2);
-  std::vector<float> pixels(classifier.picture_size());
-  std::vector<float> logits(10);
-  preprocess(image, classifier.preprocessing(), pixels);
-  classifier.logits(pixels, 1, logits);
-  CHECK(predictions.size() == 2);
-  CHECK(predictions[0].index == classifier.top_k(logits, 1)[0].index);
 }

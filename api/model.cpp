@@ -1,0 +1,101 @@
+#include "vitq/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <new>
+#include <numeric>
+
+#include "api/model_impl.h"
+#include "api/translate.h"
+#include "engine/error.h"
+#include "models/zoo.h"
+#include "weights/artifact.h"
+
+namespace vitq {
+
+namespace {
+
+// The value that a logit sorts by: NaN below everything.
+float rank_of(float logit) { return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit; }
+
+// exp(logit - most), where both may be infinite.
+double weight_of(float logit, float most) {
+  if (std::isnan(logit)) return 0;
+  return logit == most ? 1 : std::exp(double{logit} - most);
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> make_model(const Checkpoint& checkpoint, ModelDescription description,
+                                        const ModelOptions& options) {
+  check(!options.bf16 || !is_artifact(checkpoint), checkpoint.source(),
+        ": is an artifact, which runs on integers, expected a float32 model (bf16)");
+  check_config(description.config);
+  check(std::ssize(description.class_names) == description.config.classes, checkpoint.source(), ": ",
+        description.class_names.size(), " class names, expected ", description.config.classes);
+  const PackOptions pack{.floats = options.bf16 ? DType::kBF16 : DType::kF32};
+  Network network = make_network(description.config, checkpoint, pack);
+  checkpoint.release_pages();
+  auto impl = std::make_unique<Model::Impl>(Model::Impl{.description = std::move(description),
+                                                        .precision = options.bf16 ? "bf16" : precision_of(checkpoint),
+                                                        .metadata = checkpoint.metadata(),
+                                                        .network = std::move(network)});
+  return std::make_shared<const Model>(std::move(impl));
+}
+
+std::shared_ptr<const Model> Model::open(const std::string& path_or_name, const ModelOptions& options) {
+  return translated_memory([&] {
+    const Checkpoint checkpoint = Checkpoint::open(locate_model(path_or_name));
+    const bool by_name = find_in_zoo(path_or_name) != nullptr;
+    return make_model(checkpoint, describe(checkpoint, by_name ? std::optional(path_or_name) : std::nullopt), options);
+  });
+}
+
+std::shared_ptr<const Model> Model::open(std::span<const std::byte> file, const std::string& name,
+                                         const ModelOptions& options) {
+  return translated_memory([&] {
+    const Checkpoint checkpoint = Checkpoint::from_bytes(file, name);
+    return make_model(checkpoint, describe(checkpoint), options);
+  });
+}
+
+Model::Model(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+
+const std::string& Model::name() const noexcept { return impl_->description.name; }
+const std::string& Model::precision() const noexcept { return impl_->precision; }
+std::int64_t Model::image_height() const noexcept { return impl_->description.config.image_size; }
+std::int64_t Model::image_width() const noexcept { return impl_->description.config.image_size; }
+std::int64_t Model::classes() const noexcept { return impl_->description.config.classes; }
+std::int64_t Model::embedding_size() const noexcept { return impl_->network.output().dim; }
+std::int64_t Model::tokens() const noexcept { return impl_->network.output().tokens; }
+const std::vector<std::string>& Model::class_names() const noexcept { return impl_->description.class_names; }
+const Preprocessing& Model::preprocessing() const noexcept { return impl_->description.preprocessing; }
+const std::string& Model::preprocessing_source() const noexcept { return impl_->description.preprocessing_source; }
+
+std::vector<Prediction> Model::top(std::span<const float> logits, int k) const {
+  check(std::ssize(logits) == classes(), "top: ", logits.size(), " logits, expected ", classes());
+  std::vector<int> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto count = std::min<std::ptrdiff_t>(std::max(k, 0), std::ssize(order));
+  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int a, int b) {
+    if (std::isnan(logits[a]) != std::isnan(logits[b])) return std::isnan(logits[b]);
+    const float x = rank_of(logits[a]);
+    const float y = rank_of(logits[b]);
+    return x != y ? x > y : a < b;
+  });
+  const float most = rank_of(*std::ranges::max_element(logits, {}, rank_of));
+  double total = 0;
+  for (const float logit : logits) total += weight_of(logit, most);
+  std::vector<Prediction> best;
+  for (const int index : std::span(order).first(count)) {
+    const double weight = weight_of(logits[index], most);
+    best.push_back({.index = index,
+                    .probability = total > 0 ? static_cast<float>(weight / total) : 0.0F,
+                    .name = class_names()[index]});
+  }
+  return best;
+}
+
+}  // namespace vitq

@@ -1,0 +1,191 @@
+#include "vitq/session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "api/model_impl.h"
+#include "api/translate.h"
+#include "engine/error.h"
+#include "engine/picture/patches.h"
+#include "engine/picture/pixels.h"
+#include "engine/threads.h"
+
+namespace vitq {
+
+namespace {
+
+// A session belongs to one thread at a time; a second one is told so.
+class Turn {
+ public:
+  explicit Turn(std::atomic_flag& is_busy) : is_busy_(is_busy) {
+    check(!is_busy.test_and_set(std::memory_order_acquire),
+          "the session is at work in another thread; expected one session for each thread");
+  }
+  ~Turn() { is_busy_.clear(std::memory_order_release); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic_flag& is_busy_;
+};
+
+void check_outputs(const Model& model, std::int64_t count, const Outputs& outputs) {
+  const auto fits = [&](std::span<float> room, std::int64_t each, const char* what) {
+    check(room.empty() || std::ssize(room) == count * each, what, " have room for ", room.size(), " values, expected ",
+          count * each);
+  };
+  fits(outputs.logits, model.classes(), "logits");
+  fits(outputs.embedding, model.embedding_size(), "embeddings");
+  fits(outputs.tokens, model.tokens() * model.embedding_size(), "tokens");
+  check(!outputs.logits.empty() || !outputs.embedding.empty() || !outputs.tokens.empty(),
+        "no result is asked for; expected room for logits, embeddings or tokens");
+}
+
+void check_threads(int threads) {
+  const int granted = granted_threads(threads);
+  check(granted == threads, "the session was made for ", threads, " threads, but OpenMP grants ", granted,
+        " here; make one with that many, or run it outside of the parallel region");
+}
+
+// cut(patches) writes the patch rows [count * patches, values] of all pictures.
+template <class Cut>
+void pass(Session::Impl& session, std::int64_t count, const Outputs& outputs, Cut&& cut) {
+  const Network& network = session.model->impl().network;
+  Workspace& workspace = session.workspace;
+  workspace.fit(network.plan(count));
+  const Tensor patches = network.patch_rows(workspace, count);
+  cut(patches);
+  const Tensor tokens = network.backbone->forward(workspace, patches, count);
+  const auto room = [&](std::span<float> values) { return Tensor(values.data(), {count, std::ssize(values) / count}); };
+  if (!outputs.tokens.empty()) std::copy_n(tokens.f32(), outputs.tokens.size(), outputs.tokens.begin());
+  if (!outputs.embedding.empty()) network.head.embed(tokens, room(outputs.embedding));
+  if (!outputs.logits.empty()) (void)network.head.classify(workspace, tokens, room(outputs.logits));
+}
+
+Result make_room(const Model& model, std::int64_t count, const Wanted& wanted) {
+  check(count > 0, count, " pictures, expected a positive number");
+  const std::int64_t dim = model.embedding_size();
+  Result result{.pictures = count, .logits = {}, .embedding = {}, .tokens = {}};
+  if (wanted.logits) result.logits.resize(count * model.classes());
+  if (wanted.embedding) result.embedding.resize(count * dim);
+  if (wanted.tokens) result.tokens.resize(count * model.tokens() * dim);
+  return result;
+}
+
+Outputs room_in(Result& result) {
+  return {.logits = result.logits, .embedding = result.embedding, .tokens = result.tokens};
+}
+
+void check_preprocessing(const Preprocessing& how, const Model& model) {
+  check(how.image_size == model.image_height(), "preprocessing: crops to ", how.image_size, " pixels, expected the ",
+        model.image_height(), " of the model");
+  check(how.resize == 0 || how.resize >= how.image_size, "preprocessing: resizes to ", how.resize,
+        " pixels, expected 0 or at least ", how.image_size);
+  for (const float std : how.std) check(std > 0, "preprocessing: std is ", std, ", expected more than 0");
+}
+
+// Whether nothing is left to convert, resize or crop.
+bool is_ready(const ImageView& view, const Preprocessing& how) {
+  return how.resize == 0 && view.format == PixelFormat::kRgb && view.width == how.image_size &&
+         view.height == how.image_size;
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options) {
+  check(model != nullptr, "session: no model");
+  check(options.threads >= 0, "threads is ", options.threads, ", expected a positive number, or 0 for all");
+  const Preprocessing how = options.preprocessing.value_or(model->preprocessing());
+  check_preprocessing(how, *model);
+  const int threads = granted_threads(options.threads > 0 ? options.threads : available_threads());
+  impl_ = translated_memory([&] {
+    return std::unique_ptr<Impl>(new Impl{.model = std::move(model), .threads = threads, .preprocessing = how});
+  });
+}
+
+Session::~Session() = default;
+Session::Session(Session&& other) noexcept = default;
+Session& Session::operator=(Session&& other) noexcept = default;
+
+Session::Impl& Session::impl() const {
+  check(impl_ != nullptr, "the session was moved from; expected it to be assigned to first");
+  return *impl_;
+}
+
+const Model& Session::model() const { return *impl().model; }
+int Session::threads() const { return impl().threads; }
+const Preprocessing& Session::preprocessing() const { return impl().preprocessing; }
+
+void Session::run(std::span<const ImageView> pictures, const Outputs& outputs) {
+  Impl& session = impl();
+  const std::int64_t count = std::ssize(pictures);
+  check(count > 0, "no pictures, expected at least one");
+  check_outputs(*session.model, count, outputs);
+  check_threads(session.threads);
+  const Turn turn(session.is_busy);
+  const ThreadScope scope(session.threads);
+  translated_memory([&] {
+    const Network& network = session.model->impl().network;
+    const PixelTable table(session.preprocessing, network.backbone->patch_source());
+    pass(session, count, outputs, [&](const Tensor& patches) {
+      const std::int64_t rows = patches.rows() / count;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const Tensor own = rows_of(patches, i * rows, rows);
+        check_view(pictures[i]);
+        if (is_ready(pictures[i], session.preprocessing)) {
+          cut_patches(pictures[i], network.config.patch, table, own);
+        } else {
+          cut_patches(resized(to_rgb(pictures[i]), session.preprocessing), network.config.patch, table, own);
+        }
+      }
+    });
+  });
+}
+
+void Session::run(std::span<const float> images, std::int64_t count, const Outputs& outputs) {
+  Impl& session = impl();
+  const std::int64_t size = 3 * session.model->image_height() * session.model->image_width();
+  check(count > 0, "batch is ", count, ", expected a positive number");
+  check(std::ssize(images) / size == count && std::ssize(images) % size == 0, "images have ", images.size(),
+        " values, expected ", count, " pictures of ", size);
+  check_outputs(*session.model, count, outputs);
+  check_threads(session.threads);
+  const Turn turn(session.is_busy);
+  const ThreadScope scope(session.threads);
+  translated_memory([&] {
+    const ModelConfig& config = session.model->impl().network.config;
+    pass(session, count, outputs,
+         [&](const Tensor& patches) { cut_patches(images, config.image_size, config.patch, patches); });
+  });
+}
+
+Result Session::run(std::span<const ImageView> pictures, const Wanted& wanted) {
+  Result result = translated_memory([&] { return make_room(model(), std::ssize(pictures), wanted); });
+  run(pictures, room_in(result));
+  return result;
+}
+
+Result Session::run(std::span<const float> images, std::int64_t count, const Wanted& wanted) {
+  Result result = translated_memory([&] { return make_room(model(), count, wanted); });
+  run(images, count, room_in(result));
+  return result;
+}
+
+std::vector<Prediction> Session::classify(const ImageView& picture, int k) {
+  const Result result = run(std::span(&picture, 1));
+  return translated_memory([&] { return model().top(result.logits, k); });
+}
+
+std::int64_t Session::memory(std::int64_t batch) const {
+  check(batch > 0, "batch is ", batch, ", expected a positive number");
+  return impl().model->impl().network.plan(batch).total() + impl().threads * Workspace::kTileBytes;
+}
+
+StepClock::Totals profile(Session& session, std::span<const float> images, std::int64_t count, const Outputs& outputs) {
+  StepClock& clock = session.impl().workspace.clock();
+  clock.start();
+  session.run(images, count, outputs);
+  return clock.stop();
+}
+
+}  // namespace vitq

@@ -1,0 +1,41 @@
+#pragma once
+// Cutting a picture into patches, the first step of every Vision Transformer: a convolution whose stride is its kernel
+// size is a matrix product over patches.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/picture/resize.h"
+#include "engine/tensor.h"
+#include "vitq/image.h"
+
+namespace vitq {
+
+/// Row i of dst is patch i of all pictures, row-major over the grid of each, its values in the order [channel, y, x] of
+/// a convolution weight. images: [batch, channels, size, size]; dst: [batch (size/patch)^2, channels patch^2], f32, or
+/// an encoding that quantize() writes.
+void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst);
+
+/// What each of the 256 values of a byte becomes in the encoding of a patch embedding, for each channel: normalised as
+/// preprocess() does, then encoded as quantize() does. With it the way from pixels to patch rows has no float picture.
+class PixelTable {
+ public:
+  /// means: kFloat or an encoding that quantize() writes. A code book must outlive the table.
+  PixelTable(const Preprocessing& how, const Encoding& means);
+
+  [[nodiscard]] const Encoding& encoding() const { return means_; }
+  /// 256 entries of channel c.
+  [[nodiscard]] const std::byte* entries(std::int64_t c) const;
+
+ private:
+  Encoding means_;
+  std::vector<std::byte> entries_;  // [3, 256]
+};
+
+/// The same rows from the bytes of one picture, RGB, whose sides are multiples of the patch. dst: [patches, 3 patch^2]
+/// in the encoding of the table, rows dense.
+void cut_patches(const ImageView& image, std::int64_t patch, const PixelTable& table, const Tensor& dst);
+
+}  // namespace vitq

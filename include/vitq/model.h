@@ -1,0 +1,82 @@
+#pragma once
+// A model: configuration, packed weights, preprocessing, class names. It never changes after it is opened, and any
+// number of Sessions in any number of threads share it.
+//
+//   auto model = vitq::Model::open("deit_t.w8a8.safetensors");
+//   vitq::Session session(model);
+//   for (const auto& best : session.classify(vitq::load_image("cat.jpg"))) std::cout << best.name << '\n';
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vitq/error.h"
+#include "vitq/preprocessing.h"
+
+namespace vitq {
+
+struct ModelOptions {
+  /// Multiply float weights in bf16, with sums, residuals and row kernels in f32. Needs AVX512_BF16 or AMX.
+  bool bf16 = false;
+};
+
+struct Prediction {
+  int index = 0;          ///< of the class
+  float probability = 0;  ///< softmax of the logits
+  std::string name;       ///< of the class
+};
+
+class [[gnu::visibility("default")]] Model {
+ public:
+  /// Opens a safetensors file: float weights under the names of timm, DeiT or Swin, or an artifact of the quantizer. A
+  /// short name ("deit_s") is looked for in $VITQ_HOME, else $XDG_CACHE_HOME/vitq, else ~/.cache/vitq. The file is
+  /// mapped while it is read, and closed afterwards.
+  /// Throws Error: kFile where there is none, kFormat where it is no model that vitq knows, kUnsupported where this CPU
+  /// has no bf16 and it is asked for, kArgument for bf16 of an artifact, kMemory.
+  static std::shared_ptr<const Model> open(const std::string& path_or_name, const ModelOptions& options = {});
+
+  /// The same of the bytes of such a file. `name` stands for them in messages and may tell which model it is, as a file
+  /// name does. The bytes are not needed afterwards.
+  static std::shared_ptr<const Model> open(std::span<const std::byte> file, const std::string& name,
+                                           const ModelOptions& options = {});
+
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  /// "deit_s", or what the file calls itself, or "vit" or "swin".
+  [[nodiscard]] const std::string& name() const noexcept;
+  /// "fp32", "bf16", or of an artifact the bits of weights and activations: "w8a8".
+  [[nodiscard]] const std::string& precision() const noexcept;
+  /// Pixels that a picture is brought to.
+  [[nodiscard]] std::int64_t image_height() const noexcept;
+  [[nodiscard]] std::int64_t image_width() const noexcept;
+  [[nodiscard]] std::int64_t classes() const noexcept;
+  /// Floats of an embedding, and of a token.
+  [[nodiscard]] std::int64_t embedding_size() const noexcept;
+  /// Tokens of a picture behind the last block: class and distillation token first, where there are any, then the
+  /// patches, row by row.
+  [[nodiscard]] std::int64_t tokens() const noexcept;
+  /// As many as classes.
+  [[nodiscard]] const std::vector<std::string>& class_names() const noexcept;
+  /// What is done to a picture, and where that comes from, for people: "metadata", "zoo row deit_t", "assumed ...".
+  [[nodiscard]] const Preprocessing& preprocessing() const noexcept;
+  [[nodiscard]] const std::string& preprocessing_source() const noexcept;
+
+  /// The `k` (at most all) most probable classes of one row of logits [classes], best first; ties by index. A logit
+  /// that is NaN comes last, with probability 0. Throws Error (kArgument) for another number of logits.
+  [[nodiscard]] std::vector<Prediction> top(std::span<const float> logits, int k) const;
+
+  struct Impl;
+  explicit Model(std::unique_ptr<const Impl> impl);  ///< for vitq itself; open() makes models
+  [[nodiscard]] const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace vitq

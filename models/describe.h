@@ -1,0 +1,49 @@
+#pragma once
+// What a stranger's file is: its shapes, metadata and name against the models that vitq knows.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/config.h"
+#include "vitq/preprocessing.h"
+#include "weights/checkpoint.h"
+
+namespace vitq {
+
+/// What a checkpoint is, as far as its shapes, metadata and file name tell.
+struct ModelDescription {
+  std::string name;  ///< a zoo name, or the metadata's, or the architecture's
+  ModelConfig config;
+  Preprocessing preprocessing;
+  std::string preprocessing_source;  ///< where it comes from, for people: "metadata", "zoo row deit_t", "assumed"
+  std::vector<std::string> class_names;
+};
+
+/// Recognises a checkpoint. With `insist`, a zoo name, the checkpoint must be that model. Throws Error, naming the
+/// first missing, surplus or misshapen tensor, or the metadata that does not parse.
+ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist = std::nullopt);
+
+/// The checkpoint of a zoo model without training: seeded weights (weights/seeded.h), for timing and tests.
+Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed = 0);
+
+/// Metadata to store with a checkpoint so that describe() finds the same again without a guess.
+std::map<std::string, std::string> metadata_of(const ModelDescription& description);
+
+/// metadata_of the zoo model of that name.
+std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
+
+/// Folder where models are looked for by name: $VITQ_HOME, else $XDG_CACHE_HOME/vitq, else ~/.cache/vitq.
+std::filesystem::path model_home();
+
+/// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), else
+/// model_home()/model.safetensors. Throws Error, with what to do, where there is no such file or zoo row.
+std::filesystem::path locate_model(const std::string& model);
+
+/// "fp32", or of an artifact what its metadata says: "w8a8". Throws Error where that is missing or is no such word.
+std::string precision_of(const Checkpoint& checkpoint);
+
+}  // namespace vitq
