@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include "cli/output.h"
@@ -65,11 +66,14 @@ const ArgumentParser::Option* ArgumentParser::find(std::string_view name) const 
   return found != options_.end() ? &*found : nullptr;
 }
 
-// CLI11 would take the next option for the value, and tells a missing one in its own words.
-void ArgumentParser::check_values_present(const std::vector<std::string>& args) const {
+// What CLI11 must not decide, for its versions differ: it would take the next option for a value, tells a missing one
+// in its own words, and from 2.4 on takes a word such as --<ESC>[31m, which cannot be the name of an option, for an
+// operand.
+void ArgumentParser::check_options(const std::vector<std::string>& args) const {
   for (std::size_t i = 0; i < args.size() && args[i] != "--"; ++i) {
+    if (args[i].size() < 2 || args[i][0] != '-') continue;  // an operand or one more value of a list
     const Option* option = find(name_in(args[i]));
-    if (option == nullptr) continue;
+    if (option == nullptr) refuse_unknown(args[i]);
     const bool has_equals = args[i] != option->name;
     if (option->flag != nullptr) {
       if (has_equals) fail(option->name + " takes no value, found " + printable(args[i]));
@@ -83,7 +87,6 @@ void ArgumentParser::check_values_present(const std::vector<std::string>& args) 
 }
 
 void ArgumentParser::refuse_unknown(const std::string& arg) const {
-  if (arg.size() < 2 || arg[0] != '-') fail("unexpected argument " + printable(arg));
   std::vector<std::string> names{"--help"};
   for (const Option& option : options_) names.push_back(option.name);
   const std::string name = name_in(arg);
@@ -95,7 +98,7 @@ bool ArgumentParser::parse(const std::vector<std::string>& args) const {
     print(help());
     return false;
   }
-  check_values_present(args);
+  check_options(args);
 
   CLI::App app;
   app.set_help_flag();
@@ -116,13 +119,17 @@ bool ArgumentParser::parse(const std::vector<std::string>& args) const {
     }
   }
   if (operands_ != nullptr) app.add_option("operands", *operands_);
+  const auto end = std::ranges::find(args, "--");
   try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 wants them from the last to the first
+    // CLI11 wants them from the last to the first.
+    app.parse(std::vector<std::string>(std::make_reverse_iterator(end), args.rend()));
   } catch (const CLI::ParseError& error) {
     fail(error.what());
   }
-  const std::vector<std::string> unknown = app.remaining();
-  if (!unknown.empty()) refuse_unknown(unknown.front());
+  std::vector<std::string> unexpected = app.remaining();
+  std::vector<std::string>& operands = operands_ != nullptr ? *operands_ : unexpected;
+  if (end != args.end()) operands.insert(operands.end(), end + 1, args.end());
+  if (!unexpected.empty()) fail("unexpected argument " + printable(unexpected.front()));
   if (operands_ != nullptr && operands_->size() > most_operands_) {
     fail("unexpected argument " + printable((*operands_)[most_operands_]));
   }

@@ -65,7 +65,7 @@ class ArgumentParser {
 
   [[nodiscard]] std::string help() const;
   [[nodiscard]] const Option* find(std::string_view name) const;
-  void check_values_present(const std::vector<std::string>& args) const;
+  void check_options(const std::vector<std::string>& args) const;
   [[noreturn]] void refuse_unknown(const std::string& arg) const;
 
   std::string command_;

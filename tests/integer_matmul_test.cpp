@@ -104,7 +104,7 @@ TEST_CASE("integer products are exact, whatever the instruction set, within seco
       CAPTURE(transposed);
       CHECK(wrong_products<std::uint8_t>(s, 0, 255, most, transposed) == 0);
       CHECK(wrong_products<std::int8_t>(s, -127, 127, most, transposed) == 0);
-      // The limit that engine/gemm/matmul.h states, and the whole range of the first operand.
+      // The limit that engine/gemm/onednn.h states, and the whole range of the first operand.
       CHECK(wrong_products<std::uint8_t>(s, 0, 255, 64, transposed) == 0);
       CHECK(wrong_products<std::int8_t>(s, -128, 127, 64, transposed) == 0);
     }

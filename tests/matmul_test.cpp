@@ -139,7 +139,9 @@ TEST_CASE("a row's result does not depend on the rows beside it nor on the threa
                  Epilogue::kGelu);
       double worst = 0;
       for (std::size_t i = 0; i < alone.size(); ++i) worst = std::max(worst, std::fabs(double{alone[i]} - together[i]));
-      CHECK(worst <= (f32_rows_are_independent() ? 0 : 2e-5));
+      // Elsewhere the rows decide where oneDNN cuts the sum over the inputs. Cut either way it is up to 2.4e-5 off the
+      // exact one with 1,536 inputs (AVX2, 2.6.3, four seeds), so two may differ by twice that: measured 2.7e-5.
+      CHECK(worst <= (f32_rows_are_independent() ? 0 : 5e-5));
     }
   }
 }

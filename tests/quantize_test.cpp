@@ -106,82 +106,79 @@ QuantizeOptions bits(int weights, int activations) {
   return options;
 }
 
-// Pictures compared with a scalar reference. Where every code is the same, the logits agree to 130 dB. Float and double
-// may round a code to different sides of a half, which moves it by a whole step and the logits by as much as that step
-// is wide: some 35 dB remain of activations of eight bits, 10 to 20 of four or three. Most pictures must be free of it
-// (measured: 132 of 144, of about 30,000 codes each).
-class Agreement {
+// Compares pictures with the scalar reference, code by code: where all codes are the same, the logits agree to 130 dB
+// and more; one other code leaves 45 dB at most. Float and double may round a value in the middle of two codes to
+// different sides. A picture with such a value must agree all the same once one to three of the reference's ties are
+// turned.
+class Comparison {
  public:
-  void count(double decibel, double least) {
-    CHECK(decibel > least);
-    same_codes_ += decibel > 90 ? 1 : 0;
-    ++pictures_;
+  void add(const Small& model, const Checkpoint& artifact) {
+    const ModelConfig& config = model.config;
+    const int second_operand_bits = int8_saturates() ? 7 : 8;
+    const auto logits = model.logits(artifact);
+    const std::int64_t size = 3 * config.image_size * config.image_size;
+    for (std::int64_t i = 0; i < kPictures; ++i) {
+      const auto agrees = [&](test::Ties& ties) {
+        const auto image = std::span(model.images).subspan(i * size, size);
+        const auto expected = test::reference_logits(config, artifact, image, second_operand_bits, ties);
+        return sqnr(expected, std::span(logits).subspan(i * config.classes, config.classes)) > 90;
+      };
+      test::Ties none;
+      const bool at_once = agrees(none);
+      CAPTURE(i);
+      CHECK((at_once || agrees_with_turned(none, 3, agrees)));
+      ++pictures_;
+      at_once_ += at_once ? 1 : 0;
+    }
   }
-  void add(const Agreement& other) {
-    same_codes_ += other.same_codes_;
-    pictures_ += other.pictures_;
-  }
-  [[nodiscard]] bool at_least(double share) const { return same_codes_ >= share * pictures_; }
+
+  // Turning ties must be the exception (measured: 9 of 144 pictures, none more than two of the 11 that it met).
+  [[nodiscard]] bool most_at_once() const { return 8 * at_once_ >= 7 * pictures_; }
 
  private:
-  int same_codes_ = 0, pictures_ = 0;
-};
-
-// `least`: dB that a picture keeps whose codes are not all the same.
-Agreement agreement(const Small& model, const Checkpoint& artifact, double least) {
-  Agreement result;
-  const ModelConfig& config = model.config;
-  const auto actual = model.logits(artifact);
-  const std::int64_t size = 3 * config.image_size * config.image_size;
-  for (std::int64_t i = 0; i < kPictures; ++i) {
-    const auto expected = test::reference_logits(config, artifact, std::span(model.images).subspan(i * size, size));
-    result.count(sqnr(expected, std::span(actual).subspan(i * config.classes, config.classes)), least);
+  // With up to `most` further ties turned, after those in `ties`.
+  template <class Agrees>
+  static bool agrees_with_turned(const test::Ties& ties, int most, const Agrees& agrees) {
+    const std::int64_t first = ties.turned.empty() ? 0 : ties.turned.back() + 1;
+    for (std::int64_t tie = first; tie < ties.met; ++tie) {
+      test::Ties more = ties;
+      more.turned.push_back(tie);
+      if (agrees(more) || (most > 1 && agrees_with_turned(more, most - 1, agrees))) return true;
+    }
+    return false;
   }
-  return result;
-}
+
+  int pictures_ = 0, at_once_ = 0;
+};
 
 }  // namespace
 
 TEST_CASE("quantized: the integer forward equals a scalar integer reference for every architecture and width") {
-  Agreement all;
-  std::map<int, Agreement> of_width;
+  Comparison comparison;
   for (const ModelConfig& config : architectures()) {
     const Small model(config);
-    Agreement of_architecture;
     CAPTURE(config.stages[0].dim);
     for (const auto& [weights, activations] :
          {std::pair{8, 8}, std::pair{6, 6}, std::pair{4, 8}, std::pair{4, 4}, std::pair{3, 3}}) {
-      // On CPUs without VNNI eight-bit operands run at seven bits: that is another model, and not compared here.
-      if (int8_saturates() && (weights == 8 || activations == 8)) continue;
       const int width = 10 * weights + activations;
       CAPTURE(width);
-      const QuantizedModel quantized = model.quantize(bits(weights, activations));
-      const Agreement here = agreement(model, quantized.artifact.checkpoint(), activations > 4 ? 25 : 10);
-      of_architecture.add(here);
-      of_width[width].add(here);
+      comparison.add(model, model.quantize(bits(weights, activations)).artifact.checkpoint());
     }
-    CHECK(of_architecture.at_least(0.5));
-    all.add(of_architecture);
   }
-  for (const auto& width : of_width) {
-    CAPTURE(width.first);
-    CHECK(width.second.at_least(0.5));
-  }
-  CHECK(all.at_least(0.75));
+  CHECK(comparison.most_at_once());
 }
 
 TEST_CASE("quantized: with code books the integer forward equals a scalar integer reference") {
-  Agreement all;
+  Comparison comparison;
   for (const ModelConfig& config : architectures()) {
     const Small model(config);
     const Checkpoint even = model.quantize(bits(4, 8)).artifact.checkpoint();
     const Checkpoint artifact = with_levels(even, config, 4);
     CHECK(sqnr(model.logits(even), model.logits(artifact)) < 40);  // the books do something
-    if (int8_saturates()) continue;                                // another model, as above
     CAPTURE(config.stages[0].dim);
-    all.add(agreement(model, artifact, 10));
+    comparison.add(model, artifact);
   }
-  CHECK(all.at_least(0.75));
+  CHECK(comparison.most_at_once());
 }
 
 TEST_CASE("quantized: eight bits keep what the float model says and fewer bits keep less") {

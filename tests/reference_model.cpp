@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numbers>
 #include <optional>
 #include <string>
 
@@ -15,11 +16,41 @@ namespace {
 using Row = std::vector<double>;
 using Rows = std::vector<Row>;  // [tokens][dim]
 
-// A checkpoint whose integer layers are unpacked once, not for each token.
+// How near the middle a value counts as a tie: twice what float and double were found apart at 8 bits (9.3e-6 of a
+// step).
+constexpr double kMargin = 2e-5;
+// The same for levels of e = exp(x), relative to them as the error of x is.
+constexpr double kLevelMargin = 2e-6;
+
+// The greatest code of `bits` bits on a symmetric grid.
+double most_code(int bits) { return (1 << (bits - 1)) - 1; }
+
+// The layer with weights of seven bits. A row whose codes all lie in [-64, 64] stays; any other is rounded to half as
+// many codes, half to even.
+void reduce_to_seven_bits(QuantizedLinear& layer) {
+  for (std::int64_t o = 0; o < layer.outputs; ++o) {
+    const std::span row(layer.codes.data() + o * layer.inputs, static_cast<std::size_t>(layer.inputs));
+    if (std::ranges::all_of(row, [](int code) { return std::abs(code) <= 64; })) continue;
+    for (std::int8_t& code : row) code = static_cast<std::int8_t>(std::nearbyint(code / 2.0));
+    layer.scale[o] *= 2;
+  }
+}
+
+// A checkpoint whose integer layers are unpacked once, not for each token; and the ties that are met on the way.
 class Weights {
  public:
-  explicit Weights(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+  Weights(const Checkpoint& checkpoint, int second_operand_bits, Ties& ties)
+      : checkpoint_(checkpoint), second_operand_bits_(second_operand_bits), ties_(ties) {}
 
+  // x to the nearest integer. Within `margin` of the middle between two it may be told to go to the other.
+  [[nodiscard]] double rounded(double x, double margin) const {
+    const double nearest = std::nearbyint(x);
+    const double past = x - nearest;
+    if (std::fabs(past) < 0.5 - margin) return nearest;
+    return ties_.is_turned(ties_.met++) ? nearest + std::copysign(1.0, past) : nearest;
+  }
+
+  [[nodiscard]] int second_operand_bits() const { return second_operand_bits_; }
   [[nodiscard]] bool contains(const std::string& name) const { return checkpoint_.contains(name); }
   [[nodiscard]] auto shape(const std::string& name) const { return checkpoint_.shape(name); }
   [[nodiscard]] auto f32(const std::string& name) const { return checkpoint_.f32(name); }
@@ -27,7 +58,10 @@ class Weights {
   // Nothing where the layer was left in float.
   [[nodiscard]] const std::optional<QuantizedLinear>& linear(const std::string& name) const {
     const auto [layer, is_new] = linears_.try_emplace(name);
-    if (is_new) layer->second = read_quantized_linear(checkpoint_, name);
+    if (is_new) {
+      layer->second = read_quantized_linear(checkpoint_, name);
+      if (layer->second && second_operand_bits_ == 7) reduce_to_seven_bits(*layer->second);
+    }
     return layer->second;
   }
   [[nodiscard]] const std::optional<QuantizedAttention>& attention(const std::string& name) const {
@@ -38,26 +72,30 @@ class Weights {
 
  private:
   const Checkpoint& checkpoint_;
+  int second_operand_bits_;
+  Ties& ties_;
   mutable std::map<std::string, std::optional<QuantizedLinear>> linears_;
   mutable std::map<std::string, std::optional<QuantizedAttention>> attentions_;
 };
 
-double code_of(double x, double scale, double zero_point, double least, double most) {
-  return std::clamp(std::nearbyint(x / scale + zero_point), least, most);
+// Ties outside the codes are none: what is beyond them is cut off.
+double code_of(const Weights& weights, double x, double scale, double zero_point, double least, double most) {
+  return weights.rounded(std::clamp(x / scale + zero_point, least, most), kMargin);
 }
 
 // The code of x in the input of a layer: on its grid, and from there to the nearest of its levels, if it has any.
-double input_code(const QuantizedLinear& layer, double x) {
+double input_code(const Weights& weights, const QuantizedLinear& layer, double x) {
   const bool even = layer.input_levels.empty();
   const double code =
-      code_of(x, layer.input_scale, layer.input_zero_point, 0, even ? (1 << layer.input_bits) - 1 : 255);
+      code_of(weights, x, layer.input_scale, layer.input_zero_point, 0, even ? (1 << layer.input_bits) - 1 : 255);
   if (even) return code;
   return *std::ranges::min_element(layer.input_levels, {}, [code](double level) { return std::fabs(level - code); });
 }
 
-Row integer_linear(const QuantizedLinear& layer, const Row& x) {
+Row integer_linear(const Weights& weights, const QuantizedLinear& layer, const Row& x) {
   std::vector<std::int64_t> codes;
-  for (const double value : x) codes.push_back(std::llround(input_code(layer, value)) - layer.input_zero_point);
+  for (const double value : x)
+    codes.push_back(std::llround(input_code(weights, layer, value)) - layer.input_zero_point);
   Row y(layer.outputs);
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
     std::int64_t sum = 0;
@@ -68,7 +106,7 @@ Row integer_linear(const QuantizedLinear& layer, const Row& x) {
 }
 
 Row linear(const Weights& weights, const std::string& name, const Row& x) {
-  if (const auto& layer = weights.linear(name)) return integer_linear(*layer, x);
+  if (const auto& layer = weights.linear(name)) return integer_linear(weights, *layer, x);
   const auto w = weights.f32(name + ".weight");
   const std::size_t outputs = weights.shape(name + ".weight")[0];
   Row y(outputs, 0.0);
@@ -93,7 +131,8 @@ Row norm(const Weights& weights, const std::string& name, const Row& x, double e
   if (folded) {
     const auto& layer = weights.linear(next);
     for (double& v : y) {
-      v = (code_of(v, 1, 0, 0, (1 << layer->input_bits) - 1) - layer->input_zero_point) * double{layer->input_scale};
+      v = (code_of(weights, v, 1, 0, 0, (1 << layer->input_bits) - 1) - layer->input_zero_point) *
+          double{layer->input_scale};
     }
   }
   return y;
@@ -103,15 +142,35 @@ void add(Row& x, const Row& y) {
   for (std::size_t c = 0; c < x.size(); ++c) x[c] += y[c];
 }
 
+// 255 exp(x). What becomes codes at once is computed with this polynomial: how far it is off, up to 0.0008, is a test
+// of softmax_codes.
+double rough_level(double x) {
+  const double power = std::max(x / std::numbers::ln2, -12.0);
+  const double whole = std::nearbyint(power);
+  double p = 0;
+  for (const double coefficient : {2.44363173, 14.2561493, 61.2614514, 176.746668, 255.0}) {
+    p = p * (power - whole) + coefficient;
+  }
+  return std::ldexp(p, static_cast<int>(whole));
+}
+
+// The level of exp(x) on integers. On which side of a half its index in the table falls matters only where another
+// level begins.
+double level_of(const Weights& weights, const QuantizedAttention& codes, double x) {
+  if (codes.table.empty()) return weights.rounded(rough_level(x), kLevelMargin * rough_level(x));
+  const double index = 4095 * std::exp(x);
+  const auto at = [&](double i) { return codes.table[static_cast<std::size_t>(i)]; };
+  if (at(std::floor(index)) == at(std::ceil(index))) return at(std::floor(index));
+  return at(weights.rounded(index, kLevelMargin * index));
+}
+
 // What softmax makes of one row of scores, and what the mix of values is divided by: in floats e and its sum; on
 // integers the levels of e and theirs.
-double to_levels(Row& row, const std::optional<QuantizedAttention>& codes) {
+double to_levels(const Weights& weights, Row& row, const std::optional<QuantizedAttention>& codes) {
   const double most = *std::ranges::max_element(row);
   double total = 0;
   for (double& score : row) {
-    score = std::exp(score - most);
-    if (codes && codes->table.empty()) score = std::nearbyint(255 * score);
-    if (codes && !codes->table.empty()) score = codes->table[static_cast<std::size_t>(std::nearbyint(4095 * score))];
+    score = codes ? level_of(weights, *codes, score - most) : std::exp(score - most);
     total += score;
   }
   return total;
@@ -128,10 +187,11 @@ Rows attention(const Weights& weights, const std::string& name, const Rows& toke
   for (const Row& x : tokens) {
     qkv.push_back(linear(weights, name + ".qkv", x));
     if (!codes) continue;
-    const double most = (1 << (codes->bits - 1)) - 1;
     for (std::size_t c = 0; c < 3 * dim; ++c) {
-      const double scale = codes->scales[c / dim];
-      qkv.back()[c] = scale * code_of(qkv.back()[c], scale, 0, -most, most);
+      const bool is_q = c < dim;  // the first operand; k and v are second ones
+      const double most = most_code(is_q ? codes->bits : std::min(codes->bits, weights.second_operand_bits()));
+      const double scale = codes->scales[c / dim] * most_code(codes->bits) / most;
+      qkv.back()[c] = scale * code_of(weights, qkv.back()[c], scale, 0, -most, most);
     }
   }
   Rows mixed(tokens.size(), Row(dim, 0.0));
@@ -143,7 +203,7 @@ Rows attention(const Weights& weights, const std::string& name, const Rows& toke
         for (std::size_t d = 0; d < head_dim; ++d) dot += qkv[i][h * head_dim + d] * qkv[j][dim + h * head_dim + d];
         score[j] = dot / std::sqrt(static_cast<double>(head_dim)) + addition(h, i, j);
       }
-      const double total = to_levels(score, codes);
+      const double total = to_levels(weights, score, codes);
       for (std::size_t j = 0; j < tokens.size(); ++j) {
         for (std::size_t d = 0; d < head_dim; ++d) {
           mixed[i][h * head_dim + d] += score[j] / total * qkv[j][2 * dim + h * head_dim + d];
@@ -292,11 +352,18 @@ std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows
 }  // namespace
 
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
-                                     std::span<const float> image) {
-  const Weights weights(checkpoint);
+                                     std::span<const float> image, int second_operand_bits, Ties& ties) {
+  ties.met = 0;
+  const Weights weights(checkpoint, second_operand_bits, ties);
   Rows tokens = patches(config, weights, image);
   return config.architecture == Architecture::kVit ? vit(config, weights, std::move(tokens))
                                                    : swin(config, weights, std::move(tokens));
+}
+
+std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
+                                     std::span<const float> image) {
+  Ties ties;
+  return reference_logits(config, checkpoint, image, 8, ties);
 }
 
 }  // namespace vitq::test

@@ -92,7 +92,15 @@ TEST_CASE("eval counts what its own logits say and is the same for every batch")
   for (const std::string batch : {"1", "5", "4096"}) {
     CAPTURE(batch);
     here.eval({"--batch", batch, "--logits", here("again.safetensors"), "--force"});
-    CHECK(logits_in(here("again.safetensors")) == logits);
+    const std::vector<float> again = logits_in(here("again.safetensors"));
+    REQUIRE(again.size() == logits.size());
+    double worst = 0;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      worst = std::max(worst, std::fabs(double{again[i]} - logits[i]) / std::max(1.0, std::fabs(double{logits[i]})));
+    }
+    // Elsewhere the batch decides how oneDNN cuts its sums: 8.4e-7 measured on AVX2, less than tests/small_models.h
+    // allows.
+    CHECK(worst <= (f32_rows_are_independent() ? 0 : 1e-5));
   }
 }
 

@@ -14,7 +14,13 @@
 namespace vitq::test {
 namespace {
 
-const std::string kSevenBits = "vitq: warning: this CPU has no VNNI: weights run at seven bits";
+// What the program wrote to standard error but for the warning that integers run at seven bits, where they do.
+std::vector<std::string> messages_of(const Outcome& outcome, const Setting& setting) {
+  std::vector<std::string> messages = lines_of(outcome.err);
+  const bool is_narrow = int8_saturates() || setting.environment.contains("ONEDNN_MAX_CPU_ISA");
+  if (is_narrow) std::erase(messages, "vitq: warning: this CPU has no VNNI: weights run at seven bits");
+  return messages;
+}
 
 }  // namespace
 
@@ -86,7 +92,7 @@ void Workplace::refuses(const std::vector<std::string>& args, int exit_code, con
   CHECK(outcome.signal == 0);
   CHECK(outcome.exit_code == exit_code);
   CHECK(outcome.out.empty());
-  const std::vector<std::string> messages = lines_of(outcome.err);
+  const std::vector<std::string> messages = messages_of(outcome, setting);
   REQUIRE_FALSE(messages.empty());
   CHECK(messages.front().starts_with("vitq: error: "));
   const bool has_usage = exit_code == 2 && messages.size() == 2 && messages.back().starts_with("usage: vitq ");
@@ -104,7 +110,7 @@ std::string Workplace::accepts(const std::vector<std::string>& args, const Setti
   for (const std::string& arg : args) line += ' ' + arg;
   CAPTURE(line);
   CAPTURE(outcome.err);
-  CHECK(lines_of(outcome.err) == std::vector<std::string>(lines_of(outcome.err).size(), kSevenBits));
+  CHECK(messages_of(outcome, setting).empty());
   CHECK(outcome.signal == 0);
   REQUIRE(outcome.exit_code == 0);
   return outcome.out;

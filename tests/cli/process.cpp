@@ -67,6 +67,7 @@ void limit(int resource, const std::optional<rlim_t>& most) {
 }
 
 [[noreturn]] void become_vitq(std::vector<std::string> words, const Setting& setting, int out, int err) {
+  ::signal(SIGINT, SIG_DFL);  // doctest's handler would report a test that crashed
   for (const auto& [name, value] : setting.environment) ::setenv(name.c_str(), value.c_str(), 1);
   if (setting.without_privilege) drop_privilege();
   limit(RLIMIT_AS, setting.most_memory);

@@ -30,6 +30,13 @@ TEST_CASE("help and version") {
   }
 }
 
+TEST_CASE("what follows -- is an operand, whatever it begins with") {
+  const Workplace here;
+  CHECK(here.accepts({"info", "--", here.model()}) == here.accepts({"info", here.model()}));
+  here.refuses({"info", "--", "--json"}, 2, {"no model named --json"});
+  here.refuses({"info", here.model(), "--", "--json"}, 2, {"unexpected argument --json"});
+}
+
 TEST_CASE("run prints ranks in order then times then what they hold for") {
   const Workplace here;
   const auto lines = lines_of(here.accepts({"run", "--model", here.model(), "--topk", "3", here.picture()}));
