@@ -28,7 +28,7 @@ std::string to_string(const Encoding& encoding) {
 
 Buffer::Buffer(std::size_t size)
     : bytes_(static_cast<std::byte*>(::operator new(size, kAlignment, std::nothrow))), size_(size) {
-  check(bytes_ != nullptr, "out of memory: no ", size, " bytes for a buffer; try a smaller --batch");
+  check(bytes_ != nullptr, ErrorCode::kMemory, "out of memory: no ", size, " bytes for a buffer; try a smaller batch");
 }
 
 void Buffer::Free::operator()(std::byte* bytes) const { ::operator delete(bytes, kAlignment); }

@@ -13,21 +13,36 @@ std::string onednn_version() {
 std::string effective_isa() {
   using dnnl::cpu_isa;
   static const std::map<cpu_isa, std::string> kNames = {
-      {cpu_isa::sse41, "SSE41"},
-      {cpu_isa::avx, "AVX"},
-      {cpu_isa::avx2, "AVX2"},
-      {cpu_isa::avx2_vnni, "AVX2_VNNI"},
-      {cpu_isa::avx512_core, "AVX512_CORE"},
-      {cpu_isa::avx512_core_vnni, "AVX512_CORE_VNNI"},
-      {cpu_isa::avx512_core_bf16, "AVX512_CORE_BF16"},
-      {cpu_isa::avx512_core_amx, "AVX512_CORE_AMX"},
+    {cpu_isa::sse41, "SSE41"},
+    {cpu_isa::avx, "AVX"},
+    {cpu_isa::avx2, "AVX2"},
+    {cpu_isa::avx2_vnni, "AVX2_VNNI"},
+    {cpu_isa::avx512_core, "AVX512_CORE"},
+    {cpu_isa::avx512_core_vnni, "AVX512_CORE_VNNI"},
+    {cpu_isa::avx512_core_bf16, "AVX512_CORE_BF16"},
+    {cpu_isa::avx512_core_amx, "AVX512_CORE_AMX"},
+#if DNNL_VERSION_MAJOR >= 3
+    {cpu_isa::avx512_core_fp16, "AVX512_CORE_FP16"},
+    {cpu_isa::avx512_core_amx_fp16, "AVX512_CORE_AMX_FP16"},
+    {cpu_isa::avx2_vnni_2, "AVX2_VNNI_2"},
+#endif
   };
   const cpu_isa isa = dnnl::get_effective_cpu_isa();
   const auto name = kNames.find(isa);
   return name != kNames.end() ? name->second : "ISA_" + std::to_string(static_cast<int>(isa));
 }
 
-bool f32_rows_are_independent() { return effective_isa().starts_with("AVX512"); }
+namespace {
+
+// The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
+bool includes(dnnl::cpu_isa needed) {
+  const auto bits = static_cast<int>(needed);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
+}  // namespace
+
+bool f32_rows_are_independent() { return includes(dnnl::cpu_isa::avx512_core); }
 
 bool int8_saturates() {
   using dnnl::cpu_isa;
@@ -37,10 +52,6 @@ bool int8_saturates() {
 
 int second_operand_bits() { return int8_saturates() ? 7 : 8; }
 
-bool has_bf16() {
-  // The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
-  constexpr auto kNeeded = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
-  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & kNeeded) == kNeeded;
-}
+bool has_bf16() { return includes(dnnl::cpu_isa::avx512_core_bf16); }
 
 }  // namespace vitq
