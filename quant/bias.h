@@ -1,6 +1,6 @@
 #pragma once
 // Bias correction: the mean output error of a quantized linear layer over the calibration set is taken into its bias
-// (design: quantization, section 6, step 4).
+// (docs/quantization.md, section "Bias correction").
 
 #include <cstdint>
 #include <span>

@@ -1,6 +1,7 @@
 #pragma once
 // Quantizing a model: one forward pass over the calibration pictures, in which each site is turned into integers just
-// before it runs, so that every site is fitted to already quantized inputs (design: quantization, sections 1 to 5).
+// before it runs, so that every site is fitted to already quantized inputs (docs/quantization.md, section "The
+// calibration pass").
 
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,7 @@
 #pragma once
 // Second moments of a layer's integer inputs: with them the error that rounded weights make in the layer's output is a
-// quadratic form of the weights, and the inputs need not be kept (design: quantization, section 6).
+// quadratic form of the weights, and the inputs need not be kept (docs/quantization.md, section "Rounding
+// weights").
 
 #include <cstdint>
 #include <span>

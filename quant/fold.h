@@ -1,6 +1,7 @@
 #pragma once
 // MOSF: the channel-wise quantization of a LayerNorm's output becomes layer-wise, because the LayerNorm before and the
-// linear layer behind it can absorb the difference (design: quantization, section 2; the idea is RepQ-ViT's).
+// linear layer behind it can absorb the difference (docs/quantization.md, section
+// "Folding a LayerNorm"; the idea is RepQ-ViT's).
 // y is the output of the LayerNorm; channel c has y = (code - zero_point[c]) * scale[c], the layer the same with one
 // scale s~ and one zero point z~.
 
@@ -41,7 +42,7 @@ struct CodeNorm {
   std::vector<float> shift;
 };
 
-/// gain = gamma / s, shift = beta / s + z, of each channel. With r = s / s~ the folded parameters of section 2 are
+/// gain = gamma / s, shift = beta / s + z, of each channel. With r = s / s~ the folded parameters of that section are
 /// gamma / r and (beta + s (z - z~)) / r; divided by s~, with z~ added, both s~ and z~ drop out: the codes do not
 /// depend on the layer's scale.
 CodeNorm fold_layer_norm(std::span<const float> gamma, std::span<const float> beta, const ChannelScales& channels);

@@ -1,6 +1,6 @@
 #pragma once
 // Code books for inputs that no uniform grid of few levels fits: of GELU's outputs, three quarters and more lie within
-// [-0.17, 0) while the largest is 3.5 to 12 (design: quantization, section 6).
+// [-0.17, 0) while the largest is 3.5 to 12 (docs/quantization.md, section "Code books").
 
 #include <cstdint>
 #include <span>

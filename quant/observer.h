@@ -1,6 +1,6 @@
 #pragma once
 // What range should the codes of an activation cover? Percentile search over calibration values: per tensor, per
-// channel, per head, and symmetric (design: quantization, section 1).
+// channel, per head, and symmetric (docs/quantization.md, section "Codes and grids").
 
 #include <cstdint>
 #include <span>
@@ -34,8 +34,8 @@ struct Observation {
 };
 
 /// For p in {0.999, 0.9999, 0.99999, 1}: hi = quantile(p), lo = quantile(1 - p), scale = (hi - lo) / (2^bits - 1),
-/// zero point = round(-lo / scale), codes 0..2^bits - 1; the p of least mean squared error. (The design
-/// stops at 0.99999; with 1, the whole range, DeiT-T at W8A8 gains 0.2 dB of logit SQNR.) Quantiles are exact over
+/// zero point = round(-lo / scale), codes 0..2^bits - 1; the p of least mean squared error. (With p = 1,
+/// the whole range, DeiT-T at W8A8 gains 0.2 dB of logit SQNR.) Quantiles are exact over
 /// all values, with linear interpolation (numpy's default). A range below 1e-8, or below 1e-4 of the larger of |lo| and
 /// |hi|, is widened to that, so that constant values have a scale and |zero_point| < 2.6e6.
 /// The result does not depend on the number of threads. Memory: a copy where stride != columns, and what lies beyond

@@ -1,6 +1,6 @@
 #pragma once
 // TanQ: a code book for softmax values whose levels lie dense near 0 and near 1 and sparse between, evenly spaced on a
-// tangent curve (design: quantization, section 4), and the table with which the fused softmax kernel runs it.
+// tangent curve (docs/quantization.md, section "TanQ"), and the table with which the fused softmax kernel runs it.
 // vitq encodes e = exp(score - row maximum), in (0, 1], and divides by the sum of the row's own levels.
 
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 // Weights as integers: one range per output row, found by shrinking the row's own, and the codes that a file stores of
-// them (design: quantization, sections 1 and 6.2).
+// them (docs/quantization.md, section "Codes and grids").
 
 #include <cstdint>
 #include <span>

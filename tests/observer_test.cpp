@@ -41,7 +41,7 @@ double mse_of(const std::vector<float>& values, double scale, double zero_point,
   return total / static_cast<double>(values.size());
 }
 
-// Section 1 of the design, word by word; `least` is the floor of the range.
+// docs/quantization.md, section "Codes and grids", word by word; `least` is the floor of the range.
 void check_against_reference(const std::vector<float>& values, const Observation& found, double least = 1e-8) {
   const std::vector<double> doubles(values.begin(), values.end());
   const int steps = (1 << found.bits) - 1;
