@@ -29,6 +29,13 @@ class Turn {
   std::atomic_flag& is_busy_;
 };
 
+// Far above any memory, far below any overflow.
+constexpr std::int64_t kMostPictures = std::int64_t{1} << 24;
+
+void check_batch(std::int64_t count) {
+  check(count > 0 && count <= kMostPictures, "batch is ", count, ", expected 1 to ", kMostPictures);
+}
+
 void check_outputs(const Model& model, std::int64_t count, const Outputs& outputs) {
   const auto fits = [&](std::span<float> room, std::int64_t each, const char* what) {
     check(room.empty() || std::ssize(room) == count * each, what, " have room for ", room.size(), " values, expected ",
@@ -63,7 +70,7 @@ void pass(Session::Impl& session, std::int64_t count, const Outputs& outputs, Cu
 }
 
 Result make_room(const Model& model, std::int64_t count, const Wanted& wanted) {
-  check(count > 0, count, " pictures, expected a positive number");
+  check_batch(count);
   const std::int64_t dim = model.embedding_size();
   Result result{.pictures = count, .logits = {}, .embedding = {}, .tokens = {}};
   if (wanted.logits) result.logits.resize(count * model.classes());
@@ -119,7 +126,7 @@ const Preprocessing& Session::preprocessing() const { return impl().preprocessin
 void Session::run(std::span<const ImageView> pictures, const Outputs& outputs) {
   Impl& session = impl();
   const std::int64_t count = std::ssize(pictures);
-  check(count > 0, "no pictures, expected at least one");
+  check_batch(count);
   check_outputs(*session.model, count, outputs);
   check_threads(session.threads);
   const Turn turn(session.is_busy);
@@ -145,7 +152,7 @@ void Session::run(std::span<const ImageView> pictures, const Outputs& outputs) {
 void Session::run(std::span<const float> images, std::int64_t count, const Outputs& outputs) {
   Impl& session = impl();
   const std::int64_t size = 3 * session.model->image_height() * session.model->image_width();
-  check(count > 0, "batch is ", count, ", expected a positive number");
+  check_batch(count);
   check(std::ssize(images) / size == count && std::ssize(images) % size == 0, "images have ", images.size(),
         " values, expected ", count, " pictures of ", size);
   check_outputs(*session.model, count, outputs);
@@ -177,7 +184,7 @@ std::vector<Prediction> Session::classify(const ImageView& picture, int k) {
 }
 
 std::int64_t Session::memory(std::int64_t batch) const {
-  check(batch > 0, "batch is ", batch, ", expected a positive number");
+  check_batch(batch);
   return impl().model->impl().network.plan(batch).total() + impl().threads * Workspace::kTileBytes;
 }
 

@@ -4,10 +4,10 @@
 #include <cstdlib>
 #include <vector>
 
-#include "vitq/image.h"
 #include "engine/picture/resize.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/torch_file.h"
+#include "vitq/image.h"
 
 namespace vitq::fuzz {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <vector>
 
-#include "tests/sessions.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/sessions.h"
 #include "weights/checkpoint.h"
 
 namespace vitq::fuzz {
