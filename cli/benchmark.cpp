@@ -31,7 +31,7 @@ std::vector<float> seeded_images(const ModelConfig& config, std::int64_t count) 
 }
 
 Contender from_file(const fs::path& file, const std::string& zoo_name) {
-  Checkpoint checkpoint = Checkpoint::open(file);
+  Checkpoint checkpoint = open_checkpoint(file);
   const bool by_name = find_in_zoo(zoo_name) != nullptr;
   ModelDescription description = describe(checkpoint, by_name ? std::optional(zoo_name) : std::nullopt);
   std::string precision = precision_of(checkpoint);
@@ -72,7 +72,7 @@ Files find_files(const std::string& model) {
             if_there(model_home() / (model + ".w8a8.safetensors"))};
   }
   const fs::path file = find_model_file(model);
-  const Checkpoint checkpoint = Checkpoint::open(file);
+  const Checkpoint checkpoint = open_checkpoint(file);
   if (!is_artifact(checkpoint)) return {"", file, std::nullopt};
   const std::string name = describe(checkpoint).name;
   const auto source = checkpoint.metadata().find("source");

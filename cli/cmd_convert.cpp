@@ -15,6 +15,7 @@
 #include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/torch_checkpoint.h"
+#include "weights/torch_pickle.h"
 
 namespace vitq {
 namespace {
@@ -53,7 +54,8 @@ bool parse(const Arguments& args, Options& options) {
 /// IN, of either format, under canonical names.
 Checkpoint open_published(const Options& options) {
   std::error_code error;
-  check(std::filesystem::exists(options.in, error), options.in, ": there is no such file; expected a checkpoint");
+  check(std::filesystem::exists(options.in, error), ErrorCode::kFile, options.in,
+        ": there is no such file; expected a checkpoint");
   if (!looks_like_torch(options.in)) {
     check(options.key.empty(), options.in, ": is no PyTorch file, --key has no meaning for it");
     Checkpoint checkpoint = Checkpoint::open(options.in);
@@ -66,7 +68,11 @@ Checkpoint open_published(const Options& options) {
     if (!bar) bar.emplace("convert", total);
     bar->advance();
   };
-  return read_torch_checkpoint(options.in, {.key = options.key, .progress = advance});
+  try {
+    return read_torch_checkpoint(options.in, {.key = options.key, .progress = advance});
+  } catch (const NoStateDict& missing) {
+    fail(missing.code(), missing.what(), options.key.empty() ? ": --key NAME" : "");
+  }
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ bool parse(const Arguments& args, EvalOptions& options) {
 }
 
 std::vector<LabelledPicture> labelled_pictures(const EvalOptions& options, const ModelDescription& model) {
-  check(std::filesystem::is_directory(options.images), options.images,
+  check(std::filesystem::is_directory(options.images), ErrorCode::kFile, options.images,
         ": is no directory; expected the pictures (--images)");
   return options.labels.empty() ? read_class_folders(options.images, model.class_names)
                                 : read_labels(options.labels, options.images, model.config.classes);
@@ -125,8 +125,8 @@ Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::s
   }
   if (!options.reference.empty()) {
     const std::int64_t rows = evaluation.reference.emplace(options.reference, config.classes).rows();
-    check(rows == static_cast<std::int64_t>(listed) || rows == static_cast<std::int64_t>(count), options.reference,
-          ": has logits of ", rows, " pictures, expected ", listed);
+    check(rows == static_cast<std::int64_t>(listed) || rows == static_cast<std::int64_t>(count), ErrorCode::kFormat,
+          options.reference, ": has logits of ", rows, " pictures, expected ", listed);
   }
   return evaluation;
 }
@@ -224,10 +224,11 @@ int eval_command(const Arguments& args) {
 
   Evaluation evaluation = prepare(options, description.config, listed, pictures.size());
   evaluate(model.contestant, against != nullptr ? &against->contestant : nullptr, pictures, options.batch, evaluation);
-  check(evaluation.failures < pictures.size(), "none of the ", pictures.size(), " pictures could be read");
+  check(evaluation.failures < pictures.size(), ErrorCode::kFormat, "none of the ", pictures.size(),
+        " pictures could be read");
   print(to_format(make_record(options, model, against, evaluation), options.format));
   if (evaluation.logits) {
-    check(evaluation.failures == 0, options.logits, ": not written, because ", evaluation.failures,
+    check(evaluation.failures == 0, ErrorCode::kFormat, options.logits, ": not written, because ", evaluation.failures,
           " pictures could not be read");
     evaluation.logits->write(options.logits, {{"model", description.name}, {"precision", model.precision}});
   }

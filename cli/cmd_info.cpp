@@ -140,8 +140,8 @@ std::string report(const SafetensorsFile& file) {
 
 std::string contents(const std::filesystem::path& path, bool with_tensors) {
   Sheet sheet;
+  const Checkpoint checkpoint = open_checkpoint(path);
   const SafetensorsFile file(path);
-  const Checkpoint checkpoint = Checkpoint::open(path);
   add_contents(sheet, file);
   const std::optional<ModelDescription> model = add_model(sheet, checkpoint);
   if (model && is_artifact(checkpoint)) add_calibration(sheet, file, *model);

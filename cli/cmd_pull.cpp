@@ -69,17 +69,18 @@ void verify(PartFile& part, const std::string& name, const std::string& address)
   try {
     const std::string& expected = part.origin().sha256;
     const std::string found = expected.empty() ? "" : sha256_of_file(part.path());
-    check(found == expected, "its SHA-256 is ", found, ", expected ", expected);
+    check(found == expected, ErrorCode::kFormat, "its SHA-256 is ", found, ", expected ", expected);
     describe(Checkpoint::open(part.path()), name);
   } catch (const Error& error) {
     part.restart({});
-    fail("what came from ", address, " is not ", name, ", and was thrown away: ", error.what());
+    fail(error.code(), "what came from ", address, " is not ", name, ", and was thrown away: ", error.what());
   }
 }
 
 bool is_here(const fs::path& file) {
   std::error_code ignored;
-  check(!fs::is_directory(file, ignored), file.string(), ": is a directory, expected the weights or nothing");
+  check(!fs::is_directory(file, ignored), ErrorCode::kFile, file.string(),
+        ": is a directory, expected the weights or nothing");
   return fs::exists(file, ignored);
 }
 
@@ -97,7 +98,7 @@ int pull_command(const Arguments& args) {
   }
   std::error_code error;
   fs::create_directories(model_home(), error);
-  check(!error, model_home().string(), ": the folder cannot be made: ", error.message());
+  check(!error, ErrorCode::kFile, model_home().string(), ": the folder cannot be made: ", error.message());
   PartFile part(file);
   if (!options.force && is_here(file)) {  // another pull has finished it before we had the lock
     print(here_already);

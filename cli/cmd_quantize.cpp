@@ -159,7 +159,7 @@ std::vector<float> load(const std::vector<std::filesystem::path>& pictures, cons
     try {
       preprocess(image, preprocessing, std::span(images).subspan(i * size, size));
     } catch (const Error& error) {
-      fail(pictures[i].string(), ": ", error.what());
+      fail(error.code(), pictures[i].string(), ": ", error.what());
     }
   }
   return images;

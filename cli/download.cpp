@@ -156,8 +156,8 @@ void download(const Download& download, PartFile& part) {
       return;
     } catch (const HttpError& error) {
       const bool is_last = !error.is_transient() || retries == download.retries;
-      check(!is_last, download.what, " cannot be downloaded from ", download.address, ": ", error.what(),
-            kept(download, part));
+      check(!is_last, ErrorCode::kFile, download.what, " cannot be downloaded from ", download.address, ": ",
+            error.what(), kept(download, part));
       log("vitq: " + download.what + ": " + error.what() + "; trying again");
     }
     std::this_thread::sleep_for(pause);

@@ -21,7 +21,9 @@ constexpr int kMostRedirects = 5;
 /// libcurl as a whole, ready while this lives.
 class CurlLibrary {
  public:
-  CurlLibrary() { check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK, "libcurl cannot be made ready"); }
+  CurlLibrary() {
+    check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK, ErrorCode::kInternal, "libcurl cannot be made ready");
+  }
   ~CurlLibrary() { curl_global_cleanup(); }
   CurlLibrary(const CurlLibrary&) = delete;
   CurlLibrary& operator=(const CurlLibrary&) = delete;
@@ -52,7 +54,8 @@ struct Transfer {
 template <class Value>
 void set(CURL* handle, CURLoption option, Value value) {
   const CURLcode code = curl_easy_setopt(handle, option, value);
-  check(code == CURLE_OK, "libcurl refuses option ", static_cast<int>(option), ": ", curl_easy_strerror(code));
+  check(code == CURLE_OK, ErrorCode::kInternal, "libcurl refuses option ", static_cast<int>(option), ": ",
+        curl_easy_strerror(code));
 }
 
 bool is_printable(std::string_view text) {
@@ -213,7 +216,7 @@ HttpHead http_get(const HttpQuestion& question, const std::function<bool(const H
                   const std::function<void(std::span<const std::uint8_t>)>& take) {
   const CurlLibrary library;
   const std::unique_ptr<CURL, Release> handle(curl_easy_init());
-  check(handle != nullptr, "libcurl cannot be made ready");
+  check(handle != nullptr, ErrorCode::kInternal, "libcurl cannot be made ready");
   Transfer transfer{handle.get(), question, wants_body, take};
   set_security(handle.get(), question.address);
   set_callbacks(transfer);
@@ -225,7 +228,7 @@ HttpHead http_get(const HttpQuestion& question, const std::function<bool(const H
     set(handle.get(), CURLOPT_RANGE, (std::to_string(question.begin) + '-').c_str());
     if (!question.if_range.empty()) {
       fields.reset(curl_slist_append(nullptr, ("If-Range: " + question.if_range).c_str()));
-      check(fields != nullptr, "out of memory");
+      check(fields != nullptr, ErrorCode::kMemory, "out of memory");
       set(handle.get(), CURLOPT_HTTPHEADER, fields.get());
     }
   }

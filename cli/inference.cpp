@@ -46,7 +46,8 @@ class Lane {
   /// The answer to the picture in `slot`, called `picture` in the error where that is not finite.
   [[nodiscard]] std::span<const float> answer(std::size_t slot, const std::filesystem::path& picture) const {
     const std::span<const float> row = std::span(logits_).subspan(slot * classes_, classes_);
-    check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), picture.string(),
+    check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), ErrorCode::kFormat,
+          picture.string(),
           ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
     return row;
   }
@@ -78,7 +79,7 @@ class Batch {
       times.preprocess_ms = watch.lap_ms();
       if (reference_) reference_->put(image, waiting_.size());
     } catch (const Error& error) {
-      fail(pictures_[index].string(), ": ", error.what());
+      fail(error.code(), pictures_[index].string(), ": ", error.what());
     }
     times.reference_ms = watch.lap_ms();
     waiting_.push_back({index, times});

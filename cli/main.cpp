@@ -2,16 +2,19 @@
 
 #include <exception>
 #include <new>
+#include <string>
 
 #include "cli/args.h"
 #include "cli/bus_error.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/wait_policy.h"
+#include "vitq/error.h"
 
 namespace {
 constexpr int kFailure = 1;
 constexpr int kUsageFailure = 2;
+constexpr const char* kMemoryHint = "; a smaller --batch or fewer --threads may help";
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -27,7 +30,9 @@ int main(int argc, char** argv) {
   } catch (const vitq::BrokenPipe&) {
     return 0;
   } catch (const std::bad_alloc&) {
-    vitq::log_error("out of memory; a smaller --batch or fewer --threads may help");
+    vitq::log_error(std::string("out of memory") + kMemoryHint);
+  } catch (const vitq::Error& error) {
+    vitq::log_error(error.what() + std::string(error.code() == vitq::ErrorCode::kMemory ? kMemoryHint : ""));
   } catch (const std::exception& error) {
     vitq::log_error(error.what());
   }

@@ -6,6 +6,7 @@
 #include "models/describe.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
+#include "weights/torch_checkpoint.h"
 
 namespace vitq {
 namespace fs = std::filesystem;
@@ -38,14 +39,31 @@ void check_zoo_name(const std::string& name) {
 fs::path find_model_file(const std::string& model, bool is_integer) {
   const bool is_name = find_in_zoo(model) != nullptr;
   if (!is_name && !is_there(model)) {
-    check(model.find_first_of("/.") == std::string::npos, model, ": there is no such file; expected a model");
+    check(model.find_first_of("/.") == std::string::npos, ErrorCode::kFile, model,
+          ": there is no such file; expected a model");
     check_zoo_name(model);
   }
-  if (!is_name || !is_integer) return locate_model(model);
+  if (!is_name) return model;
+  const fs::path weights = model_home() / (model + ".safetensors");
+  if (!is_integer) {
+    check(is_there(weights), ErrorCode::kFile, "no weights for ", model, ": looked for ", weights.string(),
+          "; `vitq pull ", model, "` downloads them, `vitq convert` makes them of a PyTorch .pth, `vitq seed --model ",
+          model, " --out ", weights.string(), "` makes untrained ones");
+    return weights;
+  }
   fs::path artifact = model_home() / (model + ".w8a8.safetensors");
-  check(is_there(artifact), "no int8 model of ", model, ": looked for ", artifact.string(),
+  check(is_there(artifact), ErrorCode::kFile, "no int8 model of ", model, ": looked for ", artifact.string(),
         "; make it with `vitq quantize --model ", model, " --images DIR --out ", artifact.string(), "`");
   return artifact;
+}
+
+Checkpoint open_checkpoint(const fs::path& file) {
+  try {
+    return Checkpoint::open(file);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kFormat || !looks_like_torch(file)) throw;
+    fail(error.code(), error.what(), "; `vitq convert` makes a safetensors file of a PyTorch .pth");
+  }
 }
 
 std::vector<fs::path> built_in_folders() {
@@ -86,7 +104,7 @@ fs::path find_float_model(const fs::path& file, const std::string& source, const
   for (const fs::path& candidate : tried) {
     if (is_there(candidate)) return candidate;
   }
-  fail(file.string(), ": the float model it was made from is not here, looked for ",
+  fail(ErrorCode::kFile, file.string(), ": the float model it was made from is not here, looked for ",
        tried.empty() ? "nothing (its metadata names none)" : listed(tried), "; name it: --against FILE");
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "weights/checkpoint.h"
+
 namespace vitq {
 
 /// The precision of a float model. An artifact has its own word: "w8a8".
@@ -17,6 +19,9 @@ inline constexpr const char* kBf16Precision = "bf16";
 /// NAME.safetensors. Throws UsageError with the nearest name where there is none, and Error, saying what to do, where
 /// the file is not there.
 std::filesystem::path find_model_file(const std::string& model, bool is_integer = false);
+
+/// Opens a safetensors file. Of a PyTorch file the error also says how to make one of it.
+Checkpoint open_checkpoint(const std::filesystem::path& file);
 
 /// Throws UsageError with the nearest zoo name unless `name` is one.
 void check_zoo_name(const std::string& name);

@@ -92,7 +92,7 @@ OpenFile open_model_file(const ModelArguments& options) {
   const bool wants_integer = options.precision == kIntegerPrecision;
   const std::filesystem::path file =
       options.model.empty() ? find_built_in_model(options.precision) : find_model_file(options.model, wants_integer);
-  Checkpoint checkpoint = Checkpoint::open(file);
+  Checkpoint checkpoint = open_checkpoint(file);
   std::string precision = precision_of(checkpoint);
   const bool is_float = precision == kFloatPrecision;
   const bool wants_float = options.precision == kFloatPrecision || options.precision == kBf16Precision;

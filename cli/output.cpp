@@ -36,7 +36,7 @@ bool is_control(std::string_view text, std::size_t i) {
 void print(std::string_view text) {
   const int error = write_all(STDOUT_FILENO, text);
   if (error == EPIPE) throw BrokenPipe();
-  check(error == 0, "standard output cannot be written: ", std::strerror(error));
+  check(error == 0, ErrorCode::kFile, "standard output cannot be written: ", std::strerror(error));
 }
 
 void log(std::string_view text) { write_all(STDERR_FILENO, one_line(text) + '\n'); }

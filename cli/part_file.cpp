@@ -86,10 +86,10 @@ bool PartFile::open_and_lock() {
     return true;
   }
   ::close(fd);
-  check(is_locked || lock_error != EWOULDBLOCK, path_.string(),
+  check(is_locked || lock_error != EWOULDBLOCK, ErrorCode::kFile, path_.string(),
         ": another `vitq pull` is at work on it; wait until it has finished");
-  check(is_locked, path_.string(), ": cannot be locked: ", std::strerror(lock_error));
-  check(!is_same, path_.string(), ": is not a regular file; remove it");
+  check(is_locked, ErrorCode::kFile, path_.string(), ": cannot be locked: ", std::strerror(lock_error));
+  check(!is_same, ErrorCode::kFile, path_.string(), ": is not a regular file; remove it");
   return false;
 }
 
@@ -121,7 +121,7 @@ void PartFile::append(std::span<const std::uint8_t> bytes) {
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
-      fail(path_.string(), ": cannot be written: ", std::strerror(errno),
+      fail(ErrorCode::kFile, path_.string(), ": cannot be written: ", std::strerror(errno),
            is_resumable() ? "; what came so far is kept, the same command goes on from there" : "");
     }
     size_ += static_cast<std::uint64_t>(written);
@@ -138,7 +138,7 @@ void PartFile::commit() {
 }
 
 void PartFile::fail_to(const char* action) const {
-  fail(path_.string(), ": cannot ", action, ": ", std::strerror(errno));
+  fail(ErrorCode::kFile, path_.string(), ": cannot ", action, ": ", std::strerror(errno));
 }
 
 }  // namespace vitq

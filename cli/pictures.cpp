@@ -29,7 +29,7 @@ std::vector<fs::path> entries(const fs::path& directory, Predicate is_wanted) {
     std::error_code ignored;  // a broken link is no directory
     if (is_wanted(entry->path(), entry->is_directory(ignored))) found.push_back(entry->path());
   }
-  check(!error, directory.string(), ": the directory cannot be read: ", error.message());
+  check(!error, ErrorCode::kFile, directory.string(), ": the directory cannot be read: ", error.message());
   std::ranges::sort(found);
   return found;
 }
@@ -56,7 +56,8 @@ std::vector<fs::path> list_pictures(const std::vector<std::string>& arguments) {
       continue;
     }
     const std::vector<fs::path> inside = pictures_in(argument);
-    check(!inside.empty(), argument, ": no pictures in this directory; expected files that end in ", picture_endings());
+    check(!inside.empty(), ErrorCode::kFile, argument, ": no pictures in this directory; expected files that end in ",
+          picture_endings());
     pictures.insert(pictures.end(), inside.begin(), inside.end());
   }
   return pictures;

@@ -32,7 +32,7 @@ std::uint64_t below(std::uint64_t limit, std::uint64_t& state) {
 }  // namespace
 
 std::vector<std::size_t> sample_indices(std::size_t total, std::size_t count, std::uint64_t seed) {
-  check(count <= total, "found ", total, " pictures, expected at least ", count, " (--count)");
+  check(count <= total, ErrorCode::kFile, "found ", total, " pictures, expected at least ", count, " (--count)");
   std::vector<std::size_t> order(total);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::uint64_t state = seed;

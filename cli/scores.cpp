@@ -70,23 +70,23 @@ double Comparison::mean(double sum) const {
 Reference::Reference(const std::filesystem::path& path, std::int64_t classes)
     : source_(path.string()), classes_(classes) {
   std::error_code ignored;
-  check(std::filesystem::exists(path, ignored), source_,
+  check(std::filesystem::exists(path, ignored), ErrorCode::kFile, source_,
         ": there is no such file; expected the answers of another program (--reference)");
   const SafetensorsFile file(path);
   const FileTensor* tensor = file.find("logits");
-  check(tensor != nullptr, source_,
+  check(tensor != nullptr, ErrorCode::kFormat, source_,
         ": has no tensor named logits; expected the answers of another program (--reference)");
-  check(tensor->dtype == FileDType::kF32 && tensor->shape.size() == 2 && tensor->shape[1] == classes, source_,
-        ": logits are ", dtype_name(tensor->dtype), ' ', to_string(tensor->shape), ", expected F32 [pictures, ",
-        classes, "]");
+  check(tensor->dtype == FileDType::kF32 && tensor->shape.size() == 2 && tensor->shape[1] == classes,
+        ErrorCode::kFormat, source_, ": logits are ", dtype_name(tensor->dtype), ' ', to_string(tensor->shape),
+        ", expected F32 [pictures, ", classes, "]");
   logits_.resize(tensor->bytes.size() / sizeof(float));
   if (!logits_.empty()) std::memcpy(logits_.data(), tensor->bytes.data(), tensor->bytes.size());
 }
 
 std::span<const float> Reference::row(std::size_t index) const {
   const std::span<const float> row = std::span(logits_).subspan(index * classes_, classes_);
-  check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), source_, ": row ", index,
-        " of logits is not finite");
+  check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), ErrorCode::kFormat, source_,
+        ": row ", index, " of logits is not finite");
   return row;
 }
 

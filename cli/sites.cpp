@@ -19,7 +19,7 @@ Record finite(double value, int digits) { return std::isfinite(value) ? Record(r
 
 const Record& field(const Record& site, const char* name) {
   const auto found = site.find(name);
-  check(found != site.end(), "a site has no ", name);
+  check(found != site.end(), ErrorCode::kFormat, "a site has no ", name);
   return *found;
 }
 
@@ -27,15 +27,16 @@ double number_in(const Record& site, const char* name) {
   constexpr double kMost = 1e30;
   const Record& value = field(site, name);
   if (value.is_null()) return kNone;
-  check(value.is_number() && std::abs(value.get<double>()) <= kMost, "a site's ", name, " is no number");
+  check(value.is_number() && std::abs(value.get<double>()) <= kMost, ErrorCode::kFormat, "a site's ", name,
+        " is no number");
   return value.get<double>();
 }
 
 int bits_in(const Record& site, const char* name) {
   constexpr int kMost = 8;
   const double value = number_in(site, name);
-  check(value >= 0 && value <= kMost && value == std::floor(value), "a site's ", name, " is no whole number from 0 to ",
-        kMost);
+  check(value >= 0 && value <= kMost && value == std::floor(value), ErrorCode::kFormat, "a site's ", name,
+        " is no whole number from 0 to ", kMost);
   return static_cast<int>(value);
 }
 
@@ -61,7 +62,7 @@ std::vector<SiteReport> parse_sites(std::string_view json) {
   constexpr std::size_t kMostBytes = std::size_t{1} << 20;
   constexpr std::size_t kMostSites = 4096;
   constexpr int kDepth = 2;  // an array of flat objects
-  check(json.size() <= kMostBytes, "it has ", json.size(), " bytes, expected at most ", kMostBytes);
+  check(json.size() <= kMostBytes, ErrorCode::kFormat, "it has ", json.size(), " bytes, expected at most ", kMostBytes);
   bool is_deep = false;
   const Record list = Record::parse(
       json.begin(), json.end(),
@@ -70,12 +71,12 @@ std::vector<SiteReport> parse_sites(std::string_view json) {
         return depth <= kDepth;
       },
       false);
-  check(list.is_array() && !is_deep, "expected a JSON array of objects");
-  check(list.size() <= kMostSites, "it has ", list.size(), " sites, expected at most ", kMostSites);
+  check(list.is_array() && !is_deep, ErrorCode::kFormat, "expected a JSON array of objects");
+  check(list.size() <= kMostSites, ErrorCode::kFormat, "it has ", list.size(), " sites, expected at most ", kMostSites);
   std::vector<SiteReport> sites;
   for (const Record& site : list) {
-    check(site.is_object(), "expected a JSON array of objects");
-    check(field(site, "name").is_string(), "a site's name is no text");
+    check(site.is_object(), ErrorCode::kFormat, "expected a JSON array of objects");
+    check(field(site, "name").is_string(), ErrorCode::kFormat, "a site's name is no text");
     sites.push_back({.name = field(site, "name").get<std::string>(),
                      .weight_bits = bits_in(site, "weight_bits"),
                      .input_bits = bits_in(site, "input_bits"),

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <new>
 #include <ostream>
-#include <sstream>
 
 #include "engine/error.h"
 
@@ -16,19 +15,14 @@ constexpr std::align_val_t kAlignment{64};
 std::ostream& operator<<(std::ostream& to, const Encoding& encoding) { return to << to_string(encoding); }
 
 std::string to_string(const Encoding& encoding) {
-  std::ostringstream text;
-  text << name_of(encoding.dtype);
-  if (size_of(encoding.dtype) == 1) {
-    text << " of " << encoding.bits << " bits (scale " << encoding.scale << ", zero point " << encoding.zero_point
-         << ")";
-    if (encoding.code_book != nullptr) text << ", with a code book";
-  }
-  return text.str();
+  if (size_of(encoding.dtype) > 1) return std::string(name_of(encoding.dtype));
+  return text_of(name_of(encoding.dtype), " of ", encoding.bits, " bits (scale ", encoding.scale, ", zero point ",
+                 encoding.zero_point, ")", encoding.code_book != nullptr ? ", with a code book" : "");
 }
 
 Buffer::Buffer(std::size_t size)
     : bytes_(static_cast<std::byte*>(::operator new(size, kAlignment, std::nothrow))), size_(size) {
-  check(bytes_ != nullptr, ErrorCode::kMemory, "out of memory: no ", size, " bytes for a buffer; try a smaller batch");
+  check(bytes_ != nullptr, ErrorCode::kMemory, "out of memory: no ", size, " bytes for a buffer");
 }
 
 void Buffer::Free::operator()(std::byte* bytes) const { ::operator delete(bytes, kAlignment); }

@@ -69,11 +69,11 @@ void check_extent(std::int64_t value, const char* what) {
 }
 
 std::int64_t dimension(const Checkpoint& checkpoint, const std::string& name, std::size_t rank, std::size_t axis) {
-  check(checkpoint.contains(name), checkpoint.source(), ": no tensor ", name,
+  check(checkpoint.contains(name), ErrorCode::kFormat, checkpoint.source(), ": no tensor ", name,
         "; expected the names of timm, DeiT or Swin");
   const Shape& shape = checkpoint.shape(name);
-  check(shape.size() == rank, checkpoint.source(), ": ", name, " has shape ", to_string(shape), ", expected ", rank,
-        " dimensions");
+  check(shape.size() == rank, ErrorCode::kFormat, checkpoint.source(), ": ", name, " has shape ", to_string(shape),
+        ", expected ", rank, " dimensions");
   return shape[axis];
 }
 
@@ -104,8 +104,8 @@ void infer_vit(const Checkpoint& checkpoint, ModelConfig& config) {
   config.classes = dimension(checkpoint, "head.weight", 2, 0);
   const std::int64_t tokens = dimension(checkpoint, "pos_embed", 3, 1);
   const std::int64_t side = exact_root(tokens - config.prefix_tokens());
-  check(side > 0, checkpoint.source(), ": pos_embed has ", tokens, " tokens; expected a square number of patches and ",
-        config.prefix_tokens(), " more");
+  check(side > 0, ErrorCode::kFormat, checkpoint.source(), ": pos_embed has ", tokens,
+        " tokens; expected a square number of patches and ", config.prefix_tokens(), " more");
   config.image_size = side * config.patch;
 }
 
@@ -119,7 +119,8 @@ void infer_swin(const Checkpoint& checkpoint, ModelConfig& config) {
                              .heads = dimension(checkpoint, blocks + "0.attn.relative_position_bias_table", 2, 1),
                              .hidden = dimension(checkpoint, blocks + "0.mlp.fc1.weight", 2, 0)});
   }
-  check(!config.stages.empty(), checkpoint.source(), ": no tensor layers.0.blocks.0.attn.proj.weight");
+  check(!config.stages.empty(), ErrorCode::kFormat, checkpoint.source(),
+        ": no tensor layers.0.blocks.0.attn.proj.weight");
   const std::int64_t rows = dimension(checkpoint, "layers.0.blocks.0.attn.relative_position_bias_table", 2, 0);
   config.window = (exact_root(rows) + 1) / 2;
   config.eps = 1e-5F;
@@ -199,7 +200,7 @@ ModelConfig infer_config(const Checkpoint& checkpoint) {
   // A quantized patch embedding is stored as a matrix, which has lost the patch's size.
   const auto patch = metadata_integer(checkpoint, "patch_size");
   config.patch = patch ? *patch : dimension(checkpoint, "patch_embed.proj.weight", 4, 3);
-  check_extent(config.patch, "patch size");  // sizes are computed from it
+  of_file(checkpoint, [&] { check_extent(config.patch, "patch size"); });  // sizes are computed from it
   if (checkpoint.contains("pos_embed")) {
     config.architecture = Architecture::kVit;
     infer_vit(checkpoint, config);
@@ -209,7 +210,7 @@ ModelConfig infer_config(const Checkpoint& checkpoint) {
   }
   config.image_size = metadata_integer(checkpoint, "image_size").value_or(config.image_size);
   config.eps = static_cast<float>(metadata_number(checkpoint, "eps").value_or(config.eps));
-  check_config(config);
+  of_file(checkpoint, [&] { check_config(config); });
   return config;
 }
 

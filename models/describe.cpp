@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <locale>
 #include <sstream>
 #include <utility>
 
@@ -28,8 +29,8 @@ std::string hint(const Checkpoint& checkpoint) {
 
 std::vector<std::string> class_names(const Checkpoint& checkpoint, std::int64_t classes) {
   if (auto names = metadata_list(checkpoint, "classes")) {
-    check(std::ssize(*names) == classes, checkpoint.source(), ": metadata 'classes' names ", names->size(),
-          " classes, the head has ", classes);
+    check(std::ssize(*names) == classes, ErrorCode::kFormat, checkpoint.source(), ": metadata 'classes' names ",
+          names->size(), " classes, the head has ", classes);
     return *names;
   }
   const auto imagenet = imagenet_class_names();
@@ -37,6 +38,16 @@ std::vector<std::string> class_names(const Checkpoint& checkpoint, std::int64_t 
   std::vector<std::string> names;
   for (std::int64_t i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
   return names;
+}
+
+/// "a,b,c", numbers as in C with enough digits to read the same float back.
+std::string joined(const auto& values) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text.precision(9);
+  const char* separator = "";
+  for (const auto& value : values) text << std::exchange(separator, ",") << value;
+  return text.str();
 }
 
 // The zoo row's preprocessing, or ImageNet's usual one, overridden by whatever the metadata states.
@@ -53,16 +64,18 @@ void set_preprocessing(const Checkpoint& checkpoint, const ZooEntry* entry, Mode
   if (std) {
     for (const float value : *std) {
       constexpr float kLeast = 1e-4F;  // pixels are in [0, 1]: less would leave the range of float behind
-      check(value >= kLeast, checkpoint.source(), ": metadata 'std' has ", value, ", expected at least ", kLeast);
+      check(value >= kLeast, ErrorCode::kFormat, checkpoint.source(), ": metadata 'std' has ", value,
+            ", expected at least ", kLeast);
     }
     result.std = *std;
   }
   constexpr double kUsualCrop = 0.9;
-  result.resize = resize_for_crop(description.config.image_size, crop.value_or(kUsualCrop));
+  result.resize =
+      of_file(checkpoint, [&] { return resize_for_crop(description.config.image_size, crop.value_or(kUsualCrop)); });
   const auto resize = metadata_integer(checkpoint, "resize");
   if (resize) {
     constexpr std::int64_t kMost = 65536;
-    check(*resize == 0 || (*resize >= result.image_size && *resize <= kMost), checkpoint.source(),
+    check(*resize == 0 || (*resize >= result.image_size && *resize <= kMost), ErrorCode::kFormat, checkpoint.source(),
           ": metadata 'resize' is ", *resize, ", expected 0 or ", result.image_size, " to ", kMost);
     result.resize = static_cast<int>(*resize);
   }
@@ -75,7 +88,7 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
   if (is_artifact(checkpoint)) check_artifact_schema(checkpoint);
   ModelDescription description;
   const ZooEntry* entry = insist ? find_in_zoo(*insist) : nullptr;
-  check(!insist || entry != nullptr, "no model named ", insist.value_or(""), "; see `vitq models`");
+  check(!insist || entry != nullptr, "no model named ", printable(insist.value_or("")));
   if (entry != nullptr) {
     description.config = entry->config;
   } else {
@@ -89,7 +102,7 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
   if (entry != nullptr) description.name = entry->name;
   const std::string architecture(name_of(description.config.architecture));
   const std::string stated_architecture = metadata_text(checkpoint, "architecture").value_or(architecture);
-  check(stated_architecture == architecture, checkpoint.source(), ": metadata says architecture '",
+  check(stated_architecture == architecture, ErrorCode::kFormat, checkpoint.source(), ": metadata says architecture '",
         printable(stated_architecture), "', the tensors are of a ", architecture);
   const std::string suggestion = insist ? hint(checkpoint) : "";
   if (is_artifact(checkpoint)) {
@@ -104,19 +117,12 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
 
 Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed) {
   const ZooEntry* entry = find_in_zoo(zoo_name);
-  check(entry != nullptr, "no model named ", zoo_name, "; see `vitq models`");
+  check(entry != nullptr, "no model named ", printable(zoo_name));
   return Checkpoint::seeded(expected_tensors(entry->config), seed);
 }
 
 std::map<std::string, std::string> metadata_of(const ModelDescription& description) {
   const ModelConfig& config = description.config;
-  const auto joined = [](const auto& values) {
-    std::ostringstream text;
-    text.precision(9);  // enough to read the same float back
-    const char* separator = "";
-    for (const auto& value : values) text << std::exchange(separator, ",") << value;
-    return text.str();
-  };
   std::map<std::string, std::string> metadata = {
       {"format", "vitq"},
       {"model", description.name},
@@ -150,15 +156,16 @@ std::filesystem::path model_home() {
 }
 
 std::filesystem::path locate_model(const std::string& model) {
+  std::error_code ignored;
   if (find_in_zoo(model) == nullptr) {
-    const bool looks_like_path = model.find_first_of("/.") != std::string::npos || std::filesystem::exists(model);
-    check(looks_like_path, "no model named ", model, "; see `vitq models`, or give a safetensors file");
+    const bool looks_like_path =
+        model.find_first_of("/.") != std::string::npos || std::filesystem::exists(model, ignored);
+    check(looks_like_path, "no model named ", printable(model), ", and no such file");
     return model;
   }
   auto path = model_home() / (model + ".safetensors");
-  check(std::filesystem::exists(path), "no weights for ", model, ": looked for ", path.string(), "; `vitq pull ", model,
-        "` downloads them, `vitq convert` makes them of a PyTorch .pth, `vitq seed --model ", model, " --out ",
-        path.string(), "` makes untrained ones");
+  check(std::filesystem::exists(path, ignored), ErrorCode::kFile, "no weights for ", model, ": looked for ",
+        path.string());
   return path;
 }
 
@@ -169,7 +176,7 @@ std::string precision_of(const Checkpoint& checkpoint) {
   const auto is_bits = [](char c) { return '3' <= c && c <= '8'; };
   check(precision.size() == 4 && precision[0] == 'w' && (is_bits(precision[1]) || precision[1] == 'x') &&
             precision[2] == 'a' && is_bits(precision[3]),
-        checkpoint.source(), ": metadata 'precision' is ", printable(precision),
+        ErrorCode::kFormat, checkpoint.source(), ": metadata 'precision' is ", printable(precision),
         ", expected one like w8a8 or, with mixed weights, wxa8");
   return precision;
 }

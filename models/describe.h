@@ -40,7 +40,7 @@ std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
 std::filesystem::path model_home();
 
 /// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), else
-/// model_home()/model.safetensors. Throws Error, with what to do, where there is no such file or zoo row.
+/// model_home()/model.safetensors. Throws Error where there is no such file (kFile) or zoo row.
 std::filesystem::path locate_model(const std::string& model);
 
 /// "fp32", or of an artifact what its metadata says: "w8a8". Throws Error where that is missing or is no such word.

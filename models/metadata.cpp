@@ -5,7 +5,6 @@
 #include <sstream>
 #include <string_view>
 
-#include "engine/error.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -16,8 +15,8 @@ template <class Number>
 Number parse(const Checkpoint& checkpoint, const std::string& key, std::string_view text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  check(error == std::errc() && end == text.data() + text.size(), checkpoint.source(), ": metadata '", key, "' is ",
-        printable(text), ", expected a number");
+  check(error == std::errc() && end == text.data() + text.size(), ErrorCode::kFormat, checkpoint.source(),
+        ": metadata '", key, "' is ", printable(text), ", expected a number");
   return number;
 }
 
@@ -46,17 +45,20 @@ std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::s
   const auto text = metadata_text(checkpoint, key);
   if (!text) return std::nullopt;
   const auto number = parse<double>(checkpoint, key, *text);
-  check(std::isfinite(number), checkpoint.source(), ": metadata '", key, "' is not finite");
+  check(std::isfinite(number), ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is not finite");
   return number;
 }
 
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key) {
   const auto words = metadata_list(checkpoint, key);
   if (!words) return std::nullopt;
-  check(words->size() == 3, checkpoint.source(), ": metadata '", key, "' has ", words->size(),
+  check(words->size() == 3, ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' has ", words->size(),
         " values, expected 3 (red, green, blue)");
   std::array<float, 3> colours{};
-  for (std::size_t i = 0; i < 3; ++i) colours[i] = parse<float>(checkpoint, key, (*words)[i]);
+  for (std::size_t i = 0; i < 3; ++i) {
+    colours[i] = parse<float>(checkpoint, key, (*words)[i]);
+    check(std::isfinite(colours[i]), ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is not finite");
+  }
   return colours;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/error.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
@@ -19,5 +20,15 @@ std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::s
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key);
 /// Words separated by commas.
 std::optional<std::vector<std::string>> metadata_list(const Checkpoint& checkpoint, const std::string& key);
+
+/// What `work` returns. What it throws is then said of the file: for checks of numbers that the file states.
+template <class Work>
+auto of_file(const Checkpoint& checkpoint, Work&& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    fail(ErrorCode::kFormat, checkpoint.source(), ": ", error.what());
+  }
+}
 
 }  // namespace vitq

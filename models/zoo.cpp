@@ -95,9 +95,9 @@ const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem) {
 }
 
 int resize_for_crop(std::int64_t image_size, double crop_pct) {
-  check(crop_pct > 0 && crop_pct <= 1, "crop-pct is ", crop_pct, ", expected more than 0 and at most 1");
+  check(crop_pct > 0 && crop_pct <= 1, "crop_pct is ", crop_pct, ", expected more than 0 and at most 1");
   // At most 16 times the crop: a smaller fraction keeps nothing of the picture.
-  check(crop_pct >= 1.0 / 16, "crop-pct is ", crop_pct, ", expected at least 0.0625");
+  check(crop_pct >= 1.0 / 16, "crop_pct is ", crop_pct, ", expected at least 0.0625");
   return static_cast<int>(std::floor(static_cast<double>(image_size) / crop_pct));
 }
 

@@ -58,14 +58,15 @@ std::int64_t integer(const std::string& where, std::string_view what, float valu
                      std::int64_t most) {
   const bool ok =
       value == std::nearbyint(value) && value >= static_cast<float>(least) && value <= static_cast<float>(most);
-  check(ok, where, ": the ", what, " is ", value, ", expected an integer from ", least, " to ", most);
+  check(ok, ErrorCode::kFormat, where, ": the ", what, " is ", value, ", expected an integer from ", least, " to ",
+        most);
   return static_cast<std::int64_t>(value);
 }
 
 void check_scales(const std::string& where, std::span<const float> scales) {
   const auto bad = std::ranges::find_if_not(scales, [](float scale) { return scale > 0 && scale < kMaxScale; });
-  check(bad == scales.end(), where, ": element ", bad - scales.begin(), " is ", bad == scales.end() ? 0 : *bad,
-        ", expected a scale greater than 0 and less than ", kMaxScale);
+  check(bad == scales.end(), ErrorCode::kFormat, where, ": element ", bad - scales.begin(), " is ",
+        bad == scales.end() ? 0 : *bad, ", expected a scale greater than 0 and less than ", kMaxScale);
 }
 
 /// All of a layer but its codes, which stay packed. Spans are the checkpoint's.
@@ -123,8 +124,8 @@ std::vector<Code> read_levels(const Checkpoint& checkpoint, const std::string& n
   std::vector<Code> levels(found->bytes.size());
   std::memcpy(levels.data(), found->bytes.data(), levels.size());
   for (std::size_t i = 1; i < levels.size(); ++i) {
-    check(levels[i] > levels[i - 1], place(checkpoint, name), ": element ", i, " is ", int{levels[i]},
-          ", expected more than the ", int{levels[i - 1]}, " before it");
+    check(levels[i] > levels[i - 1], ErrorCode::kFormat, place(checkpoint, name), ": element ", i, " is ",
+          int{levels[i]}, ", expected more than the ", int{levels[i - 1]}, " before it");
   }
   return levels;
 }
@@ -135,8 +136,8 @@ std::span<const std::uint8_t> weight_zero_points(const Checkpoint& checkpoint, c
   const std::span<const std::uint8_t> zero_points = tensor(checkpoint, name, FileDType::kU8, {linear.outputs}).bytes;
   const int codes = 1 << linear.weight_bits;
   for (std::int64_t o = 0; o < linear.outputs; ++o) {
-    check(zero_points[o] < codes, place(checkpoint, name), ": element ", o, " is ", int{zero_points[o]},
-          ", expected less than ", codes, " at ", linear.weight_bits, " bits");
+    check(zero_points[o] < codes, ErrorCode::kFormat, place(checkpoint, name), ": element ", o, " is ",
+          int{zero_points[o]}, ", expected less than ", codes, " at ", linear.weight_bits, " bits");
   }
   return zero_points;
 }
@@ -147,7 +148,7 @@ void check_level_codes(const Checkpoint& checkpoint, const std::string& layer, c
   if (levels == 1 << linear.weight_bits) return;
   for (std::int64_t o = 0; o < linear.outputs; ++o) {
     const int most = std::ranges::max(unpack_bits(linear.row(o), linear.inputs, linear.weight_bits));
-    check(most < levels, place(checkpoint, layer + ".weight"), ": row ", o, " has the code ", most,
+    check(most < levels, ErrorCode::kFormat, place(checkpoint, layer + ".weight"), ": row ", o, " has the code ", most,
           ", expected less than ", levels, ", the number of weight levels");
   }
 }
@@ -168,8 +169,8 @@ PackedLinear packed_linear(const Checkpoint& checkpoint, const std::string& laye
   if (!is_packed) return linear;
 
   for (std::int64_t o = 0; o < linear.outputs; ++o) {
-    check(has_clean_tail(linear.row(o), linear.inputs, linear.weight_bits), place(checkpoint, layer + ".weight"),
-          ": row ", o, " has bits behind its last code; the file is damaged");
+    check(has_clean_tail(linear.row(o), linear.inputs, linear.weight_bits), ErrorCode::kFormat,
+          place(checkpoint, layer + ".weight"), ": row ", o, " has bits behind its last code; the file is damaged");
   }
   linear.weight_levels =
       read_levels<std::int8_t>(checkpoint, layer + ".weight_levels", FileDType::kI8, linear.weight_bits);
@@ -268,15 +269,15 @@ void check_artifact_schema(const Checkpoint& checkpoint) {
     return found == checkpoint.metadata().end() ? std::string() : found->second;
   };
   const std::string format = text("format");
-  check(format == "vitq", checkpoint.source(), ": metadata states a schema, but the format ", printable(format),
-        ", expected vitq; not a quantized model of vitq");
+  check(format == "vitq", ErrorCode::kFormat, checkpoint.source(), ": metadata states a schema, but the format ",
+        printable(format), ", expected vitq; not a quantized model of vitq");
   const std::optional<int> schema = parse_schema(text("schema"));
-  check(schema.has_value(), checkpoint.source(), ": metadata schema is ", printable(text("schema")),
+  check(schema.has_value(), ErrorCode::kFormat, checkpoint.source(), ": metadata schema is ", printable(text("schema")),
         ", expected a number from 1 to ", kArtifactSchema, "; the file is damaged");
   const std::string version = text("vitq_version");
-  check(schema <= kArtifactSchema, checkpoint.source(), ": artifact schema ", schema.value_or(0),
-        ", this vitq reads up to ", kArtifactSchema, "; made by vitq ", version.empty() ? "?" : printable(version),
-        ": update vitq");
+  check(schema <= kArtifactSchema, ErrorCode::kUnsupported, checkpoint.source(), ": artifact schema ",
+        schema.value_or(0), ", this vitq reads up to ", kArtifactSchema, "; made by vitq ",
+        version.empty() ? "?" : printable(version), ": update vitq");
 }
 
 std::optional<Shape> quantized_shape(const Checkpoint& checkpoint, const std::string& layer) {
@@ -335,7 +336,8 @@ std::optional<QuantizedAttention> read_quantized_attention(const Checkpoint& che
 
   const std::string table_name = attention + ".softmax_table";
   const auto table = tensor(checkpoint, table_name, FileDType::kU8, {kTableEntries}).bytes;
-  check(table.back() != 0, place(checkpoint, table_name), ": the last element, the level of a row's largest value, is ",
+  check(table.back() != 0, ErrorCode::kFormat, place(checkpoint, table_name),
+        ": the last element, the level of a row's largest value, is ",
         "0, expected 1 to 255: a row would be divided by 0");
   result.table.assign(table.begin(), table.end());
   return result;
@@ -350,7 +352,7 @@ void require_artifact(const Checkpoint& checkpoint, const std::vector<TensorSpec
   try {
     ArtifactCheck(checkpoint, expected).run();
   } catch (const Misfit& misfit) {
-    fail(misfit.what(), hint.empty() ? "" : "; ", hint);
+    fail(ErrorCode::kFormat, misfit.what(), hint.empty() ? "" : "; ", hint);
   }
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <sstream>
 #include <utility>
 
 #include "engine/error.h"
@@ -19,14 +18,15 @@ namespace {
 fs::path resolve(const fs::path& target) {
   std::error_code error;
   const fs::file_status status = fs::status(target, error);
-  check(!error || !fs::exists(status), target.string(), ": cannot be written: ", error.message());
-  check(!fs::is_directory(status), target.string(), ": cannot be written: it is a directory, expected a file name");
-  check(!fs::exists(status) || fs::is_regular_file(status), target.string(),
+  check(!error || !fs::exists(status), ErrorCode::kFile, target.string(), ": cannot be written: ", error.message());
+  check(!fs::is_directory(status), ErrorCode::kFile, target.string(),
+        ": cannot be written: it is a directory, expected a file name");
+  check(!fs::exists(status) || fs::is_regular_file(status), ErrorCode::kFile, target.string(),
         ": cannot be written: it is not a regular file");
-  check(target.has_filename(), "\"", target.string(), "\": cannot be written: expected a file name");
+  check(target.has_filename(), ErrorCode::kFile, "\"", target.string(), "\": cannot be written: expected a file name");
   if (!fs::is_symlink(fs::symlink_status(target, error))) return target;
   fs::path real = fs::canonical(target, error);
-  check(!error, target.string(), ": cannot be written: the symbolic link leads nowhere");
+  check(!error, ErrorCode::kFile, target.string(), ": cannot be written: the symbolic link leads nowhere");
   return real;
 }
 
@@ -62,9 +62,7 @@ void AtomicFile::open_temporary() {
 }
 
 fs::path AtomicFile::temporary_name(int attempt) const {
-  std::ostringstream name;
-  name << '.' << target_.filename().string() << '.' << ::getpid() << '-' << attempt << ".tmp";
-  return folder_of(target_) / name.str();
+  return folder_of(target_) / text_of('.', target_.filename().string(), '.', ::getpid(), '-', attempt, ".tmp");
 }
 
 bool AtomicFile::give_name() {
@@ -114,7 +112,7 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::fail_to(const char* action) const {
-  fail(target_.string(), ": cannot ", action, ": ", std::strerror(errno), "; nothing was changed");
+  fail(ErrorCode::kFile, target_.string(), ": cannot ", action, ": ", std::strerror(errno), "; nothing was changed");
 }
 
 }  // namespace vitq

@@ -79,7 +79,7 @@ Checkpoint Checkpoint::of_file(SafetensorsFile file) {
   try {
     names = canonical_names(published);
   } catch (const Error& error) {
-    fail(checkpoint.source_, ": ", error.what());
+    fail(error.code(), checkpoint.source_, ": ", error.what());
   }
   for (const auto& [name, published_name] : names) {
     // Tensors lie in the file's vector, whose elements stay where they are when the file is moved.
@@ -128,7 +128,7 @@ const std::map<std::string, std::string>& Checkpoint::metadata() const { return 
 
 const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
   const auto found = entries_.find(name);
-  check(found != entries_.end(), source_, ": has no tensor ", printable(name));
+  check(found != entries_.end(), ErrorCode::kFormat, source_, ": has no tensor ", printable(name));
   return found->second;
 }
 
@@ -142,8 +142,8 @@ std::span<const float> Checkpoint::f32(const std::string& name) const {
   const std::span<const float> values(data, count);
   if (!wanted.is_checked) {
     const std::size_t bad = first_non_finite(values);
-    check(bad == count, source_, ": tensor ", printable(name), " ", to_string(wanted.shape), ": element ", bad, " is ",
-          bad < count ? values[bad] : 0, ", expected a finite number; the file is damaged");
+    check(bad == count, ErrorCode::kFormat, source_, ": tensor ", printable(name), " ", to_string(wanted.shape),
+          ": element ", bad, " is ", bad < count ? values[bad] : 0, ", expected a finite number; the file is damaged");
     wanted.is_checked = true;
   }
   return values;
@@ -176,7 +176,7 @@ void Checkpoint::materialize(const std::string& name, const Entry& entry) const 
         convert<std::uint16_t>(bytes, dst, bfloat16_to_float);
         break;
       default:
-        fail(source_, ": tensor ", printable(name), " is ", dtype_name(entry.stored->dtype),
+        fail(ErrorCode::kFormat, source_, ": tensor ", printable(name), " is ", dtype_name(entry.stored->dtype),
              ", expected F32, F16, BF16 or F64");
     }
   }
@@ -202,7 +202,7 @@ void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::str
   misshapen.append_to(message, "expected ");
   missing.append_to(message, "missing ");
   surplus.append_to(message, "unexpected ");
-  check(message.empty(), source_, ": ", message, hint.empty() ? "" : "; ", hint);
+  check(message.empty(), ErrorCode::kFormat, source_, ": ", message, hint.empty() ? "" : "; ", hint);
 }
 
 void Checkpoint::release_pages() const {

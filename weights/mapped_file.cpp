@@ -30,15 +30,17 @@ struct Descriptor {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   // Without O_NONBLOCK opening a named pipe waits for a writer, for ever.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  check(file.fd >= 0, path.string(), ": cannot be opened for reading: ", std::strerror(errno));
+  check(file.fd >= 0, ErrorCode::kFile, path.string(), ": cannot be opened for reading: ", std::strerror(errno));
   struct stat status {};
-  check(::fstat(file.fd, &status) == 0, path.string(), ": cannot be examined: ", std::strerror(errno));
-  check(!S_ISDIR(status.st_mode), path.string(), ": is a directory, expected a file");
-  check(S_ISREG(status.st_mode), path.string(), ": is not a regular file");
+  check(::fstat(file.fd, &status) == 0, ErrorCode::kFile, path.string(),
+        ": cannot be examined: ", std::strerror(errno));
+  check(!S_ISDIR(status.st_mode), ErrorCode::kFile, path.string(), ": is a directory, expected a file");
+  check(S_ISREG(status.st_mode), ErrorCode::kFile, path.string(), ": is not a regular file");
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;  // an empty mapping is an error to mmap
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  check(address != MAP_FAILED, path.string(), ": cannot be mapped (", size_, " bytes): ", std::strerror(errno));
+  check(address != MAP_FAILED, ErrorCode::kFile, path.string(), ": cannot be mapped (", size_,
+        " bytes): ", std::strerror(errno));
   data_ = static_cast<const std::uint8_t*>(address);
 }
 

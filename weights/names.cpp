@@ -64,8 +64,8 @@ std::map<std::string, std::string> canonical_names(const std::vector<std::string
     if (downsample_ends_stage) name = with_downsample_in_next_stage(name);
     if (is_swin && (name == "head.weight" || name == "head.bias")) name.insert(sizeof("head") - 1, ".fc");
     const auto [entry, is_new] = canonical.try_emplace(name, full);
-    check(is_new, "tensors ", printable(entry->second), " and ", printable(full), " are both ", printable(name),
-          "; the file mixes two namings");
+    check(is_new, ErrorCode::kFormat, "tensors ", printable(entry->second), " and ", printable(full), " are both ",
+          printable(name), "; the file mixes two namings");
   }
   return canonical;
 }

@@ -30,8 +30,8 @@ std::vector<std::uint8_t> pack_bits(std::span<const std::uint8_t> codes, int bit
 }
 
 std::vector<std::uint8_t> unpack_bits(std::span<const std::uint8_t> bytes, std::int64_t count, int bits) {
-  check(std::ssize(bytes) == packed_bytes(count, bits), "packed codes: ", bytes.size(), " bytes for ", count,
-        " codes of ", bits, " bits; the file is cut short or damaged");
+  check(std::ssize(bytes) == packed_bytes(count, bits), ErrorCode::kFormat, "packed codes: ", bytes.size(),
+        " bytes for ", count, " codes of ", bits, " bits; the file is cut short or damaged");
   std::vector<std::uint8_t> codes(count);
   const unsigned mask = (1U << bits) - 1;
   unsigned pending = 0;
@@ -46,7 +46,7 @@ std::vector<std::uint8_t> unpack_bits(std::span<const std::uint8_t> bytes, std::
     pending >>= bits;
     filled -= bits;
   }
-  check(pending == 0, "packed codes: unused bits of the last byte are set; the file is damaged");
+  check(pending == 0, ErrorCode::kFormat, "packed codes: unused bits of the last byte are set; the file is damaged");
   return codes;
 }
 

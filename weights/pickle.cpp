@@ -30,8 +30,9 @@ class PickleReader {
       : bytes_(bytes), globals_(globals), source_(std::move(source)), nodes_(nodes) {}
 
   const PickleNode* read() {
-    check(bytes_.size() <= kMaxBytes, source_, ": has ", bytes_.size(), " bytes, expected at most ", kMaxBytes);
-    check(!bytes_.empty() && bytes_[0] == static_cast<std::uint8_t>(Opcode::kProto), source_,
+    check(bytes_.size() <= kMaxBytes, ErrorCode::kFormat, source_, ": has ", bytes_.size(), " bytes, expected at most ",
+          kMaxBytes);
+    check(!bytes_.empty() && bytes_[0] == static_cast<std::uint8_t>(Opcode::kProto), ErrorCode::kFormat, source_,
           ": does not begin as a pickle of protocol 2 or newer");
     for (;;) {
       at_ = next_;
@@ -48,7 +49,7 @@ class PickleReader {
  private:
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
-    fail(source_, ": byte ", at_, ": ", parts...);
+    fail(ErrorCode::kFormat, source_, ": byte ", at_, ": ", parts...);
   }
 
   std::span<const std::uint8_t> take(std::uint64_t count) {

@@ -31,13 +31,13 @@ static_assert(static_cast<std::size_t>(FileDType::kU64) + 1 == kDTypes.size());
 
 /// The header's JSON, after the checks on its length.
 std::string_view header_text(std::span<const std::uint8_t> file, const std::string& source) {
-  check(file.size() >= 8, source, ": has ", file.size(), " bytes, too few for a safetensors file");
+  check(file.size() >= 8, ErrorCode::kFormat, source, ": has ", file.size(), " bytes, too few for a safetensors file");
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof(length));
-  check(length <= kMaxHeaderSize, source, ": the header length is ", length, " bytes, expected at most ",
-        kMaxHeaderSize, "; not a safetensors file (`vitq convert` makes one of a PyTorch .pth)");
-  check(length <= file.size() - 8, source, ": the header length is ", length, " bytes, but only ", file.size() - 8,
-        " follow; the file is cut short or is not safetensors");
+  check(length <= kMaxHeaderSize, ErrorCode::kFormat, source, ": the header length is ", length,
+        " bytes, expected at most ", kMaxHeaderSize, "; not a safetensors file");
+  check(length <= file.size() - 8, ErrorCode::kFormat, source, ": the header length is ", length, " bytes, but only ",
+        file.size() - 8, " follow; the file is cut short or is not safetensors");
   return {reinterpret_cast<const char*>(file.data()) + 8, static_cast<std::size_t>(length)};
 }
 
@@ -46,29 +46,30 @@ FileTensor checked_tensor(const std::string& name, const HeaderTensor& raw, std:
                           const std::string& source) {
   const std::string where = source + ": tensor " + printable(name) + ": ";
   const std::optional<FileDType> dtype = dtype_of_name(raw.dtype);
-  check(dtype.has_value(), where, "unknown dtype ", printable(raw.dtype));
+  check(dtype.has_value(), ErrorCode::kFormat, where, "unknown dtype ", printable(raw.dtype));
 
   Shape shape;
   for (const std::uint64_t extent : raw.shape) {
-    check(extent <= std::numeric_limits<std::int64_t>::max(), where, "shape has the extent ", extent,
-          ", which does not fit in 63 bits");
+    check(extent <= std::numeric_limits<std::int64_t>::max(), ErrorCode::kFormat, where, "shape has the extent ",
+          extent, ", which does not fit in 63 bits");
     shape.push_back(static_cast<std::int64_t>(extent));
   }
   std::int64_t expected = 0;
   try {
     expected = byte_count(*dtype, shape);
   } catch (const Error& error) {
-    fail(where, error.what());
+    fail(ErrorCode::kFormat, where, error.what());
   }
 
-  check(raw.data_offsets.size() == 2, where, "data_offsets has ", raw.data_offsets.size(), " entries, expected 2");
+  check(raw.data_offsets.size() == 2, ErrorCode::kFormat, where, "data_offsets has ", raw.data_offsets.size(),
+        " entries, expected 2");
   const std::uint64_t begin = raw.data_offsets[0];
   const std::uint64_t end = raw.data_offsets[1];
-  check(begin <= end, where, "data_offsets [", begin, ", ", end, "] end before they begin");
-  check(end <= data.size(), where, "data_offsets [", begin, ", ", end, "] reach past the ", data.size(),
-        " bytes of data; the file is cut short or damaged");
-  check(end - begin == static_cast<std::uint64_t>(expected), where, "data_offsets hold ", end - begin, " bytes, but ",
-        dtype_name(*dtype), " ", to_string(shape), " takes ", expected);
+  check(begin <= end, ErrorCode::kFormat, where, "data_offsets [", begin, ", ", end, "] end before they begin");
+  check(end <= data.size(), ErrorCode::kFormat, where, "data_offsets [", begin, ", ", end, "] reach past the ",
+        data.size(), " bytes of data; the file is cut short or damaged");
+  check(end - begin == static_cast<std::uint64_t>(expected), ErrorCode::kFormat, where, "data_offsets hold ",
+        end - begin, " bytes, but ", dtype_name(*dtype), " ", to_string(shape), " takes ", expected);
   return {name, *dtype, std::move(shape), data.subspan(begin, end - begin)};
 }
 
@@ -89,14 +90,14 @@ void check_coverage(const std::vector<FileTensor>& tensors, std::span<const std:
             [](const Range& a, const Range& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   std::size_t covered = 0;
   for (const Range& range : ranges) {
-    check(range.begin >= covered, source, ": tensor ", printable(*range.name), ": data_offsets [", range.begin, ", ",
-          range.end, "] overlap the tensor before, which ends at ", covered);
-    check(range.begin == covered, source, ": tensor ", printable(*range.name), ": data_offsets [", range.begin, ", ",
-          range.end, "] leave a hole after byte ", covered);
+    check(range.begin >= covered, ErrorCode::kFormat, source, ": tensor ", printable(*range.name), ": data_offsets [",
+          range.begin, ", ", range.end, "] overlap the tensor before, which ends at ", covered);
+    check(range.begin == covered, ErrorCode::kFormat, source, ": tensor ", printable(*range.name), ": data_offsets [",
+          range.begin, ", ", range.end, "] leave a hole after byte ", covered);
     covered = range.end;
   }
-  check(covered == data.size(), source, ": the tensors cover ", covered, " bytes of the ", data.size(),
-        " bytes of data; the rest belongs to none");
+  check(covered == data.size(), ErrorCode::kFormat, source, ": the tensors cover ", covered, " bytes of the ",
+        data.size(), " bytes of data; the rest belongs to none");
 }
 
 }  // namespace

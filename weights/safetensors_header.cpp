@@ -25,8 +25,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::kNumbers) refuse("a number");
-    check(numbers_->size() < kMaxNumbers, source_, ": tensor ", printable(name_), ": ", field_, " has more than ",
-          kMaxNumbers, " entries");
+    check(numbers_->size() < kMaxNumbers, ErrorCode::kFormat, source_, ": tensor ", printable(name_), ": ", field_,
+          " has more than ", kMaxNumbers, " entries");
     numbers_->push_back(value);
     return true;
   }
@@ -57,7 +57,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool end_object() override {
     if (place_ == Place::kTensor) {
       const char* missing = !seen_dtype_ ? "dtype" : !seen_shape_ ? "shape" : !seen_offsets_ ? "data_offsets" : nullptr;
-      check(missing == nullptr, source_, ": tensor ", printable(name_), ": has no ", missing ? missing : "");
+      check(missing == nullptr, ErrorCode::kFormat, source_, ": tensor ", printable(name_), ": has no ",
+            missing ? missing : "");
     }
     place_ = Place::kTop;  // after the outermost brace the parser sends nothing more
     return true;
@@ -79,7 +80,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     if (place_ == Place::kTop) {
       enter(value);
     } else if (place_ == Place::kMetadata) {
-      check(!header_.metadata.contains(value), source_, ": __metadata__ key ", printable(value), " comes twice");
+      check(!header_.metadata.contains(value), ErrorCode::kFormat, source_, ": __metadata__ key ", printable(value),
+            " comes twice");
       field_ = value;
     } else {
       enter_field(value);
@@ -88,7 +90,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    fail(source_, ": the header is not valid UTF-8 JSON: it goes wrong at its byte ", position,
+    fail(ErrorCode::kFormat, source_, ": the header is not valid UTF-8 JSON: it goes wrong at its byte ", position,
          "; the file is damaged or is not safetensors");
   }
 
@@ -100,12 +102,12 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     name_ = name;
     tensor_ = nullptr;
     if (name == "__metadata__") {
-      check(!seen_metadata_, source_, ": __metadata__ comes twice");
+      check(!seen_metadata_, ErrorCode::kFormat, source_, ": __metadata__ comes twice");
       seen_metadata_ = true;
       return;
     }
     const auto [entry, is_new] = header_.tensors.try_emplace(name);
-    check(is_new, source_, ": tensor ", printable(name), " comes twice");
+    check(is_new, ErrorCode::kFormat, source_, ": tensor ", printable(name), " comes twice");
     tensor_ = &entry->second;
   }
 
@@ -114,9 +116,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
                  : field == "shape"        ? &seen_shape_
                  : field == "data_offsets" ? &seen_offsets_
                                            : nullptr;
-    check(seen != nullptr, source_, ": tensor ", printable(name_), ": unknown field ", printable(field),
-          ", expected dtype, shape, data_offsets");
-    check(!*seen, source_, ": tensor ", printable(name_), ": ", field, " comes twice");
+    check(seen != nullptr, ErrorCode::kFormat, source_, ": tensor ", printable(name_), ": unknown field ",
+          printable(field), ", expected dtype, shape, data_offsets");
+    check(!*seen, ErrorCode::kFormat, source_, ": tensor ", printable(name_), ": ", field, " comes twice");
     *seen = true;
     field_ = field;
   }
@@ -125,19 +127,20 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     const std::string tensor = source_ + ": tensor " + printable(name_) + ": ";
     switch (place_) {
       case Place::kStart:
-        fail(source_, ": the header must be a JSON object, found ", found);
+        fail(ErrorCode::kFormat, source_, ": the header must be a JSON object, found ", found);
       case Place::kTop:
-        if (tensor_ == nullptr) fail(source_, ": __metadata__ must be an object of strings, found ", found);
-        fail(tensor, "expected an object with dtype, shape, data_offsets, found ", found);
+        if (tensor_ == nullptr)
+          fail(ErrorCode::kFormat, source_, ": __metadata__ must be an object of strings, found ", found);
+        fail(ErrorCode::kFormat, tensor, "expected an object with dtype, shape, data_offsets, found ", found);
       case Place::kMetadata:
-        fail(source_, ": __metadata__ key ", printable(field_), " must be a string, found ", found);
+        fail(ErrorCode::kFormat, source_, ": __metadata__ key ", printable(field_), " must be a string, found ", found);
       case Place::kTensor:
-        if (field_ == "dtype") fail(tensor, "dtype must be a string, found ", found);
+        if (field_ == "dtype") fail(ErrorCode::kFormat, tensor, "dtype must be a string, found ", found);
         [[fallthrough]];
       case Place::kNumbers:
-        fail(tensor, field_, " must be an array of non-negative integers, found ", found);
+        fail(ErrorCode::kFormat, tensor, field_, " must be an array of non-negative integers, found ", found);
     }
-    fail(tensor, "found ", found);
+    fail(ErrorCode::kFormat, tensor, "found ", found);
   }
 
   const std::string& source_;
@@ -153,9 +156,11 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, const std::string& source) {
-  check(json.starts_with('{'), source, ": the header must begin with '{'; the file is damaged or is not safetensors");
+  check(json.starts_with('{'), ErrorCode::kFormat, source,
+        ": the header must begin with '{'; the file is damaged or is not safetensors");
   // The parser takes a zero byte for the end and would not look at what follows.
-  check(json.find('\0') == std::string_view::npos, source, ": the header holds a zero byte, which is not valid JSON");
+  check(json.find('\0') == std::string_view::npos, ErrorCode::kFormat, source,
+        ": the header holds a zero byte, which is not valid JSON");
   HeaderReader reader(source);
   Json::sax_parse(json.begin(), json.end(), &reader);
   return reader.take();

@@ -36,7 +36,7 @@ bool begins_as_legacy(Bytes bytes) {
 }
 
 void refuse_legacy(Bytes bytes, const std::string& source) {
-  check(!begins_as_legacy(bytes), source,
+  check(!begins_as_legacy(bytes), ErrorCode::kUnsupported, source,
         ": is in the format of PyTorch before 1.6, which vitq does not read; PyTorch turns it into the present one: "
         "python3 -c \"import torch; torch.save(torch.load('OLD.pth', map_location='cpu', weights_only=True), "
         "'NEW.pth')\"");
@@ -48,17 +48,18 @@ std::string find_prefix(const ZipArchive& zip, const std::string& source) {
   std::optional<std::string> prefix;
   for (const std::string& name : zip.names()) {
     check(
-        !name.ends_with(".npy"), source,
+        !name.ends_with(".npy"), ErrorCode::kUnsupported, source,
         ": is a NumPy archive (.npz), as the original ViT is published, which vitq does not read; open it in timm and "
         "save its state_dict()");
     const std::size_t slash = name.find('/');
     if (slash == std::string::npos || std::string_view(name).substr(slash + 1) != kPickle) continue;
-    check(!prefix, source, ": holds ", printable(prefix.value_or("")), kPickle, " and ", printable(name),
-          ", expected one pickle");
+    check(!prefix, ErrorCode::kFormat, source, ": holds ", printable(prefix.value_or("")), kPickle, " and ",
+          printable(name), ", expected one pickle");
     prefix = name.substr(0, slash + 1);
   }
-  check(prefix.has_value(), source, ": is a zip without NAME/", kPickle, "; torch.save did not write it");
-  check(!zip.contains(*prefix + "constants.pkl"), source,
+  check(prefix.has_value(), ErrorCode::kFormat, source, ": is a zip without NAME/", kPickle,
+        "; torch.save did not write it");
+  check(!zip.contains(*prefix + "constants.pkl"), ErrorCode::kUnsupported, source,
         ": is a TorchScript archive, which holds a program; save its weights alone: python3 -c \"import torch; "
         "torch.save(torch.jit.load('OLD.pt', map_location='cpu').state_dict(), 'NEW.pth')\"");
   return *prefix;
@@ -73,7 +74,8 @@ void check_byte_order(const ZipArchive& zip, const std::string& prefix, const st
     const auto bytes = zip.read(entry);
     order.assign(bytes.begin(), bytes.end());
   }
-  check(order == "little", source, ": says that its byte order is ", printable(order), ", expected little");
+  check(order == "little", ErrorCode::kUnsupported, source, ": says that its byte order is ", printable(order),
+        ", expected little");
 }
 
 /// dst: row-major, all of the tensor; storage: all of it. The view has been checked to lie inside.
@@ -112,14 +114,14 @@ std::vector<Wanted> choose(const std::vector<TorchTensor>& tensors, std::size_t 
   std::vector<std::string> published;
   for (const TorchTensor& tensor : tensors) {
     const bool is_new = by_name.try_emplace(tensor.name, &tensor).second;
-    check(is_new, source, ": tensor ", printable(tensor.name), " comes twice");
+    check(is_new, ErrorCode::kFormat, source, ": tensor ", printable(tensor.name), " comes twice");
     published.push_back(tensor.name);
   }
   std::map<std::string, std::string> names;
   try {
     names = canonical_names(published);
   } catch (const Error& error) {
-    fail(source, ": ", error.what());
+    fail(error.code(), source, ": ", error.what());
   }
   constexpr std::int64_t kSlack = 1 << 20;
   const std::int64_t most = 2 * static_cast<std::int64_t>(file_size) + kSlack;
@@ -128,7 +130,7 @@ std::vector<Wanted> choose(const std::vector<TorchTensor>& tensors, std::size_t 
   for (const auto& [name, published_name] : names) {
     const TorchTensor* view = by_name.at(published_name);
     const std::int64_t bytes = byte_count(view->dtype, view->shape);
-    check(bytes <= left, source, ": tensor ", printable(view->name), " ", to_string(view->shape),
+    check(bytes <= left, ErrorCode::kFormat, source, ": tensor ", printable(view->name), " ", to_string(view->shape),
           ": the tensors up to this one take more than ", most, " bytes, twice what the file holds");
     left -= bytes;
     wanted.push_back({name, view, bytes});
@@ -147,9 +149,9 @@ std::vector<std::shared_ptr<const MemoryTensor>> read_tensors(const std::vector<
     const std::string entry = prefix + "data/" + view->storage;
     const std::int64_t claimed = byte_count(view->dtype, {view->storage_elements});
     const std::uint64_t found = zip.size(entry);
-    check(static_cast<std::uint64_t>(claimed) == found, source, ": tensor ", printable(view->name), ": its storage ",
-          printable(view->storage), " has ", found, " bytes, expected ", view->storage_elements, " elements of ",
-          dtype_name(view->dtype), ", ", claimed);
+    check(static_cast<std::uint64_t>(claimed) == found, ErrorCode::kFormat, source, ": tensor ", printable(view->name),
+          ": its storage ", printable(view->storage), " has ", found, " bytes, expected ", view->storage_elements,
+          " elements of ", dtype_name(view->dtype), ", ", claimed);
     if (last == nullptr || last->storage != view->storage) storage = zip.read(entry);
     last = view;
     std::vector<std::uint8_t> values(static_cast<std::size_t>(bytes));
@@ -171,7 +173,8 @@ Checkpoint read_torch_checkpoint(const std::filesystem::path& path, const TorchO
   const std::string source = path.string();
   const MappedFile file(path);
   refuse_legacy(file.bytes(), source);
-  check(ZipArchive::begins_like_one(file.bytes()), source, ": is no PyTorch checkpoint, which begins as a zip");
+  check(ZipArchive::begins_like_one(file.bytes()), ErrorCode::kFormat, source,
+        ": is no PyTorch checkpoint, which begins as a zip");
   const ZipArchive zip(file.bytes(), source);
   const std::string prefix = find_prefix(zip, source);
   check_byte_order(zip, prefix, source);

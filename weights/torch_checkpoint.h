@@ -26,6 +26,7 @@ bool looks_like_torch(const std::filesystem::path& path);
 /// The state dict is the outermost dict, or what lies in it (and so on) under "state_dict" or else "model"; what else
 /// there is (optimizer, epoch, args, model_ema) is left alone. Buffers that canonical_names leaves out are not read.
 /// Throws, naming `path` and the tensor, where
+///   - no state dict is found (NoStateDict, torch_pickle.h);
 ///   - the file is of the format before PyTorch 1.6, TorchScript, NumPy's .npz or no PyTorch file at all;
 ///   - the pickle asks for anything but dicts and tensors (Pickle) of the types F64, F32, F16, BF16, I64, I32, I16, I8,
 ///     U8 or BOOL; argparse.Namespace and yacs.config.CfgNode may be there, for the recipes of DeiT and Swin store

@@ -97,7 +97,7 @@ std::string list_keys(const PickleNode& dict) {
 
 /// The dict of tensors: `root` or what it wraps.
 const PickleNode& find_state_dict(const PickleNode& root, const std::string& key, const std::string& source) {
-  check(is_dict(root), source, ": holds no dict, expected a state dict or a dict with one");
+  check(is_dict(root), ErrorCode::kFormat, source, ": holds no dict, expected a state dict or a dict with one");
   const PickleNode* dict = &root;
   if (!key.empty()) {
     dict = find(root, key);
@@ -115,9 +115,10 @@ const PickleNode& find_state_dict(const PickleNode& root, const std::string& key
   }
   const Nodes items = entries(*dict);
   const bool has_tensors = std::ranges::any_of(items, [](const PickleNode* node) { return is_tensor(*node); });
-  check(has_tensors, source, ": holds no tensors where a state dict was expected, found ", list_keys(*dict),
-        key.empty() ? "; name the entry that holds the weights: --key NAME" : "");
-  return *dict;
+  if (has_tensors) return *dict;
+  throw NoStateDict(ErrorCode::kFormat,
+                    text_of(source, ": holds no tensors where a state dict was expected, found ", list_keys(*dict),
+                            key.empty() ? "; name the entry that holds the weights" : ""));
 }
 
 /// What makes up one tensor, read and checked; `where` begins its errors.
@@ -148,18 +149,18 @@ class TensorReader {
   }
 
  private:
-  void require(bool ok, const char* found) const { check(ok, where_, "found ", found); }
+  void require(bool ok, const char* found) const { check(ok, ErrorCode::kFormat, where_, "found ", found); }
 
   std::int64_t integer(const PickleNode& node, const char* what) const {
-    check(node.kind == Kind::kInteger && node.integer >= 0, where_, "its ", what,
+    check(node.kind == Kind::kInteger && node.integer >= 0, ErrorCode::kFormat, where_, "its ", what,
           " is not made of whole numbers from 0");
     return node.integer;
   }
 
   std::vector<std::int64_t> integers(const PickleNode& node, const char* what) const {
     constexpr std::size_t kMostDimensions = 8;
-    check(node.kind == Kind::kTuple, where_, "its ", what, " is no tuple");
-    check(node.items.size() <= kMostDimensions, where_, "its ", what, " has ", node.items.size(),
+    check(node.kind == Kind::kTuple, ErrorCode::kFormat, where_, "its ", what, " is no tuple");
+    check(node.items.size() <= kMostDimensions, ErrorCode::kFormat, where_, "its ", what, " has ", node.items.size(),
           " dimensions, expected at most ", kMostDimensions);
     std::vector<std::int64_t> values;
     for (const PickleNode* item : node.items) values.push_back(integer(*item, what));
@@ -175,7 +176,8 @@ class TensorReader {
         id.size() == kParts && id[0]->text == "storage" && id[1]->kind == Kind::kGlobal && id[2]->kind == Kind::kString,
         "a storage that is not told as (storage, type, key, location, elements)");
     const auto* type = std::ranges::find(kStorageTypes, id[1]->text, &StorageType::name);
-    check(type != kStorageTypes.end(), where_, "its storage is of the type ", printable(id[1]->text));
+    check(type != kStorageTypes.end(), ErrorCode::kFormat, where_, "its storage is of the type ",
+          printable(id[1]->text));
     tensor.dtype = type->dtype;
     tensor.storage = id[2]->text;
     tensor.storage_elements = integer(*id[4], "number of elements");
@@ -183,16 +185,16 @@ class TensorReader {
 
   void check_inside(TorchTensor& tensor) const {
     const auto refuse = [&] {
-      fail(where_, "size ", to_string(tensor.shape), " with stride ", to_string(tensor.strides), " from element ",
-           tensor.offset, " reaches out of its storage of ", tensor.storage_elements, " elements");
+      fail(ErrorCode::kFormat, where_, "size ", to_string(tensor.shape), " with stride ", to_string(tensor.strides),
+           " from element ", tensor.offset, " reaches out of its storage of ", tensor.storage_elements, " elements");
     };
-    check(tensor.strides.size() == tensor.shape.size(), where_, "its size ", to_string(tensor.shape),
-          " and its stride ", to_string(tensor.strides), " are of different length");
+    check(tensor.strides.size() == tensor.shape.size(), ErrorCode::kFormat, where_, "its size ",
+          to_string(tensor.shape), " and its stride ", to_string(tensor.strides), " are of different length");
     try {
       byte_count(tensor.dtype, tensor.shape);
       byte_count(tensor.dtype, {tensor.storage_elements});
     } catch (const Error& error) {
-      fail(where_, error.what());
+      fail(ErrorCode::kFormat, where_, error.what());
     }
     if (element_count(tensor.shape) == 0) return;
     if (tensor.offset >= tensor.storage_elements) refuse();
@@ -228,7 +230,8 @@ std::vector<TorchTensor> read_torch_pickle(std::span<const std::uint8_t> bytes, 
   std::vector<TorchTensor> tensors;
   for (std::size_t i = 0; i < items.size(); i += 2) {
     if (!is_tensor(*items[i + 1])) continue;
-    check(items[i]->kind == Kind::kString, source, ": a tensor of the state dict is not named by a string");
+    check(items[i]->kind == Kind::kString, ErrorCode::kFormat, source,
+          ": a tensor of the state dict is not named by a string");
     const std::string& name = items[i]->text;
     tensors.push_back(TensorReader(source + ": tensor " + printable(name) + ": ").read(*items[i + 1]));
     tensors.back().name = name;

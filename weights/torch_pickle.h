@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/shape.h"
+#include "vitq/error.h"
 #include "weights/safetensors.h"
 
 namespace vitq {
@@ -24,6 +25,12 @@ struct TorchTensor {
 
   /// Whether it is row-major without a gap.
   [[nodiscard]] bool is_contiguous() const;
+};
+
+/// There are no tensors where a state dict is looked for; another entry of the file may hold them (TorchOptions::key).
+class NoStateDict : public Error {
+ public:
+  using Error::Error;
 };
 
 /// The tensors of the state dict that `bytes`, a pickle, hold. `key`, and what is refused: see torch_checkpoint.h. A

@@ -50,21 +50,22 @@ bool ZipArchive::begins_like_one(std::span<const std::uint8_t> bytes) {
 ZipArchive::ZipArchive(std::span<const std::uint8_t> bytes, std::string source) : source_(std::move(source)) {
   ZipError error;
   zip_source_t* input = zip_source_buffer_create(bytes.data(), bytes.size(), 0, error.get());
-  check(input != nullptr, source_, ": cannot be read as a zip: ", error.text());
+  check(input != nullptr, ErrorCode::kMemory, source_, ": cannot be read as a zip: ", error.text());
   zip_t* archive = zip_open_from_source(input, ZIP_RDONLY, error.get());
   if (archive == nullptr) zip_source_free(input);
-  check(archive != nullptr, source_, ": begins as a zip but cannot be read as one: ", error.text(),
+  check(archive != nullptr, ErrorCode::kFormat, source_, ": begins as a zip but cannot be read as one: ", error.text(),
         "; the file is cut short or damaged");
   handle_ = std::make_unique<Handle>(archive);
 
   const std::int64_t count = zip_get_num_entries(archive, 0);
-  check(count <= kMaxEntries, source_, ": the zip has ", count, " entries, expected at most ", kMaxEntries);
+  check(count <= kMaxEntries, ErrorCode::kFormat, source_, ": the zip has ", count, " entries, expected at most ",
+        kMaxEntries);
   for (std::int64_t i = 0; i < count; ++i) add_entry(static_cast<std::uint64_t>(i));
   // No entry is compressed, so together they fit; else some share their bytes, and reading would take for ever.
   std::uint64_t left = bytes.size();
   for (const auto& [name, entry] : entries_) {
-    check(!entry.is_plain || entry.size <= left, source_, ": the zip's entries claim more bytes than the ",
-          bytes.size(), " of the file; it is cut short or damaged");
+    check(!entry.is_plain || entry.size <= left, ErrorCode::kFormat, source_,
+          ": the zip's entries claim more bytes than the ", bytes.size(), " of the file; it is cut short or damaged");
     if (entry.is_plain) left -= entry.size;
   }
 }
@@ -78,11 +79,12 @@ void ZipArchive::add_entry(std::uint64_t index) {
       ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
   zip_stat_t facts{};
   const bool is_known = zip_stat_index(handle_->archive, index, ZIP_FL_ENC_RAW, &facts) == 0;
-  check(is_known && (facts.valid & kNeeded) == kNeeded, source_, ": the zip does not tell about its entry ", index);
+  check(is_known && (facts.valid & kNeeded) == kNeeded, ErrorCode::kFormat, source_,
+        ": the zip does not tell about its entry ", index);
   const bool is_plain =
       facts.comp_method == ZIP_CM_STORE && facts.encryption_method == ZIP_EM_NONE && facts.comp_size == facts.size;
   const bool is_new = entries_.try_emplace(facts.name, Entry{index, facts.size, is_plain}).second;
-  check(is_new, source_, ": the zip's entry ", printable(facts.name), " comes twice");
+  check(is_new, ErrorCode::kFormat, source_, ": the zip's entry ", printable(facts.name), " comes twice");
 }
 
 std::vector<std::string> ZipArchive::names() const {
@@ -94,8 +96,8 @@ std::vector<std::string> ZipArchive::names() const {
 
 const ZipArchive::Entry& ZipArchive::plain_entry(const std::string& name) const {
   const auto found = entries_.find(name);
-  check(found != entries_.end(), source_, ": the zip has no entry ", printable(name));
-  check(found->second.is_plain, source_, ": the zip's entry ", printable(name),
+  check(found != entries_.end(), ErrorCode::kFormat, source_, ": the zip has no entry ", printable(name));
+  check(found->second.is_plain, ErrorCode::kUnsupported, source_, ": the zip's entry ", printable(name),
         " is compressed or encrypted, expected stored bytes, as torch.save writes them");
   return found->second;
 }
@@ -105,7 +107,8 @@ std::uint64_t ZipArchive::size(const std::string& name) const { return plain_ent
 std::vector<std::uint8_t> ZipArchive::read(const std::string& name) const {
   const Entry& entry = plain_entry(name);
   const auto refuse = [&](const std::string& why) {
-    fail(source_, ": the zip's entry ", printable(name), " cannot be read: ", why, "; the file is damaged");
+    fail(ErrorCode::kFormat, source_, ": the zip's entry ", printable(name), " cannot be read: ", why,
+         "; the file is damaged");
   };
   const std::unique_ptr<zip_file_t, CloseEntry> file(zip_fopen_index(handle_->archive, entry.index, 0));
   if (file == nullptr) refuse(zip_strerror(handle_->archive));

@@ -31,7 +31,7 @@ auto translated(const char* doing, Work&& work) {
     return work();
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
-    fail("oneDNN ", onednn_version(), " failed while ", doing, ": ", error.message);
+    fail(ErrorCode::kInternal, "oneDNN ", onednn_version(), " failed while ", doing, ": ", error.message);
   }
 }
 

@@ -120,7 +120,7 @@ struct Lane {
     // The C call takes the arguments from the stack; the C++ wrapper would build a map on the heap for each call.
     const auto status = dnnl_primitive_execute(product.primitive.get(), stream.get(), count, arguments.data());
     if (status == dnnl_out_of_memory) throw std::bad_alloc();
-    check(status == dnnl_success, "oneDNN ", onednn_version(), " could not run a matmul (status ",
+    check(status == dnnl_success, ErrorCode::kInternal, "oneDNN ", onednn_version(), " could not run a matmul (status ",
           static_cast<int>(status), ")");
   }
 };

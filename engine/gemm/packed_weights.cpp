@@ -41,8 +41,8 @@ void pack(const void* from, const Types& types, std::int64_t outputs, std::int64
 PackedWeights PackedWeights::of_floats(std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
                                        std::int64_t inputs, DType as) {
   check(as == DType::kF32 || as == DType::kBF16, "linear: float weights as ", name_of(as), ", expected f32 or bf16");
-  check(as != DType::kBF16 || has_bf16(), "bf16: this CPU's instruction set is ", effective_isa(),
-        " (effective in oneDNN ", onednn_version(),
+  check(as != DType::kBF16 || has_bf16(), ErrorCode::kUnsupported, "bf16: this CPU's instruction set is ",
+        effective_isa(), " (effective in oneDNN ", onednn_version(),
         "), expected AVX512_CORE_BF16 or AVX512_CORE_AMX; run the model in float32 instead");
   check(std::ssize(weight) == outputs * inputs, "linear: weight has ", weight.size(), " elements, expected [", outputs,
         ", ", inputs, "]");

@@ -106,7 +106,8 @@ Attention::Form Attention::form_of(std::int64_t tokens) const {
   if (rounds) form.level_columns = padded_probabilities(tokens);
   if (codes_) {
     constexpr std::int64_t kMostTokens = 65536;  // 255 * 127 * 65536 < 2^31
-    check(tokens <= kMostTokens, name_, ": ", tokens, " tokens, expected at most ", kMostTokens, " on integers");
+    check(tokens <= kMostTokens, ErrorCode::kUnsupported, name_, ": ", tokens, " tokens, expected at most ",
+          kMostTokens, " on integers");
     form.q = codes_->q;
     form.k = codes_->k;
     form.v = codes_->v;
@@ -120,7 +121,8 @@ Attention::Form Attention::form_of(std::int64_t tokens) const {
   constexpr std::int64_t kLines = 4 * 64;  // the pieces of a tile begin on cache lines
   constexpr std::int64_t kRow = 16;        // rows that fill an AMX tile
   form.most_rows = (Workspace::kTileBytes - kLines) / bytes;
-  check(form.most_rows > 0, name_, ": ", tokens, " tokens are too many for one thread's memory");
+  check(form.most_rows > 0, ErrorCode::kUnsupported, name_, ": ", tokens,
+        " tokens are too many for one thread's memory");
   if (form.most_rows > kRow) form.most_rows -= form.most_rows % kRow;
   return form;
 }

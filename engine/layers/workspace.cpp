@@ -26,13 +26,13 @@ Tensor Workspace::tensor(Slot slot, std::initializer_list<std::int64_t> dims, co
   const Buffer& buffer = buffers_[static_cast<std::size_t>(slot)];
   const Tensor view(buffer.data(), dims, means);
   const auto bytes = static_cast<std::size_t>(view.dims[0] * view.strides[0]) * size_of(means.dtype);
-  check(bytes <= buffer.size(), "workspace: slot ", static_cast<int>(slot), " has ", buffer.size(), " bytes, but ",
-        bytes, " are asked for; the plan of buffers is wrong");
+  check(bytes <= buffer.size(), ErrorCode::kInternal, "workspace: slot ", static_cast<int>(slot), " has ",
+        buffer.size(), " bytes, but ", bytes, " are asked for; the plan of buffers is wrong");
   return view;
 }
 
 std::span<std::byte> Workspace::tile(int lane) const {
-  check(lane < std::ssize(tiles_), "workspace: no tile for thread ", lane, " of ", tiles_.size());
+  check(lane < std::ssize(tiles_), ErrorCode::kInternal, "workspace: no tile for thread ", lane, " of ", tiles_.size());
   return {tiles_[lane].data(), tiles_[lane].size()};
 }
 

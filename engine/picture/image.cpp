@@ -81,7 +81,7 @@ bool has(Bytes bytes, std::size_t at, std::string_view magic) {
       break;
     }
   }
-  fail(name, ": is ", what, "; vitq reads JPEG, PNG, BMP and PPM: convert it first");
+  fail(ErrorCode::kUnsupported, name, ": is ", what, "; vitq reads JPEG, PNG, BMP and PPM: convert it first");
 }
 
 /// Lets stb_image decode what the checks of image_header.h have let pass.
@@ -94,15 +94,16 @@ Image decode_with_stb(Bytes bytes, PictureSize size, const char* format, const s
       stbi_image_free);
   if (pixels == nullptr) {
     const char* reason = stbi_failure_reason();
-    check(reason == nullptr || std::strcmp(reason, "outofmem") != 0, name, ": there is not enough memory to decode a ",
-          format, " picture of ", size.width, " x ", size.height, " pixels, or it unpacks to more than that");
+    check(reason == nullptr || std::strcmp(reason, "outofmem") != 0, ErrorCode::kMemory, name,
+          ": there is not enough memory to decode a ", format, " picture of ", size.width, " x ", size.height,
+          " pixels, or it unpacks to more than that");
     // stb_image leaves the reason of an earlier, harmless test where it has none of its own.
     const bool said = reason != nullptr && std::strcmp(reason, "bad png sig") != 0;
-    fail(name, ": damaged ", format, " picture: its data do not decode (", said ? reason : "inconsistent header",
-         "); copy or download it again");
+    fail(ErrorCode::kFormat, name, ": damaged ", format, " picture: its data do not decode (",
+         said ? reason : "inconsistent header", "); copy or download it again");
   }
-  check(width == size.width && height == size.height, name, ": damaged ", format, " picture: it claims ", size.width,
-        " x ", size.height, " pixels and holds ", width, " x ", height);
+  check(width == size.width && height == size.height, ErrorCode::kFormat, name, ": damaged ", format,
+        " picture: it claims ", size.width, " x ", size.height, " pixels and holds ", width, " x ", height);
   Image image{width, height, {}};
   image.rgb.assign(pixels.get(), pixels.get() + std::size_t{3} * width * height);
   return image;
@@ -126,13 +127,14 @@ class PnmHeader {
     for (; at_ < bytes_.size() && bytes_[at_] >= '0' && bytes_[at_] <= '9'; ++at_) {
       value = std::min<std::int64_t>(value * 10 + (bytes_[at_] - '0'), kTooLarge);
     }
-    check(at_ > start, name_, ": damaged PNM picture: expected a number at byte ", start);
+    check(at_ > start, ErrorCode::kFormat, name_, ": damaged PNM picture: expected a number at byte ", start);
     return value;
   }
 
   /// What follows the header and the one white space that ends it.
   Bytes rest() {
-    check(at_ < bytes_.size() && is_space(bytes_[at_]), name_, ": damaged PNM picture: no pixels behind its header");
+    check(at_ < bytes_.size() && is_space(bytes_[at_]), ErrorCode::kFormat, name_,
+          ": damaged PNM picture: no pixels behind its header");
     return bytes_.subspan(at_ + 1);
   }
 
@@ -154,13 +156,14 @@ Image decode_pnm(Bytes bytes, const std::string& name) {
   const std::int64_t height = header.number();
   const std::int64_t most = header.number();
   check_picture_size({width, height}, "PNM", name);
-  check(most >= 1 && most <= 65535, name, ": damaged PNM picture: maximum value ", most, ", expected 1 to 65535");
+  check(most >= 1 && most <= 65535, ErrorCode::kFormat, name, ": damaged PNM picture: maximum value ", most,
+        ", expected 1 to 65535");
   const Bytes samples = header.rest();
   const int sample_bytes = most > 255 ? 2 : 1;
   const std::size_t pixels = static_cast<std::size_t>(width * height);
-  check(samples.size() >= pixels * channels * sample_bytes, name, ": the PNM picture is cut off: ", width, " x ",
-        height, " pixels take ", pixels * channels * sample_bytes, " bytes, the file holds ", samples.size(),
-        "; copy or download it again");
+  check(samples.size() >= pixels * channels * sample_bytes, ErrorCode::kFormat, name,
+        ": the PNM picture is cut off: ", width, " x ", height, " pixels take ", pixels * channels * sample_bytes,
+        " bytes, the file holds ", samples.size(), "; copy or download it again");
   // What each sample becomes; rounded half to even, as Python's round() in Pillow.
   std::vector<std::uint8_t> scaled(sample_bytes == 1 ? 256 : 65536, 255);
   for (std::int64_t value = 0; value < most; ++value) {
@@ -180,9 +183,9 @@ Image decode_pnm(Bytes bytes, const std::string& name) {
 }  // namespace
 
 Image decode_image(Bytes bytes, const std::string& name) {
-  check(!bytes.empty(), name, ": is empty; expected a JPEG, PNG, BMP or PPM picture");
-  check(bytes.size() <= kMaxImageFileBytes, name, ": is too large for a picture: ", bytes.size(),
-        " bytes, the limit is ", kMaxImageFileBytes);
+  check(!bytes.empty(), ErrorCode::kFormat, name, ": is empty; expected a JPEG, PNG, BMP or PPM picture");
+  check(bytes.size() <= kMaxImageFileBytes, ErrorCode::kUnsupported, name,
+        ": is too large for a picture: ", bytes.size(), " bytes, the limit is ", kMaxImageFileBytes);
   if (has(bytes, 0, "\xFF\xD8")) {
     const PictureSize size = check_jpeg(bytes, name);
     if (auto image = decode_jpeg(bytes, size, name)) return *std::move(image);
@@ -198,21 +201,23 @@ Image load_image(const std::filesystem::path& path) {
   const std::string name = path.string();
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
-  check(status.type() != std::filesystem::file_type::not_found, name, ": there is no such file; expected a picture");
-  check(!std::filesystem::is_directory(status), name, ": is a directory; expected a picture file");
-  check(!error, name, ": cannot be read: ", error.message());
-  check(std::filesystem::is_regular_file(status), name, ": is not a regular file; expected a picture file");
+  check(status.type() != std::filesystem::file_type::not_found, ErrorCode::kFile, name,
+        ": there is no such file; expected a picture");
+  check(!std::filesystem::is_directory(status), ErrorCode::kFile, name, ": is a directory; expected a picture file");
+  check(!error, ErrorCode::kFile, name, ": cannot be read: ", error.message());
+  check(std::filesystem::is_regular_file(status), ErrorCode::kFile, name,
+        ": is not a regular file; expected a picture file");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
-  check(!error, name, ": cannot be read: ", error.message());
-  check(size <= kMaxImageFileBytes, name, ": is too large for a picture: ", size, " bytes, the limit is ",
-        kMaxImageFileBytes);
+  check(!error, ErrorCode::kFile, name, ": cannot be read: ", error.message());
+  check(size <= kMaxImageFileBytes, ErrorCode::kUnsupported, name, ": is too large for a picture: ", size,
+        " bytes, the limit is ", kMaxImageFileBytes);
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  check(file.is_open(), name, ": cannot be opened: ", std::generic_category().message(errno));
+  check(file.is_open(), ErrorCode::kFile, name, ": cannot be opened: ", std::generic_category().message(errno));
   std::vector<std::uint8_t> bytes(size);
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-  check(static_cast<std::uintmax_t>(file.gcount()) == size, name, ": could only be read in part: ", file.gcount(),
-        " of ", size, " bytes");
+  check(static_cast<std::uintmax_t>(file.gcount()) == size, ErrorCode::kFile, name,
+        ": could only be read in part: ", file.gcount(), " of ", size, " bytes");
   return decode_image(bytes, name);
 }
 

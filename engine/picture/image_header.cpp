@@ -20,18 +20,20 @@ std::uint32_t le16(Bytes bytes, std::size_t at) { return bytes[at + 1] * 256U + 
 std::uint32_t le32(Bytes bytes, std::size_t at) { return le16(bytes, at + 2) << 16 | le16(bytes, at); }
 
 [[noreturn]] void fail_truncated(const char* format, const std::string& name) {
-  fail(name, ": the ", format, " picture is cut off: the file ends before the picture does; copy or download it again");
+  fail(ErrorCode::kFormat, name, ": the ", format,
+       " picture is cut off: the file ends before the picture does; copy or download it again");
 }
 
 [[noreturn]] void fail_damaged(const char* format, const std::string& name, const std::string& what) {
-  fail(name, ": damaged ", format, " picture: ", what, "; copy or download it again");
+  fail(ErrorCode::kFormat, name, ": damaged ", format, " picture: ", what, "; copy or download it again");
 }
 
 /// Refuses a size whose pixels cannot possibly be packed into `packed` bytes.
 void check_plausible(PictureSize size, std::int64_t least, std::size_t packed, const char* format,
                      const std::string& name) {
-  check(least <= static_cast<std::int64_t>(packed), name, ": damaged ", format, " picture: it claims ", size.width,
-        " x ", size.height, " pixels, which takes at least ", least, " bytes, but holds ", packed);
+  check(least <= static_cast<std::int64_t>(packed), ErrorCode::kFormat, name, ": damaged ", format,
+        " picture: it claims ", size.width, " x ", size.height, " pixels, which takes at least ", least,
+        " bytes, but holds ", packed);
 }
 
 enum JpegMarker : int { kHuffman = 0xC4, kAdobe = 0xEE, kStartOfScan = 0xDA, kEndOfImage = 0xD9 };
@@ -59,7 +61,7 @@ class JpegWalk {
       }
     }
     if (scans == 0) fail_damaged("JPEG", name_, "no pixels in it");
-    check(components_ != 4 || adobe_transform_ == 0 || adobe_transform_ == 2, name_,
+    check(components_ != 4 || adobe_transform_ == 0 || adobe_transform_ == 2, ErrorCode::kUnsupported, name_,
           ": is a four-channel JPEG without Adobe's colour mark, which vitq cannot read: convert it to RGB first");
     return size_;
   }
@@ -120,12 +122,12 @@ class JpegWalk {
   void read_frame(int marker, Bytes body) {
     const bool lossless = marker == 0xC3 || marker == 0xC7 || marker == 0xCB || marker == 0xCF;
     const bool arithmetic = marker >= 0xC9;
-    check(marker <= 0xC2, name_, ": is a JPEG of an uncommon kind (",
+    check(marker <= 0xC2, ErrorCode::kUnsupported, name_, ": is a JPEG of an uncommon kind (",
           lossless ? "lossless" : (arithmetic ? "arithmetic-coded" : "hierarchical"),
           "), which vitq cannot read: convert it to a baseline JPEG or a PNG first");
     if (body.size() < 6) fail_damaged("JPEG", name_, "the frame header is too short");
     if (size_.width != 0) fail_damaged("JPEG", name_, "a second frame header");
-    check(body[0] == 8, name_, ": is a ", int{body[0]},
+    check(body[0] == 8, ErrorCode::kUnsupported, name_, ": is a ", int{body[0]},
           "-bit JPEG, which vitq cannot read: convert it to an 8-bit JPEG or a PNG first");
     size_ = {be16(body, 3), be16(body, 1)};
     components_ = body[5];
@@ -185,8 +187,9 @@ void check_picture_size(PictureSize size, const char* format, const std::string&
                  "it claims " + std::to_string(size.width) + " x " + std::to_string(size.height) + " pixels");
   }
   check(size.width <= kMaxImageSide && size.height <= kMaxImageSide && size.width * size.height <= kMaxImagePixels,
-        name, ": the ", format, " picture is too large: ", size.width, " x ", size.height, " pixels, the limits are ",
-        kMaxImageSide, " for a side and ", kMaxImagePixels, " in all; make it smaller first");
+        ErrorCode::kUnsupported, name, ": the ", format, " picture is too large: ", size.width, " x ", size.height,
+        " pixels, the limits are ", kMaxImageSide, " for a side and ", kMaxImagePixels,
+        " in all; make it smaller first");
 }
 
 PictureSize check_jpeg(Bytes bytes, const std::string& name) { return JpegWalk(bytes, name).run(); }
@@ -228,7 +231,8 @@ PictureSize check_bmp(Bytes bytes, const std::string& name) {
   if (bytes.size() < kFileHeader + kInfoHeader) fail_truncated("BMP", name);
   const std::uint32_t pixels_at = le32(bytes, 10);
   const std::uint32_t header = le32(bytes, 14);
-  check(header == 40 || header == 56 || header == 108 || header == 124, name, ": is a BMP with a header of ", header,
+  check(header == 40 || header == 56 || header == 108 || header == 124, ErrorCode::kUnsupported, name,
+        ": is a BMP with a header of ", header,
         " bytes, which vitq cannot read (40, 56, 108 and 124 it can): convert it to PNG first");
   // The height is negative when the rows run from the top.
   const std::int64_t width = static_cast<std::int32_t>(le32(bytes, 18));
@@ -237,10 +241,10 @@ PictureSize check_bmp(Bytes bytes, const std::string& name) {
   check_picture_size(size, "BMP", name);
   const std::uint32_t bits = le16(bytes, 28);
   const std::uint32_t compression = le32(bytes, 30);
-  check(compression == 0 || (compression == 3 && (bits == 16 || bits == 32)), name,
+  check(compression == 0 || (compression == 3 && (bits == 16 || bits == 32)), ErrorCode::kUnsupported, name,
         ": is a compressed BMP, which vitq cannot read: convert it to PNG first");
-  check(bits == 1 || bits == 4 || bits == 8 || bits == 16 || bits == 24 || bits == 32, name, ": is a BMP of ", bits,
-        " bits a pixel, which vitq cannot read: convert it to PNG first");
+  check(bits == 1 || bits == 4 || bits == 8 || bits == 16 || bits == 24 || bits == 32, ErrorCode::kUnsupported, name,
+        ": is a BMP of ", bits, " bits a pixel, which vitq cannot read: convert it to PNG first");
   if (pixels_at < kFileHeader + header) fail_damaged("BMP", name, "its pixels overlap its header");
   const std::int64_t row = (size.width * bits + 31) / 32 * 4;
   if (pixels_at + row * size.height > static_cast<std::int64_t>(bytes.size())) fail_truncated("BMP", name);

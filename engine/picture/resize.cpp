@@ -158,8 +158,8 @@ Image resize_box(const Image& image, int width, int height, const Box& box) {
   const Taps across = make_taps(image.width, width, box.left, box.width);
   const Taps down = make_taps(image.height, height, box.top, box.height);
   const std::int64_t between = std::int64_t{box.width} * (down.end() - down.begin());
-  check(between <= kMaxImagePixels, "resizing a picture of ", image.width, " x ", image.height, " pixels to ", width,
-        " x ", height, " takes ", between, " pixels in between; the limit is ", kMaxImagePixels,
+  check(between <= kMaxImagePixels, ErrorCode::kUnsupported, "resizing a picture of ", image.width, " x ", image.height,
+        " pixels to ", width, " x ", height, " takes ", between, " pixels in between; the limit is ", kMaxImagePixels,
         ": make the picture smaller first");
   const std::size_t row = static_cast<std::size_t>(box.width) * kChannels;
   const std::size_t stride = (row + kLanes - 1) / kLanes * kLanes;
@@ -233,8 +233,8 @@ Image resize_and_crop(const Image& image, int resize, int size) {
   const auto [width, height] = short_side_size(image, resize);
   check_crop(width, height, size, " after resizing");
   // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
-  check(std::max(width, height) <= INT32_MAX, "a picture of ", image.width, " x ", image.height,
-        " pixels is too long to resize to a short side of ", resize);
+  check(std::max(width, height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
+        image.height, " pixels is too long to resize to a short side of ", resize);
   return resize_box(image, static_cast<int>(width), static_cast<int>(height),
                     {crop_offset(width, size), crop_offset(height, size), size, size});
 }

@@ -120,11 +120,13 @@ TEST_CASE("convert: files that are not what they should be leave nothing behind"
   refuses(fixture("legacy.pth"), {"legacy.pth", "before 1.6", "python3 -c"});
   refuses(fixture("types.pth"), {"no tensor patch_embed.proj.weight", "timm"});
   refuses(fixture("types.pth"), {"has no dict ema", "model_ema"}, {"--key", "ema"});
+  refuses(here.write("none.pth", torch_file(whole("}"), {})), {"none.pth", "holds no tensors", "--key NAME"});
   refuses(fixture("swin.pth"), {"swin.pth", "expected", "[96, 3, 4, 4], found [4, 3, 4, 4]"}, {"--model", "swin_t"});
   refuses(here.model(), {"is no PyTorch file", "--key"}, {"--key", "model"});
   refuses(here.quantized("int.safetensors"), {"is quantized already"});
   here.refuses({"convert", fixture("swin.pth"), "--out", here("nowhere/x.safetensors")}, 1, {"nowhere", "mkdir"});
   here.refuses({"run", "--model", fixture("swin.pth"), here.picture()}, 1, {"swin.pth", "vitq convert"});
+  here.refuses({"info", fixture("swin.pth")}, 1, {"swin.pth", "vitq convert"});
 }
 
 TEST_CASE("convert: progress is drawn on a terminal only and leaves nothing behind") {
