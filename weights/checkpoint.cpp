@@ -128,7 +128,7 @@ const std::map<std::string, std::string>& Checkpoint::metadata() const { return 
 
 const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
   const auto found = entries_.find(name);
-  check(found != entries_.end(), ErrorCode::kFormat, source_, ": has no tensor ", printable(name));
+  check(found != entries_.end(), source_, ": has no tensor ", printable(name));
   return found->second;
 }
 
