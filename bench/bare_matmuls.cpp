@@ -27,11 +27,11 @@ BareMatmuls::BareMatmuls(const ModelConfig& config)
     : config_(config),
       tokens_(config.grid() * config.grid() + config.prefix_tokens()),
       weights_(random_weights(
-          std::max({config.stages[0].hidden, 3 * config.stages[0].dim, config.classes, config.patch_values()}) *
-          config.stages[0].dim)),
-      patch_embed_(make(config.stages[0].dim, config.patch_values())),
-      head_(make(config.classes, config.stages[0].dim)) {
-  const Stage& stage = config.stages[0];
+          std::max({config.stages()[0].hidden, 3 * config.stages()[0].dim, config.classes, config.patch_values()}) *
+          config.stages()[0].dim)),
+      patch_embed_(make(config.stages()[0].dim, config.patch_values())),
+      head_(make(config.classes, config.stages()[0].dim)) {
+  const Stage& stage = config.stages()[0];
   for (std::int64_t i = 0; i < stage.depth; ++i) {
     blocks_.push_back({make(3 * stage.dim, stage.dim), make(stage.dim, stage.dim), make(stage.hidden, stage.dim),
                        make(stage.dim, stage.hidden)});
@@ -48,7 +48,7 @@ Linear BareMatmuls::make(std::int64_t outputs, std::int64_t inputs) {
 }
 
 void BareMatmuls::run() {
-  const Stage& stage = config_.stages[0];
+  const Stage& stage = config_.stages()[0];
   const auto apply = [&](const Linear& linear, std::int64_t rows) {
     linear.run(gemm_, Tensor(src_.data(), {rows, linear.inputs()}), Tensor(dst_.data(), {rows, linear.outputs()}));
   };

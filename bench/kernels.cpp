@@ -423,19 +423,19 @@ void shapes(benchmark::internal::Benchmark* bench) {
   std::set<std::array<std::int64_t, 3>> all = {{1576, 384, 1536}};
   for (const ZooEntry& entry : zoo()) {
     const ModelConfig& config = entry.config;
-    const bool is_vit = config.architecture == Architecture::kVit;
+    const bool is_vit = config.architecture() == Architecture::kVit;
     std::int64_t tokens = config.grid() * config.grid();
-    all.insert({tokens, config.patch_values(), config.stages.front().dim});
+    all.insert({tokens, config.patch_values(), config.stages().front().dim});
     if (is_vit) tokens += config.prefix_tokens();
-    for (const Stage& stage : config.stages) {
-      if (&stage != &config.stages.front()) all.insert({tokens, 2 * stage.dim, stage.dim});  // four of half its width
+    for (const Stage& stage : config.stages()) {
+      if (&stage != &config.stages().front()) all.insert({tokens, 2 * stage.dim, stage.dim});  // four of half its width
       all.insert({tokens, stage.dim, 3 * stage.dim});
       all.insert({tokens, stage.dim, stage.dim});
       all.insert({tokens, stage.dim, stage.hidden});
       all.insert({tokens, stage.hidden, stage.dim});
-      if (!is_vit && &stage != &config.stages.back()) tokens /= 4;
+      if (!is_vit && &stage != &config.stages().back()) tokens /= 4;
     }
-    all.insert({1, config.stages.back().dim, config.classes});
+    all.insert({1, config.stages().back().dim, config.classes});
   }
   for (const auto& [rows, inputs, outputs] : all) bench->Args({rows, inputs, outputs});
 }

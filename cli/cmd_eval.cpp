@@ -99,8 +99,8 @@ OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
   const ModelConfig& other = reference.description.config;
   check(other.classes == config.classes, reference.file.string(), ": has ", other.classes, " classes, ",
         model.file.string(), " has ", config.classes, "; they cannot be compared");
-  check(!wants_float || (other.architecture == config.architecture && other.stages == config.stages &&
-                         other.image_size == config.image_size && other.patch == config.patch),
+  check(!wants_float ||
+            (other.body == config.body && other.image_size == config.image_size && other.patch == config.patch),
         reference.file.string(), ": is not the model that ", model.file.string(),
         " was made from, its shapes differ; name that: --against FILE");
   return reference;

@@ -94,7 +94,7 @@ std::optional<ModelDescription> add_model(Sheet& sheet, const Checkpoint& checkp
     return std::nullopt;
   }
   sheet.row("model", printable(model.name));
-  sheet.row("architecture", name_of(model.config.architecture), ", ", model.config.image_size, " x ",
+  sheet.row("architecture", name_of(model.config.architecture()), ", ", model.config.image_size, " x ",
             model.config.image_size, " pixels, patch ", model.config.patch);
   sheet.row("parameters", parameter_count(model.config));
   sheet.row("GMAC", std::fixed, std::setprecision(2),

@@ -1,15 +1,21 @@
 #pragma once
 // The numbers that define a model: what a zoo row states, what a checkpoint's shapes and metadata tell, and what both
-// imply (the tensors a checkpoint must hold, the parameter count, the work of one forward pass).
+// imply (the tensors a checkpoint must hold, the parameter count, the work of one forward pass). What the architectures
+// differ in stands in vit_config.h, swin_config.h and the table of architectures.h.
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "engine/layers/pool.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
 
+/// In the order of ModelConfig::Body.
 enum class Architecture : std::uint8_t {
   kVit,   ///< ViT and DeiT: Dosovitskiy et al., arXiv 2010.11929; Touvron et al., arXiv 2012.12877
   kSwin,  ///< Swin: Liu et al., arXiv 2103.14030
@@ -18,7 +24,7 @@ enum class Architecture : std::uint8_t {
 /// "vit" or "swin".
 std::string_view name_of(Architecture architecture);
 
-/// Blocks of equal width. A ViT has one stage, a Swin usually four.
+/// Blocks of equal width.
 struct Stage {
   std::int64_t depth = 0;
   std::int64_t dim = 0;
@@ -29,22 +35,56 @@ struct Stage {
   bool operator==(const Stage&) const = default;
 };
 
+/// What makes logits of tokens: the embedding, and the layers that take it.
+struct HeadConfig {
+  Pool pool = Pool::kClassToken;
+  std::string classifier = "head";  ///< the layer's name
+  std::string second;               ///< that of the distillation token, whose logits are averaged in; empty: none
+};
+
+struct VitConfig {
+  Stage blocks;
+  bool distillation_token = false;  ///< a second prefix token, with a head of its own (DeiT)
+
+  /// Tokens in front of the patches: the class token, and perhaps the distillation token. Positions are added to them
+  /// too.
+  [[nodiscard]] std::int64_t prefix_tokens() const { return distillation_token ? 2 : 1; }
+  bool operator==(const VitConfig&) const = default;
+};
+
+struct SwinConfig {
+  std::int64_t window = 7;    ///< tokens per side of an attention window; every second block is shifted by half of it
+  std::vector<Stage> stages;  ///< 2x2 tokens are merged between two of them
+
+  bool operator==(const SwinConfig&) const = default;
+};
+
 struct ModelConfig {
-  Architecture architecture = Architecture::kVit;
+  using Body = std::variant<VitConfig, SwinConfig>;
+
   std::int64_t image_size = 224;  ///< pixels, square
   std::int64_t patch = 16;        ///< pixels, square
   std::int64_t classes = 1000;
-  bool distilled = false;   ///< a second token and a second head (DeiT)
-  std::int64_t window = 0;  ///< tokens per side of an attention window (Swin)
-  float eps = 1e-6F;        ///< of every LayerNorm
-  std::vector<Stage> stages;
+  float eps = 1e-6F;  ///< of every LayerNorm
+  Body body;
 
   static constexpr std::int64_t kChannels = 3;
+  [[nodiscard]] Architecture architecture() const { return static_cast<Architecture>(body.index()); }
+  /// The body, which must be of that architecture.
+  [[nodiscard]] const VitConfig& vit() const { return std::get<VitConfig>(body); }
+  [[nodiscard]] VitConfig& vit() { return std::get<VitConfig>(body); }
+  [[nodiscard]] const SwinConfig& swin() const { return std::get<SwinConfig>(body); }
+  [[nodiscard]] SwinConfig& swin() { return std::get<SwinConfig>(body); }
+  /// One of a ViT, all of a Swin.
+  [[nodiscard]] std::span<const Stage> stages() const;
+  /// Tokens in front of the patches.
+  [[nodiscard]] std::int64_t prefix_tokens() const;
+  [[nodiscard]] HeadConfig head() const;
   /// Patches per side of the picture.
   [[nodiscard]] std::int64_t grid() const { return image_size / patch; }
-  /// Class and distillation tokens (ViT).
-  [[nodiscard]] std::int64_t prefix_tokens() const { return distilled ? 2 : 1; }
   [[nodiscard]] std::int64_t patch_values() const { return kChannels * patch * patch; }
+  /// Floats of a token behind the last block.
+  [[nodiscard]] std::int64_t embedding() const { return stages().back().dim; }
 
   bool operator==(const ModelConfig&) const = default;
 };

@@ -97,10 +97,10 @@ ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std:
     const std::string stem = stated.value_or(std::filesystem::path(checkpoint.source()).stem().string());
     entry = match_zoo(description.config, stem);
     description.name = entry != nullptr ? std::string(entry->name)
-                                        : stated.value_or(std::string(name_of(description.config.architecture)));
+                                        : stated.value_or(std::string(name_of(description.config.architecture())));
   }
   if (entry != nullptr) description.name = entry->name;
-  const std::string architecture(name_of(description.config.architecture));
+  const std::string architecture(name_of(description.config.architecture()));
   const std::string stated_architecture = metadata_text(checkpoint, "architecture").value_or(architecture);
   check(stated_architecture == architecture, ErrorCode::kFormat, checkpoint.source(), ": metadata says architecture '",
         printable(stated_architecture), "', the tensors are of a ", architecture);
@@ -126,7 +126,7 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
   std::map<std::string, std::string> metadata = {
       {"format", "vitq"},
       {"model", description.name},
-      {"architecture", std::string(name_of(config.architecture))},
+      {"architecture", std::string(name_of(config.architecture()))},
       {"image_size", std::to_string(config.image_size)},
       {"patch_size", std::to_string(config.patch)},
       {"eps", joined(std::array{config.eps})},
@@ -134,7 +134,7 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"std", joined(description.preprocessing.std)},
       {"resize", std::to_string(description.preprocessing.resize)},
   };
-  if (config.architecture == Architecture::kVit) metadata["heads"] = std::to_string(config.stages.front().heads);
+  if (config.architecture() == Architecture::kVit) metadata["heads"] = std::to_string(config.vit().blocks.heads);
   if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
     metadata["classes"] = joined(description.class_names);
   }

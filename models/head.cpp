@@ -3,12 +3,10 @@
 namespace vitq {
 
 Head::Head(const ModelConfig& config, const LayerReader& reader)
-    : pool_(config.architecture == Architecture::kSwin ? Pool::kMean
-            : config.distilled                         ? Pool::kTwoTokens
-                                                       : Pool::kClassToken),
-      classifier_(reader.linear(config.architecture == Architecture::kSwin ? "head.fc" : "head", config.classes,
-                                config.stages.back().dim)) {
-  if (config.distilled) second_ = reader.linear("head_dist", config.classes, config.stages.back().dim);
+    : pool_(config.head().pool),
+      classifier_(reader.linear(config.head().classifier, config.classes, config.embedding())) {
+  const std::string second = config.head().second;
+  if (!second.empty()) second_ = reader.linear(second, config.classes, config.embedding());
 }
 
 void Head::plan(std::int64_t batch, BufferPlan& plan) const {

@@ -1,19 +1,9 @@
 #include "models/network.h"
 
 #include "engine/picture/patches.h"
-#include "models/swin.h"
-#include "models/vit.h"
+#include "models/architectures.h"
 
 namespace vitq {
-
-namespace {
-
-std::unique_ptr<Backbone> make_backbone(const ModelConfig& config, const LayerReader& reader) {
-  if (config.architecture == Architecture::kSwin) return std::make_unique<Swin>(config, reader);
-  return std::make_unique<Vit>(config, reader);
-}
-
-}  // namespace
 
 BufferPlan Network::plan(std::int64_t batch, bool observed) const {
   BufferPlan plan;
@@ -45,7 +35,7 @@ void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {
 
 Network make_network(const ModelConfig& config, const Checkpoint& checkpoint, const PackOptions& options) {
   const LayerReader reader{checkpoint, options};
-  return {.config = config, .backbone = make_backbone(config, reader), .head = Head(config, reader)};
+  return {.config = config, .backbone = architecture_of(config).build(config, reader), .head = Head(config, reader)};
 }
 
 }  // namespace vitq

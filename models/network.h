@@ -1,5 +1,5 @@
 #pragma once
-// A whole model, packed and ready to run, and the one place that knows which architectures there are.
+// A whole model, packed and ready to run.
 
 #include <cstdint>
 #include <memory>

@@ -55,12 +55,12 @@ std::vector<float> read_bias(const Checkpoint& checkpoint, const std::string& bl
 }  // namespace
 
 Swin::Swin(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(reader.norm("norm", config.stages.back().dim, config.eps)),
-      window_(config.window),
-      patch_embed_(reader.linear("patch_embed.proj", config.stages.front().dim, config.patch_values())),
-      patch_norm_(reader.norm("patch_embed.norm", config.stages.front().dim, config.eps)) {
-  for (std::size_t s = 0; s < config.stages.size(); ++s) {
-    const Stage& stage = config.stages[s];
+    : Backbone(reader.norm("norm", config.swin().stages.back().dim, config.eps)),
+      window_(config.swin().window),
+      patch_embed_(reader.linear("patch_embed.proj", config.swin().stages.front().dim, config.patch_values())),
+      patch_norm_(reader.norm("patch_embed.norm", config.swin().stages.front().dim, config.eps)) {
+  for (std::size_t s = 0; s < config.swin().stages.size(); ++s) {
+    const Stage& stage = config.swin().stages[s];
     const std::string scope = "layers." + std::to_string(s);
     Level level{.grid = config.grid() >> s, .dim = stage.dim, .mask = {}, .plain = {}, .rolled = {}};
     const bool has_windows = level.grid > window_;  // one window fills the grid: nothing to shift
@@ -69,7 +69,7 @@ Swin::Swin(const ModelConfig& config, const LayerReader& reader)
     if (has_windows) level.mask = shift_mask(level.grid, window_, window_ / 2);
     levels_.push_back(std::move(level));
     if (s > 0) {
-      const std::int64_t merged = 4 * config.stages[s - 1].dim;
+      const std::int64_t merged = 4 * config.swin().stages[s - 1].dim;
       steps_.push_back({.is_merging = true, .index = mergings_.size()});
       mergings_.push_back({.level = s,
                            .norm = reader.norm(scope + ".downsample.norm", merged, config.eps),

@@ -27,16 +27,16 @@ std::vector<float> read_position(const Checkpoint& checkpoint, bool distilled) {
 }  // namespace
 
 Vit::Vit(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(reader.norm("norm", config.stages.front().dim, config.eps)),
-      prefix_(config.prefix_tokens()),
+    : Backbone(reader.norm("norm", config.vit().blocks.dim, config.eps)),
+      prefix_(config.vit().prefix_tokens()),
       tokens_(config.grid() * config.grid() + prefix_),
-      dim_(config.stages.front().dim),
-      position_(read_position(reader.checkpoint, config.distilled)),
+      dim_(config.vit().blocks.dim),
+      position_(read_position(reader.checkpoint, config.vit().distillation_token)),
       patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())) {
   check(std::ssize(position_) == tokens_ * dim_, reader.checkpoint.source(), ": pos_embed has ", position_.size(),
         " elements, expected [", tokens_, ", ", dim_, "]");
-  for (std::int64_t i = 0; i < config.stages.front().depth; ++i) {
-    blocks_.push_back(reader.block("blocks." + std::to_string(i), config.stages.front(), config.eps));
+  for (std::int64_t i = 0; i < config.vit().blocks.depth; ++i) {
+    blocks_.push_back(reader.block("blocks." + std::to_string(i), config.vit().blocks, config.eps));
   }
 }
 

@@ -17,23 +17,23 @@ constexpr double kCropPct = 0.9;  // timm's default for every model of the table
 
 ModelConfig vit(std::int64_t depth, std::int64_t dim, std::int64_t heads, bool distilled = false) {
   ModelConfig config;
-  config.distilled = distilled;
-  config.stages = {{.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim}};
+  config.body = VitConfig{.blocks = {.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim},
+                          .distillation_token = distilled};
   return config;
 }
 
 // `dim` and `heads` of the first stage; both double from stage to stage.
 ModelConfig swin(std::int64_t third_depth, std::int64_t dim, std::int64_t heads) {
   ModelConfig config;
-  config.architecture = Architecture::kSwin;
   config.patch = 4;
-  config.window = 7;
   config.eps = 1e-5F;
+  SwinConfig body;
   for (const std::int64_t depth : {std::int64_t{2}, std::int64_t{2}, third_depth, std::int64_t{2}}) {
-    config.stages.push_back({.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim});
+    body.stages.push_back({.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim});
     dim *= 2;
     heads *= 2;
   }
+  config.body = std::move(body);
   return config;
 }
 

@@ -174,9 +174,8 @@ QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescripti
       mixed.empty() ? BitsOf() : fit_mixed_layers(checkpoint, description, images, count, mixed, options, advance);
   Workspace workspace;
   Network network = make_network(description.config, checkpoint);
-  const bool vit = description.config.architecture == Architecture::kVit;
   SiteQuantizer quantizer(workspace.gemm(), checkpoint, options, bits, advance,
-                          {.pictures = count, .class_tokens = vit ? description.config.prefix_tokens() : 0});
+                          {.pictures = count, .class_tokens = description.config.prefix_tokens()});
   quantize_sites(network, workspace, images, count, options, quantizer);
   quantizer.keep_the_rest(tensors);
   describe_in(quantizer.artifact(), description, options);

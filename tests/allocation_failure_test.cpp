@@ -128,21 +128,19 @@ ModelConfig tiny_vit() {
   config.image_size = 16;
   config.patch = 8;
   config.classes = 4;
-  config.distilled = true;
-  config.stages = {{.depth = 1, .dim = 16, .heads = 2, .hidden = 32}};
+  config.body = VitConfig{.blocks = {.depth = 1, .dim = 16, .heads = 2, .hidden = 32}, .distillation_token = true};
   return config;
 }
 
 ModelConfig tiny_swin() {
   ModelConfig config;
-  config.architecture = Architecture::kSwin;
   config.image_size = 16;
   config.patch = 4;
-  config.window = 2;
   config.classes = 4;
   config.eps = 1e-5F;
-  config.stages = {{.depth = 2, .dim = 16, .heads = 2, .hidden = 32},
-                   {.depth = 1, .dim = 32, .heads = 2, .hidden = 32}};
+  config.body = SwinConfig{
+      .window = 2,
+      .stages = {{.depth = 2, .dim = 16, .heads = 2, .hidden = 32}, {.depth = 1, .dim = 32, .heads = 2, .hidden = 32}}};
   return config;
 }
 
@@ -150,7 +148,7 @@ std::vector<Case> cases(const std::filesystem::path& folder) {
   std::vector<Case> result;
   for (const ModelConfig& config : {tiny_vit(), tiny_swin()}) {
     const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
-    const auto name = std::string(name_of(config.architecture));
+    const auto name = std::string(name_of(config.architecture()));
     const auto images = test::random_floats(3 * 3 * config.image_size * config.image_size, 5);
     const auto floats = folder / (name + ".safetensors");
     save_checkpoint(floats, checkpoint,

@@ -46,9 +46,9 @@ TEST_CASE("measure_sensitivity: the KL of a model with one layer's weights round
     const ModelDescription description = test::describe_config(config);
     const auto images = test::random_floats(kPictures * 3 * config.image_size * config.image_size, 7, -2, 2);
     const std::string last =
-        config.architecture == Architecture::kVit ? "blocks.1.mlp.fc2" : "layers.2.blocks.1.mlp.fc2";
+        config.architecture() == Architecture::kVit ? "blocks.1.mlp.fc2" : "layers.2.blocks.1.mlp.fc2";
     const std::string first =
-        config.architecture == Architecture::kVit ? "blocks.0.attn.qkv" : "layers.0.blocks.0.attn.qkv";
+        config.architecture() == Architecture::kVit ? "blocks.0.attn.qkv" : "layers.0.blocks.0.attn.qkv";
     std::vector<std::string> seen;
     const auto advance = [&](const std::string& name) { seen.push_back(name); };
     const std::vector<std::string> layers = {last, first, last};

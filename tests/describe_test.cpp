@@ -30,7 +30,7 @@ ModelDescription described(const ModelConfig& config, const std::map<std::string
 TEST_CASE("a checkpoint's shapes tell what it is") {
   for (const ModelConfig& config :
        {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()}) {
-    const std::map<std::string, std::string> metadata = {{"heads", std::to_string(config.stages[0].heads)},
+    const std::map<std::string, std::string> metadata = {{"heads", std::to_string(config.stages()[0].heads)},
                                                          {"image_size", std::to_string(config.image_size)}};
     CHECK(described(config, metadata).config == config);
   }

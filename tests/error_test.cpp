@@ -127,7 +127,7 @@ TEST_CASE("weights: a PyTorch file that is none, and one of the format that PyTo
 
 TEST_CASE("models: a number that the caller got wrong is an argument, the same number in a file is the file's") {
   ModelConfig config = test::small_vit(false);
-  config.stages.front().heads = 3;
+  config.vit().blocks.heads = 3;
   CHECK(code_of([&] { check_config(config); }) == "argument");
   CHECK(code_of([] { infer_config(checkpoint_with({{"heads", "3"}})); }) == "format");
   CHECK(code_of([] { infer_config(checkpoint_with({{"heads", "2"}, {"patch_size", "0"}})); }) == "format");

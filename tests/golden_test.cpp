@@ -90,7 +90,7 @@ void check_seeded_model(const std::string& name) {
   const int seen = comparison.seen;
 
   std::int64_t blocks = 0;
-  for (const Stage& stage : network.config.stages) blocks += stage.depth;
+  for (const Stage& stage : network.config.stages()) blocks += stage.depth;
   CHECK(seen == blocks + 1);
   CHECK(worst < kTolerance);
   const double logit_difference = largest_difference(logits, floats(reference, name + "/logits"));

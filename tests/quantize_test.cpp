@@ -157,7 +157,7 @@ TEST_CASE("quantized: the integer forward equals a scalar integer reference for 
   Comparison comparison;
   for (const ModelConfig& config : architectures()) {
     const Small model(config);
-    CAPTURE(config.stages[0].dim);
+    CAPTURE(config.stages()[0].dim);
     for (const auto& [weights, activations] :
          {std::pair{8, 8}, std::pair{6, 6}, std::pair{4, 8}, std::pair{4, 4}, std::pair{3, 3}}) {
       const int width = 10 * weights + activations;
@@ -175,7 +175,7 @@ TEST_CASE("quantized: with code books the integer forward equals a scalar intege
     const Checkpoint even = model.quantize(bits(4, 8)).artifact.checkpoint();
     const Checkpoint artifact = with_levels(even, config, 4);
     CHECK(sqnr(model.logits(even), model.logits(artifact)) < 40);  // the books do something
-    CAPTURE(config.stages[0].dim);
+    CAPTURE(config.stages()[0].dim);
     comparison.add(model, artifact);
   }
   CHECK(comparison.most_at_once());
@@ -187,7 +187,7 @@ TEST_CASE("quantized: eight bits keep what the float model says and fewer bits k
     const auto reference = model.logits(model.checkpoint);
     const double eight = sqnr(reference, model.logits(model.quantize(bits(8, 8)).artifact.checkpoint()));
     const double four = sqnr(reference, model.logits(model.quantize(bits(4, 4)).artifact.checkpoint()));
-    CAPTURE(config.stages[0].dim);
+    CAPTURE(config.stages()[0].dim);
     CHECK(eight > 20);
     CHECK(four < eight);
     CHECK(four > 0);

@@ -260,24 +260,24 @@ std::vector<double> vit(const ModelConfig& config, const Weights& weights, Rows 
     const auto values = weights.f32(name);
     return Row(values.begin(), values.end());
   };
-  if (config.distilled) tokens.insert(tokens.begin(), row("dist_token"));
+  if (config.vit().distillation_token) tokens.insert(tokens.begin(), row("dist_token"));
   tokens.insert(tokens.begin(), row("cls_token"));
   const auto position = weights.f32("pos_embed");
   const std::size_t dim = tokens.front().size();
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     for (std::size_t c = 0; c < dim; ++c) tokens[t][c] += position[t * dim + c];
   }
-  for (std::int64_t i = 0; i < config.stages[0].depth; ++i) {
+  for (std::int64_t i = 0; i < config.stages()[0].depth; ++i) {
     const std::string block = "blocks." + std::to_string(i);
     Rows normed;
     for (const Row& x : tokens) normed.push_back(norm(weights, block + ".norm1", x, config.eps, block + ".attn.qkv"));
-    const Rows mixed = attention(weights, block + ".attn", normed, config.stages[0].heads,
+    const Rows mixed = attention(weights, block + ".attn", normed, config.stages()[0].heads,
                                  [](std::size_t, std::size_t, std::size_t) { return 0.0; });
     for (std::size_t t = 0; t < tokens.size(); ++t) add(tokens[t], mixed[t]);
     mlp(weights, block, tokens, config.eps);
   }
   Row logits = linear(weights, "head", norm(weights, "norm", tokens[0], config.eps));
-  if (config.distilled) {
+  if (config.vit().distillation_token) {
     add(logits, linear(weights, "head_dist", norm(weights, "norm", tokens[1], config.eps)));
     for (double& logit : logits) logit /= 2;
   }
@@ -318,7 +318,7 @@ void swin_block(const Weights& weights, const std::string& block, Rows& tokens, 
 std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows tokens) {
   for (Row& x : tokens) x = norm(weights, "patch_embed.norm", x, config.eps);
   std::int64_t grid = config.grid();
-  for (std::size_t s = 0; s < config.stages.size(); ++s) {
+  for (std::size_t s = 0; s < config.stages().size(); ++s) {
     const std::string layer = "layers." + std::to_string(s);
     if (s > 0) {
       Rows merged;
@@ -337,10 +337,10 @@ std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows
       tokens = merged;
       grid /= 2;
     }
-    for (std::int64_t j = 0; j < config.stages[s].depth; ++j) {
-      const std::int64_t shift = j % 2 == 1 && grid > config.window ? config.window / 2 : 0;
-      swin_block(weights, layer + ".blocks." + std::to_string(j), tokens, grid, config.stages[s].heads, config.window,
-                 shift, config.eps);
+    for (std::int64_t j = 0; j < config.stages()[s].depth; ++j) {
+      const std::int64_t shift = j % 2 == 1 && grid > config.swin().window ? config.swin().window / 2 : 0;
+      swin_block(weights, layer + ".blocks." + std::to_string(j), tokens, grid, config.stages()[s].heads,
+                 config.swin().window, shift, config.eps);
     }
   }
   Row mean(tokens.front().size(), 0.0);
@@ -356,8 +356,8 @@ std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint
   ties.met = 0;
   const Weights weights(checkpoint, second_operand_bits, ties);
   Rows tokens = patches(config, weights, image);
-  return config.architecture == Architecture::kVit ? vit(config, weights, std::move(tokens))
-                                                   : swin(config, weights, std::move(tokens));
+  return config.architecture() == Architecture::kVit ? vit(config, weights, std::move(tokens))
+                                                     : swin(config, weights, std::move(tokens));
 }
 
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,

@@ -181,8 +181,8 @@ TEST_CASE("logits, embedding and tokens come from one pass, whichever is asked f
       for (std::int64_t c = 0; c < dim; ++c) {
         const auto token = [&](std::int64_t t) { return all.tokens[(b * model.tokens() + t) * dim + c]; };
         double expected = token(0);
-        if (config.distilled) expected = (double{token(0)} + token(1)) / 2;
-        if (config.architecture == Architecture::kSwin) {
+        if (config.head().pool == Pool::kTwoTokens) expected = (double{token(0)} + token(1)) / 2;
+        if (config.head().pool == Pool::kMean) {
           expected = 0;
           for (std::int64_t t = 0; t < model.tokens(); ++t)
             expected += double{token(t)} / static_cast<double>(model.tokens());
@@ -224,15 +224,15 @@ TEST_CASE("a description that was changed behind describe()'s back is refused, n
   };
   refused([](ModelDescription& d) { d.config.image_size = 16; });  // the stream would overflow
   refused([](ModelDescription& d) { d.config.image_size = 64; });  // a wrong answer in silence
-  refused([](ModelDescription& d) { d.config.stages[0].dim = 32; });
-  refused([](ModelDescription& d) { d.config.stages[0].hidden = 64; });
+  refused([](ModelDescription& d) { d.config.vit().blocks.dim = 32; });
+  refused([](ModelDescription& d) { d.config.vit().blocks.hidden = 64; });
   refused([](ModelDescription& d) { d.config.classes = 11; });
-  refused([](ModelDescription& d) { d.config.distilled = true; });
+  refused([](ModelDescription& d) { d.config.vit().distillation_token = true; });
   refused([](ModelDescription& d) { d.class_names.pop_back(); });  // top() would read past the end
   const ModelConfig swin = test::small_swin();
   const Checkpoint windows = Checkpoint::seeded(expected_tensors(swin), 0);
   ModelDescription description = test::describe_config(swin);
-  description.config.window = 4;
+  description.config.swin().window = 4;
   CHECK(code_of([&] { (void)make_model(windows, description); }) == ErrorCode::kArgument);
 }
 

@@ -18,8 +18,8 @@ inline ModelConfig small_vit(bool distilled) {
   config.image_size = 32;
   config.patch = 8;
   config.classes = 10;
-  config.distilled = distilled;
-  config.stages = {{.depth = 2, .dim = 64, .heads = 2, .hidden = 128}};
+  config.body =
+      VitConfig{.blocks = {.depth = 2, .dim = 64, .heads = 2, .hidden = 128}, .distillation_token = distilled};
   return config;
 }
 
@@ -29,21 +29,20 @@ inline ModelConfig odd_vit() {
   config.image_size = 35;
   config.patch = 5;
   config.classes = 7;
-  config.stages = {{.depth = 3, .dim = 51, .heads = 3, .hidden = 75}};
+  config.body = VitConfig{.blocks = {.depth = 3, .dim = 51, .heads = 3, .hidden = 75}};
   return config;
 }
 
 inline ModelConfig small_swin() {
   ModelConfig config;
-  config.architecture = Architecture::kSwin;
   config.image_size = 48;
   config.patch = 4;
-  config.window = 3;
   config.classes = 10;
   config.eps = 1e-5F;
-  config.stages = {{.depth = 2, .dim = 32, .heads = 2, .hidden = 64},
-                   {.depth = 2, .dim = 64, .heads = 4, .hidden = 128},
-                   {.depth = 2, .dim = 128, .heads = 8, .hidden = 256}};
+  config.body = SwinConfig{.window = 3,
+                           .stages = {{.depth = 2, .dim = 32, .heads = 2, .hidden = 64},
+                                      {.depth = 2, .dim = 64, .heads = 4, .hidden = 128},
+                                      {.depth = 2, .dim = 128, .heads = 8, .hidden = 256}}};
   return config;
 }
 

@@ -84,7 +84,7 @@ TEST_CASE("sessions in four threads at once answer as one alone") {
     const auto file = folder.path() / "float.safetensors";
     save_checkpoint(
         file, Checkpoint::seeded(expected_tensors(config), 3),
-        {{"heads", std::to_string(config.stages[0].heads)}, {"image_size", std::to_string(config.image_size)}});
+        {{"heads", std::to_string(config.stages()[0].heads)}, {"image_size", std::to_string(config.image_size)}});
     check_file(file);
 
     const Checkpoint checkpoint = Checkpoint::open(file);

@@ -130,7 +130,7 @@ void check_long_sequence(int image_size, const std::string& name) {
   config.image_size = image_size;
   config.patch = 4;
   config.classes = 10;
-  config.stages = {{.depth = 2, .dim = 32, .heads = 2, .hidden = 64}};
+  config.body = VitConfig{.blocks = {.depth = 2, .dim = 32, .heads = 2, .hidden = 64}};
   const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 0);
   Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = 2});
   std::vector<float> image(test::picture_size(session));

@@ -78,9 +78,9 @@ TEST_CASE("a configuration that makes no sense is refused by name") {
   };
   CHECK_THROWS_WITH_AS(with([](ModelConfig& c) { c.patch = 0; }), "model: patch size is 0, expected 1 to 65536", Error);
   CHECK_THROWS_AS(with([](ModelConfig& c) { c.image_size = 225; }), Error);
-  CHECK_THROWS_AS(with([](ModelConfig& c) { c.window = 5; }), Error);
-  CHECK_THROWS_AS(with([](ModelConfig& c) { c.stages[1].heads = 5; }), Error);
-  CHECK_THROWS_AS(with([](ModelConfig& c) { c.stages[0].depth = -1; }), Error);
+  CHECK_THROWS_AS(with([](ModelConfig& c) { c.swin().window = 5; }), Error);
+  CHECK_THROWS_AS(with([](ModelConfig& c) { c.swin().stages[1].heads = 5; }), Error);
+  CHECK_THROWS_AS(with([](ModelConfig& c) { c.swin().stages[0].depth = -1; }), Error);
   CHECK_THROWS_AS(with([](ModelConfig& c) { c.eps = 0; }), Error);
   CHECK_THROWS_AS(with([](ModelConfig& c) { c.classes = std::int64_t{1} << 40; }), Error);
 }

@@ -44,7 +44,7 @@ std::string torch_file_of(const Checkpoint& checkpoint) {
 TEST_CASE("convert: a PyTorch checkpoint answers as the model that it was made from") {
   const Workplace here;
   ModelConfig config = small_vit(false);
-  config.stages.front().heads = 1;  // what a width of 64 implies where nobody says it
+  config.vit().blocks.heads = 1;  // what a width of 64 implies where nobody says it
   const Checkpoint weights = Checkpoint::seeded(expected_tensors(config), 5);
   save_checkpoint(here.path("whole.safetensors"), weights, {});
   here.write("whole.pth", torch_file_of(weights));

@@ -246,7 +246,7 @@ TEST_CASE("the float model of an artifact is found or asked for") {
   here.accepts(against(here("elsewhere.safetensors")));
   // In its place lies another model: of another width, or itself an artifact.
   ModelConfig config = small_vit(false);
-  config.stages[0].hidden = 64;
+  config.vit().blocks.hidden = 64;
   save_checkpoint(here.model(), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}});
   here.refuses(against("fp32"), 1, {"small.safetensors", "is not the model that", "its shapes differ"});
   config.classes = 11;

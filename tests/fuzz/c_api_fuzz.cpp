@@ -25,7 +25,7 @@ std::vector<std::string> make_files() {
   config.image_size = 8;
   config.patch = 4;
   config.classes = 4;
-  config.stages = {{.depth = 1, .dim = 8, .heads = 2, .hidden = 8}};
+  config.body = VitConfig{.blocks = {.depth = 1, .dim = 8, .heads = 2, .hidden = 8}};
   const Checkpoint seeded = Checkpoint::seeded(expected_tensors(config), 1);
   const std::map<std::string, std::string> metadata = {{"heads", "2"}, {"image_size", "8"}, {"patch_size", "4"}};
   std::vector<std::string> files(2);

@@ -53,20 +53,19 @@ ModelConfig tiny_vit(bool distilled) {
   config.image_size = 8;
   config.patch = 4;
   config.classes = 3;
-  config.distilled = distilled;
-  config.stages = {{.depth = 1, .dim = 8, .heads = 2, .hidden = 8}};
+  config.body = VitConfig{.blocks = {.depth = 1, .dim = 8, .heads = 2, .hidden = 8}, .distillation_token = distilled};
   return config;
 }
 
 ModelConfig tiny_swin() {
   ModelConfig config;
-  config.architecture = Architecture::kSwin;
   config.image_size = 16;
   config.patch = 4;
-  config.window = 2;
   config.classes = 3;
   config.eps = 1e-5F;
-  config.stages = {{.depth = 1, .dim = 4, .heads = 1, .hidden = 8}, {.depth = 2, .dim = 8, .heads = 2, .hidden = 8}};
+  config.body = SwinConfig{
+      .window = 2,
+      .stages = {{.depth = 1, .dim = 4, .heads = 1, .hidden = 8}, {.depth = 2, .dim = 8, .heads = 2, .hidden = 8}}};
   return config;
 }
 
@@ -74,7 +73,7 @@ ModelConfig tiny_swin() {
 /// zero byte, the data.
 void write_model(const Seeds& seeds, const std::string& name, const ModelConfig& config) {
   const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 1);
-  const std::map<std::string, std::string> metadata = {{"heads", std::to_string(config.stages[0].heads)},
+  const std::map<std::string, std::string> metadata = {{"heads", std::to_string(config.stages()[0].heads)},
                                                        {"image_size", std::to_string(config.image_size)},
                                                        {"mean", "0.5,0.5,0.5"},
                                                        {"std", "0.5,0.5,0.5"},
