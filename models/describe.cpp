@@ -169,16 +169,4 @@ std::filesystem::path locate_model(const std::string& model) {
   return path;
 }
 
-std::string precision_of(const Checkpoint& checkpoint) {
-  if (!is_artifact(checkpoint)) return "fp32";
-  const auto stated = checkpoint.metadata().find("precision");
-  std::string precision = stated == checkpoint.metadata().end() ? "" : stated->second;
-  const auto is_bits = [](char c) { return '3' <= c && c <= '8'; };
-  check(precision.size() == 4 && precision[0] == 'w' && (is_bits(precision[1]) || precision[1] == 'x') &&
-            precision[2] == 'a' && is_bits(precision[3]),
-        ErrorCode::kFormat, checkpoint.source(), ": metadata 'precision' is ", printable(precision),
-        ", expected one like w8a8 or, with mixed weights, wxa8");
-  return precision;
-}
-
 }  // namespace vitq

@@ -43,7 +43,4 @@ std::filesystem::path model_home();
 /// model_home()/model.safetensors. Throws Error where there is no such file (kFile) or zoo row.
 std::filesystem::path locate_model(const std::string& model);
 
-/// "fp32", or of an artifact what its metadata says: "w8a8". Throws Error where that is missing or is no such word.
-std::string precision_of(const Checkpoint& checkpoint);
-
 }  // namespace vitq

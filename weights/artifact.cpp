@@ -280,6 +280,18 @@ void check_artifact_schema(const Checkpoint& checkpoint) {
         version.empty() ? "?" : printable(version), ": update vitq");
 }
 
+std::string precision_of(const Checkpoint& checkpoint) {
+  if (!is_artifact(checkpoint)) return "fp32";
+  const auto stated = checkpoint.metadata().find("precision");
+  std::string precision = stated == checkpoint.metadata().end() ? "" : stated->second;
+  const auto is_bits = [](char c) { return '3' <= c && c <= '8'; };
+  check(precision.size() == 4 && precision[0] == 'w' && (is_bits(precision[1]) || precision[1] == 'x') &&
+            precision[2] == 'a' && is_bits(precision[3]),
+        ErrorCode::kFormat, checkpoint.source(), ": metadata 'precision' is ", printable(precision),
+        ", expected one like w8a8 or, with mixed weights, wxa8");
+  return precision;
+}
+
 std::optional<Shape> quantized_shape(const Checkpoint& checkpoint, const std::string& layer) {
   if (!checkpoint.contains(layer + ".quantization")) return std::nullopt;
   const PackedLinear linear = linear_form(checkpoint, layer);

@@ -44,6 +44,9 @@ bool is_artifact(const Checkpoint& checkpoint);
 /// Throws, with the reason and what to do, unless the format is "vitq" and the schema one that this version reads.
 void check_artifact_schema(const Checkpoint& checkpoint);
 
+/// "fp32", or of an artifact what its metadata says: "w8a8". Throws Error where that is missing or is no such word.
+std::string precision_of(const Checkpoint& checkpoint);
+
 /// [outputs, inputs] of a layer that runs on integers, without reading its codes; nothing where it is float.
 std::optional<Shape> quantized_shape(const Checkpoint& checkpoint, const std::string& layer);
 
