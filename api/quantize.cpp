@@ -4,7 +4,6 @@
 
 #include "api/translate.h"
 #include "engine/error.h"
-#include "engine/picture/pixels.h"
 #include "engine/picture/resize.h"
 #include "models/describe.h"
 #include "models/zoo.h"
@@ -19,7 +18,7 @@ std::vector<float> prepared(std::span<const ImageView> pictures, const Preproces
   const std::size_t size = std::size_t{3} * how.image_size * how.image_size;
   std::vector<float> images(pictures.size() * size);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    preprocess(to_rgb(pictures[i]), how, std::span(images).subspan(i * size, size));
+    preprocess(pictures[i], how, std::span(images).subspan(i * size, size));
   }
   return images;
 }

@@ -1,13 +1,13 @@
 #include "vitq/session.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "api/model_impl.h"
 #include "api/translate.h"
 #include "engine/error.h"
 #include "engine/picture/patches.h"
-#include "engine/picture/pixels.h"
 #include "engine/threads.h"
 
 namespace vitq {
@@ -88,13 +88,15 @@ void check_preprocessing(const Preprocessing& how, const Model& model) {
         model.image_height(), " of the model");
   check(how.resize == 0 || how.resize >= how.image_size, "preprocessing: resizes to ", how.resize,
         " pixels, expected 0 or at least ", how.image_size);
-  for (const float std : how.std) check(std > 0, "preprocessing: std is ", std, ", expected more than 0");
+  for (const float std : how.std) {
+    check(std > 0 && std::isfinite(std), "preprocessing: std is ", std, ", expected a finite number above 0");
+  }
+  for (const float mean : how.mean) check(std::isfinite(mean), "preprocessing: mean is ", mean, ", expected a number");
 }
 
-// Whether nothing is left to convert, resize or crop.
+// Whether nothing is left to resize or crop.
 bool is_ready(const ImageView& view, const Preprocessing& how) {
-  return how.resize == 0 && view.format == PixelFormat::kRgb && view.width == how.image_size &&
-         view.height == how.image_size;
+  return how.resize == 0 && view.width == how.image_size && view.height == how.image_size;
 }
 
 }  // namespace
@@ -138,11 +140,10 @@ void Session::run(std::span<const ImageView> pictures, const Outputs& outputs) {
       const std::int64_t rows = patches.rows() / count;
       for (std::int64_t i = 0; i < count; ++i) {
         const Tensor own = rows_of(patches, i * rows, rows);
-        check_view(pictures[i]);
         if (is_ready(pictures[i], session.preprocessing)) {
           cut_patches(pictures[i], network.config.patch, table, own);
         } else {
-          cut_patches(resized(to_rgb(pictures[i]), session.preprocessing), network.config.patch, table, own);
+          cut_patches(resized(pictures[i], session.preprocessing), network.config.patch, table, own);
         }
       }
     });

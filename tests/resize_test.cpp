@@ -211,8 +211,8 @@ TEST_CASE("resize and crop: what cannot be done is refused") {
   CHECK(refusal([&] { vitq::resize_and_crop(image, 1 << 30, 24); }).starts_with("cannot resize"));
   CHECK(refusal([&] { vitq::resize_bicubic(image, 0, 5); }).starts_with("cannot resize"));
   CHECK(refusal([&] { vitq::resize_bicubic(image, 1 << 30, 1 << 30); }).starts_with("cannot resize"));
-  CHECK(refusal([&] { vitq::resize_bicubic({}, 5, 5); }).starts_with("a picture of 0 x 0 pixels"));
-  CHECK(refusal([&] { vitq::resize_bicubic({4, 4, {1, 2, 3}}, 5, 5); }).ends_with("but holds 3"));
+  CHECK(refusal([&] { vitq::resize_bicubic(Image{}, 5, 5); }).starts_with("a picture of 0 x 0 pixels"));
+  CHECK(refusal([&] { vitq::resize_bicubic(Image{4, 4, {1, 2, 3}}, 5, 5); }).ends_with("but holds 3"));
   // The picture between the two passes counts too.
   CHECK(refusal([&] { vitq::resize_bicubic(constant(1, 20000, {1, 2, 3}), 60000, 10); }).ends_with("smaller first"));
 }

@@ -1,11 +1,11 @@
 #include "engine/picture/patches.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "engine/error.h"
 #include "engine/kernels/requantize.h"
+#include "engine/picture/pixels.h"
 #include "engine/threads.h"
 
 namespace vitq {
@@ -44,20 +44,26 @@ void write_pieces(const float* src, const Tensor& dst) {
 
 constexpr int kBytes = 256;
 
-// All patches of one row of them, by pieces of pixel rows.
+// All patches of one row of them, by pieces of pixel rows. Locals, no arrays: bytes that are stored might be
+// anything's.
 template <class T>
-void row_of_patches(const ImageView& image, std::int64_t patch, std::int64_t row, const PixelTable& table,
+void row_of_patches(const Pixels& image, std::int64_t patch, std::int64_t row, const PixelTable& table,
                     const Tensor& dst) {
-  const std::int64_t across = image.width / patch;
-  std::array<const T*, 3> value{};
-  for (int c = 0; c < 3; ++c) value[c] = reinterpret_cast<const T*>(table.entries(c));
+  const std::int64_t across = image.width() / patch;
+  const std::int64_t plane = patch * patch;
+  const int step = image.step();
+  const auto [red, green, blue] = image.channel();
+  const T* of_red = reinterpret_cast<const T*>(table.entries(0));
+  const T* of_green = reinterpret_cast<const T*>(table.entries(1));
+  const T* of_blue = reinterpret_cast<const T*>(table.entries(2));
   for (std::int64_t y = 0; y < patch; ++y) {
-    const std::uint8_t* pixel =
-        image.data + (row * patch + y) * (image.stride == 0 ? std::ptrdiff_t{3} * image.width : image.stride);
+    const std::uint8_t* pixel = image.at(0, static_cast<int>(row * patch + y));
     for (std::int64_t p = 0; p < across; ++p) {
       T* to = static_cast<T*>(dst.data) + (row * across + p) * dst.strides[0] + y * patch;
-      for (std::int64_t x = 0; x < patch; ++x, pixel += 3) {
-        for (int c = 0; c < 3; ++c) to[c * patch * patch + x] = value[c][pixel[c]];
+      for (std::int64_t x = 0; x < patch; ++x, pixel += step) {
+        to[x] = of_red[pixel[red]];
+        to[x + plane] = of_green[pixel[green]];
+        to[x + 2 * plane] = of_blue[pixel[blue]];
       }
     }
   }
@@ -107,24 +113,25 @@ const std::byte* PixelTable::entries(std::int64_t c) const {
 }
 
 void cut_patches(const ImageView& image, std::int64_t patch, const PixelTable& table, const Tensor& dst) {
+  const Pixels pixels(image);
+  check(patch > 0, "cut_patches: patches of ", patch, " pixels, expected at least 1");
   const std::int64_t across = image.width / patch;
   const std::int64_t down = image.height / patch;
   check(across * patch == image.width && down * patch == image.height && dst.rows() == across * down &&
-            dst.columns() == 3 * patch * patch && dst.strides[0] == dst.columns() && dst.encoding == table.encoding() &&
-            image.format == PixelFormat::kRgb,
+            dst.columns() == 3 * patch * patch && dst.strides[0] == dst.columns() && dst.encoding == table.encoding(),
         "cut_patches: a picture of ", image.width, " x ", image.height, " pixels in patches of ", patch,
         " does not make [", dst.rows(), ", ", dst.columns(), "]");
   parallel_for(down, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       switch (size_of(dst.encoding.dtype)) {
         case 1:
-          row_of_patches<std::uint8_t>(image, patch, row, table, dst);
+          row_of_patches<std::uint8_t>(pixels, patch, row, table, dst);
           break;
         case 2:
-          row_of_patches<std::uint16_t>(image, patch, row, table, dst);
+          row_of_patches<std::uint16_t>(pixels, patch, row, table, dst);
           break;
         default:
-          row_of_patches<float>(image, patch, row, table, dst);
+          row_of_patches<float>(pixels, patch, row, table, dst);
       }
     }
   });

@@ -34,8 +34,8 @@ class PixelTable {
   std::vector<std::byte> entries_;  // [3, 256]
 };
 
-/// The same rows from the bytes of one picture, RGB, whose sides are multiples of the patch. dst: [patches, 3 patch^2]
-/// in the encoding of the table, rows dense.
+/// The same rows from the bytes of one picture, of any format, whose sides are multiples of the patch. dst: [patches, 3
+/// patch^2] in the encoding of the table, rows dense.
 void cut_patches(const ImageView& image, std::int64_t patch, const PixelTable& table, const Tensor& dst);
 
 }  // namespace vitq

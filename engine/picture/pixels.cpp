@@ -1,8 +1,8 @@
 #include "engine/picture/pixels.h"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 #include "engine/error.h"
 
@@ -39,27 +39,34 @@ void check_view(const ImageView& view) {
   check(view.data != nullptr, "picture: no pixels, expected ", view.width, " x ", view.height);
   check(view.stride == 0 || view.stride >= row_bytes(view), "picture: rows are ", view.stride,
         " bytes apart, expected at least the ", row_bytes(view), " of a row, or 0");
+  check(view.stride <= std::numeric_limits<std::ptrdiff_t>::max() / view.height, "picture: ", view.height, " rows ",
+        view.stride, " bytes apart do not fit in memory");
 }
 
-Image to_rgb(const ImageView& view) {
+Pixels::Pixels(const ImageView& view) {
   check_view(view);
-  const std::ptrdiff_t stride = view.stride == 0 ? row_bytes(view) : view.stride;
-  const std::ptrdiff_t row = std::ptrdiff_t{3} * view.width;
-  Image image{view.width, view.height, std::vector<std::uint8_t>(static_cast<std::size_t>(row * view.height))};
-  const int step = bytes_per_pixel(view.format);
-  const std::array<int, 3> channel = channels_of(view.format);
-  for (int y = 0; y < view.height; ++y) {
-    const std::uint8_t* from = view.data + y * stride;
-    std::uint8_t* to = image.rgb.data() + y * row;
-    if (view.format == PixelFormat::kRgb) {
-      std::memcpy(to, from, static_cast<std::size_t>(row));
-      continue;
-    }
-    for (int x = 0; x < view.width; ++x, from += step) {
-      for (const int c : channel) *to++ = from[c];
-    }
+  data_ = view.data;
+  width_ = view.width;
+  height_ = view.height;
+  stride_ = view.stride == 0 ? row_bytes(view) : view.stride;
+  step_ = bytes_per_pixel(view.format);
+  channel_ = channels_of(view.format);
+}
+
+void Pixels::copy(int x, int y, int count, std::uint8_t* rgb) const {
+  const std::uint8_t* pixel = at(x, y);
+  if (step_ == 3 && channel_[0] == 0) {
+    std::memcpy(rgb, pixel, std::size_t{3} * count);
+    return;
   }
-  return image;
+  for (int i = 0; i < count; ++i, pixel += step_) {
+    for (const int c : channel_) *rgb++ = pixel[c];
+  }
+}
+
+ImageView::ImageView(const Image& image) : data(image.rgb.data()), width(image.width), height(image.height) {
+  check(width > 0 && height > 0 && image.rgb.size() == std::size_t{3} * width * height, "a picture of ", width, " x ",
+        height, " pixels must hold 3 bytes for each, but holds ", image.rgb.size());
 }
 
 }  // namespace vitq

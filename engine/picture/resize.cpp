@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/picture/pixels.h"
 
 namespace vitq {
 
@@ -108,12 +109,17 @@ void blend_down(const std::uint8_t* rows, std::size_t stride, const Taps& taps, 
   }
 }
 
-/// Copies pixels between a picture's rows and a strip, [columns, kLanes], in which 16 rows lie side by side.
-void rows_to_strip(const std::uint8_t* rows, std::size_t stride, int count, int columns, std::uint8_t* strip) {
+/// Copies `count` rows of a picture, from (left, top), to a strip, [columns, kLanes], in which 16 rows lie side by
+/// side.
+void rows_to_strip(const Pixels& image, int left, int top, int count, int columns, std::uint8_t* strip) {
+  const auto [red, green, blue] = image.channel();
   for (int x = 0; x < columns; ++x) {
     for (int y = 0; y < count; ++y) {
-      std::memcpy(strip + static_cast<std::size_t>(x) * kLanes + y * kChannels, rows + y * stride + x * kChannels,
-                  kChannels);
+      const std::uint8_t* pixel = image.at(left + x, top + y);
+      std::uint8_t* to = strip + static_cast<std::size_t>(x) * kLanes + y * kChannels;
+      to[0] = pixel[red];
+      to[1] = pixel[green];
+      to[2] = pixel[blue];
     }
   }
 }
@@ -128,9 +134,8 @@ void strip_to_rows(const std::uint8_t* strip, int columns, int count, std::uint8
 }
 
 /// The first pass over rows [first_row, last_row) of `image`: [last_row - first_row, stride].
-std::vector<std::uint8_t> resize_across(const Image& image, const Taps& taps, int first_row, int last_row,
+std::vector<std::uint8_t> resize_across(const Pixels& image, const Taps& taps, int first_row, int last_row,
                                         std::size_t stride) {
-  const std::size_t image_stride = static_cast<std::size_t>(image.width) * kChannels;
   const int columns = taps.end() - taps.begin();
   const int outputs = static_cast<int>(taps.first.size());
   std::vector<std::uint8_t> strip(static_cast<std::size_t>(columns) * kLanes);
@@ -138,29 +143,21 @@ std::vector<std::uint8_t> resize_across(const Image& image, const Taps& taps, in
   std::vector<std::uint8_t> rows((last_row - first_row) * stride);
   for (int y = first_row; y < last_row; y += kStripRows) {
     const int count = std::min(kStripRows, last_row - y);
-    rows_to_strip(image.rgb.data() + y * image_stride + taps.begin() * kChannels, image_stride, count, columns,
-                  strip.data());
+    rows_to_strip(image, taps.begin(), y, count, columns, strip.data());
     blend_across(strip.data(), taps, blended.data());
     strip_to_rows(blended.data(), outputs, count, rows.data() + (y - first_row) * stride, stride);
   }
   return rows;
 }
 
-void check_picture(const Image& image) {
-  check(image.width > 0 && image.height > 0 &&
-            image.rgb.size() == static_cast<std::size_t>(image.width) * image.height * kChannels,
-        "a picture of ", image.width, " x ", image.height, " pixels must hold 3 bytes for each, but holds ",
-        image.rgb.size());
-}
-
 /// The pixels `box` of the picture resized to width x height; a pass whose size does not change alters nothing.
-Image resize_box(const Image& image, int width, int height, const Box& box) {
-  const Taps across = make_taps(image.width, width, box.left, box.width);
-  const Taps down = make_taps(image.height, height, box.top, box.height);
+Image resize_box(const Pixels& image, int width, int height, const Box& box) {
+  const Taps across = make_taps(image.width(), width, box.left, box.width);
+  const Taps down = make_taps(image.height(), height, box.top, box.height);
   const std::int64_t between = std::int64_t{box.width} * (down.end() - down.begin());
-  check(between <= kMaxImagePixels, ErrorCode::kUnsupported, "resizing a picture of ", image.width, " x ", image.height,
-        " pixels to ", width, " x ", height, " takes ", between, " pixels in between; the limit is ", kMaxImagePixels,
-        ": make the picture smaller first");
+  check(between <= kMaxImagePixels, ErrorCode::kUnsupported, "resizing a picture of ", image.width(), " x ",
+        image.height(), " pixels to ", width, " x ", height, " takes ", between, " pixels in between; the limit is ",
+        kMaxImagePixels, ": make the picture smaller first");
   const std::size_t row = static_cast<std::size_t>(box.width) * kChannels;
   const std::size_t stride = (row + kLanes - 1) / kLanes * kLanes;
   const std::vector<std::uint8_t> rows = resize_across(image, across, down.begin(), down.end(), stride);
@@ -175,7 +172,7 @@ struct Size {
   std::int64_t width, height;
 };
 
-Size short_side_size(const Image& image, int size) {
+Size short_side_size(const ImageView& image, int size) {
   check(size > 0 && size <= kMaxImageSide, "cannot resize the short side of a picture to ", size, ": expected 1 to ",
         kMaxImageSide);
   if (image.width <= image.height) return {size, std::int64_t{size} * image.height / image.width};
@@ -197,16 +194,16 @@ void check_crop(std::int64_t width, std::int64_t height, int size, const char* w
 
 }  // namespace
 
-Image resize_bicubic(const Image& image, int width, int height) {
-  check_picture(image);
+Image resize_bicubic(const ImageView& image, int width, int height) {
+  const Pixels pixels(image);
   check(width > 0 && height > 0 && std::int64_t{width} * height <= kMaxImagePixels, "cannot resize a picture of ",
         image.width, " x ", image.height, " pixels to ", width, " x ", height, ": expected 1 to ", kMaxImagePixels,
         " pixels");
-  return resize_box(image, width, height, {0, 0, width, height});
+  return resize_box(pixels, width, height, {0, 0, width, height});
 }
 
-Image resize_short_side(const Image& image, int size) {
-  check_picture(image);
+Image resize_short_side(const ImageView& image, int size) {
+  check_view(image);
   const auto [width, height] = short_side_size(image, size);
   check(width * height <= kMaxImagePixels, "resizing a picture of ", image.width, " x ", image.height,
         " pixels to a short side of ", size, " makes ", width, " x ", height, "; the limit is ", kMaxImagePixels,
@@ -214,33 +211,30 @@ Image resize_short_side(const Image& image, int size) {
   return resize_bicubic(image, static_cast<int>(width), static_cast<int>(height));
 }
 
-Image center_crop(const Image& image, int size) {
-  check_picture(image);
+Image center_crop(const ImageView& image, int size) {
+  const Pixels pixels(image);
   check_crop(image.width, image.height, size, "");
   const int left = crop_offset(image.width, size);
   const int top = crop_offset(image.height, size);
   const std::size_t row = static_cast<std::size_t>(size) * kChannels;
   Image out{size, size, std::vector<std::uint8_t>(size * row)};
-  for (int y = 0; y < size; ++y) {
-    const std::size_t from = (static_cast<std::size_t>(top + y) * image.width + left) * kChannels;
-    std::memcpy(out.rgb.data() + y * row, image.rgb.data() + from, row);
-  }
+  for (int y = 0; y < size; ++y) pixels.copy(left, top + y, size, out.rgb.data() + y * row);
   return out;
 }
 
-Image resize_and_crop(const Image& image, int resize, int size) {
-  check_picture(image);
+Image resize_and_crop(const ImageView& image, int resize, int size) {
+  const Pixels pixels(image);
   const auto [width, height] = short_side_size(image, resize);
   check_crop(width, height, size, " after resizing");
   // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
   check(std::max(width, height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
         image.height, " pixels is too long to resize to a short side of ", resize);
-  return resize_box(image, static_cast<int>(width), static_cast<int>(height),
+  return resize_box(pixels, static_cast<int>(width), static_cast<int>(height),
                     {crop_offset(width, size), crop_offset(height, size), size, size});
 }
 
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw) {
-  check_picture(image);
+  check_view(image);
   const std::size_t pixels = static_cast<std::size_t>(image.width) * image.height;
   check(chw.size() == pixels * kChannels, "a picture of ", image.width, " x ", image.height, " pixels fills ",
         pixels * kChannels, " floats, but there is room for ", chw.size());
@@ -255,11 +249,11 @@ void normalize(const Image& image, const Preprocessing& how, std::span<float> ch
   }
 }
 
-Image resized(const Image& image, const Preprocessing& how) {
+Image resized(const ImageView& image, const Preprocessing& how) {
   return how.resize == 0 ? center_crop(image, how.image_size) : resize_and_crop(image, how.resize, how.image_size);
 }
 
-void preprocess(const Image& image, const Preprocessing& how, std::span<float> chw) {
+void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw) {
   normalize(resized(image, how), how, chw);
 }
 

@@ -40,8 +40,9 @@ struct ImageView {
   ImageView(const std::uint8_t* pixels, int pixel_width, int pixel_height, PixelFormat pixel_format = PixelFormat::kRgb,
             std::ptrdiff_t row_stride = 0)
       : data(pixels), width(pixel_width), height(pixel_height), stride(row_stride), format(pixel_format) {}
-  ImageView(const Image& image)  // NOLINT(google-explicit-constructor): an image is such pixels
-      : data(image.rgb.data()), width(image.width), height(image.height) {}
+  /// Throws Error (kArgument) where the image has not 3 bytes for each of its pixels.
+  // NOLINTNEXTLINE(google-explicit-constructor): an image is such pixels
+  [[gnu::visibility("default")]] ImageView(const Image& image);
 };
 
 inline constexpr std::size_t kMaxImageFileBytes = std::size_t{512} << 20;
