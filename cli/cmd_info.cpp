@@ -13,6 +13,7 @@
 #include "engine/cpu.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "engine/kernels/dispatch.h"
 #include "engine/threads.h"
 #include "models/describe.h"
 #include "weights/artifact.h"
@@ -55,6 +56,7 @@ std::string machine() {
   sheet.row("vitq", kVersion);
   sheet.row("oneDNN", onednn_version());
   sheet.row("ISA", effective_isa());
+  sheet.row("kernels", kernels().name);
   sheet.row("CPU", one_line(cpu_name()));
   sheet.row("threads", available_threads());
   sheet.row("waiting", wait_policy());

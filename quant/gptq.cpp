@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "engine/error.h"
-#include "engine/kernels/simd.h"
+#include "engine/kernels/search.h"
 #include "engine/threads.h"
 #include "quant/lloyd_max.h"
 
@@ -16,11 +16,8 @@ namespace vitq {
 
 namespace {
 
-using simd::Floats;
-using simd::Ints;
-using simd::kLanes;
-
 constexpr double kDamping = 0.01;
+using rows::kPlanes;
 
 // H = C C^T with the columns in `order`, so that d H d^T is the sum over i of (sum over j >= i of C[j, i] d[j])^2.
 // Rounding from the last column to the first, each new d[i] can make its own term small and changes none before it.
@@ -29,9 +26,6 @@ struct Triangle {
   std::vector<std::int64_t> order;  // rising H_cc: the largest is last, and is rounded first
   std::vector<float> below;         // C[j, i] / C[i, i] for j > i, column after column
   std::vector<float> weight;        // C[i, i]^2
-
-  // Column i of `below`: the elements of rows i + 1 and on.
-  [[nodiscard]] const float* column(std::int64_t i) const { return below.data() + i * (size - 1) - i * (i - 1) / 2; }
 };
 
 std::vector<std::int64_t> rising(std::span<const double> moments, std::int64_t size) {
@@ -65,14 +59,6 @@ Triangle factorise(std::span<const double> moments, std::int64_t size) {
   return result;
 }
 
-// So many roundings go on side by side, each a row with one of its grids: as many sums as the registers hold.
-constexpr int kVectors = 4;
-constexpr int kWidth = kVectors * kLanes;
-
-struct Roundings {
-  std::array<Floats, kVectors> scale, inverse, lowest, highest, error;
-};
-
 // What a code may be: a level, or where there are none any whole number.
 struct Levels {
   std::vector<float> at;
@@ -85,60 +71,17 @@ Levels levels_of(std::span<const std::int8_t> codes) {
   return levels;
 }
 
-[[gnu::always_inline]] inline void round_to_levels(const Levels& levels, Floats& x) {
-  Floats nearest = levels.at[0] - Floats{};
-  for (std::size_t k = 0; k < levels.border.size(); ++k) {
-    nearest = x > levels.border[k] ? levels.at[k + 1] - Floats{} : nearest;
-  }
-  x = nearest;
-}
-
-// values: [size, kWidth], the weights in the triangle's order; replaced by weight - code * scale.
-// codes: the same shape, or null.
-[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] void round_to_nearest_planes(
-    const Triangle& triangle, const Levels& levels, float* values, Roundings& all, std::int8_t* codes) {
-  for (Floats& error : all.error) error = Floats{};
-  for (std::int64_t i = triangle.size - 1; i >= 0; --i) {
-    std::array<Floats, kVectors> target{};
-    for (int v = 0; v < kVectors; ++v) simd::load(values + i * kWidth + v * kLanes, target[v]);
-    const float* below = triangle.column(i);
-    const float* before = values + (i + 1) * kWidth;
-    for (std::int64_t j = 0; j < triangle.size - i - 1; ++j) {
-      for (int v = 0; v < kVectors; ++v) {
-        Floats difference;
-        simd::load(before + j * kWidth + v * kLanes, difference);
-        target[v] += difference * below[j];
-      }
-    }
-    for (int v = 0; v < kVectors; ++v) {
-      Floats x = target[v] * all.inverse[v];
-      x = x > all.lowest[v] ? x : all.lowest[v];
-      x = x < all.highest[v] ? x : all.highest[v];
-      if (!levels.at.empty()) round_to_levels(levels, x);
-      Ints code;
-      simd::round(x, code);
-      if (codes != nullptr) simd::store_bytes(code, codes + i * kWidth + v * kLanes);
-      const Floats value = __builtin_convertvector(code, Floats) * all.scale[v];
-      const Floats left = target[v] - value;
-      all.error[v] += left * left * triangle.weight[i];
-      Floats weight;
-      simd::load(values + i * kWidth + v * kLanes, weight);
-      weight -= value;
-      simd::store(weight, values + i * kWidth + v * kLanes);
-    }
-  }
-}
-
 // One row of weights on one grid.
 struct Rounding {
   std::int64_t row = 0;
   UniformGrid grid;
 };
 
-// One thread's memory: [size, kWidth].
+// One thread's memory: [size, kPlanes], and the grids of the roundings that go on side by side.
 struct Scratch {
   std::vector<float> values;
   std::vector<std::int8_t> codes;
+  std::array<float, kPlanes> scale, inverse, lowest, highest, error;
 };
 
 // What all roundings of a layer share.
@@ -148,28 +91,38 @@ struct Problem {
   Levels levels;
 };
 
-// At most kWidth roundings at once. Writes the error of each; codes [rows, inputs], if any, receives its codes.
+// At most kPlanes roundings at once. Writes the error of each; codes [rows, inputs], if any, receives its codes.
 void round_rows(const Problem& problem, std::span<const Rounding> roundings, Scratch& scratch, float* errors,
                 std::int8_t* codes) {
   const auto& [weight, triangle, levels] = problem;
   const std::int64_t size = triangle.size;
-  Roundings all{};
-  for (std::int64_t lane = 0; lane < kWidth; ++lane) {
+  for (std::int64_t lane = 0; lane < kPlanes; ++lane) {
     // Lanes without a rounding of their own repeat the last.
     const auto& [row, grid] = roundings[std::min(lane, std::ssize(roundings) - 1)];
-    for (std::int64_t i = 0; i < size; ++i) scratch.values[i * kWidth + lane] = weight[row * size + triangle.order[i]];
-    all.scale[lane / kLanes][lane % kLanes] = grid.scale;
-    all.inverse[lane / kLanes][lane % kLanes] = 1.0F / grid.scale;
-    all.lowest[lane / kLanes][lane % kLanes] = static_cast<float>(grid.lowest);
-    all.highest[lane / kLanes][lane % kLanes] = static_cast<float>(grid.highest);
+    for (std::int64_t i = 0; i < size; ++i) scratch.values[i * kPlanes + lane] = weight[row * size + triangle.order[i]];
+    scratch.scale[lane] = grid.scale;
+    scratch.inverse[lane] = 1.0F / grid.scale;
+    scratch.lowest[lane] = static_cast<float>(grid.lowest);
+    scratch.highest[lane] = static_cast<float>(grid.highest);
   }
-  round_to_nearest_planes(triangle, levels, scratch.values.data(), all,
-                          codes != nullptr ? scratch.codes.data() : nullptr);
+  round_to_nearest_planes({.size = size,
+                           .below = triangle.below.data(),
+                           .weight = triangle.weight.data(),
+                           .levels = levels.at.empty() ? nullptr : levels.at.data(),
+                           .borders = levels.border.data(),
+                           .level_count = std::ssize(levels.at),
+                           .scale = scratch.scale.data(),
+                           .inverse = scratch.inverse.data(),
+                           .lowest = scratch.lowest.data(),
+                           .highest = scratch.highest.data(),
+                           .values = scratch.values.data(),
+                           .error = scratch.error.data(),
+                           .codes = codes != nullptr ? scratch.codes.data() : nullptr});
   for (std::int64_t lane = 0; lane < std::ssize(roundings); ++lane) {
-    errors[lane] = all.error[lane / kLanes][lane % kLanes];
+    errors[lane] = scratch.error[lane];
     if (codes == nullptr) continue;
     std::int8_t* row = codes + roundings[lane].row * size;
-    for (std::int64_t i = 0; i < size; ++i) row[triangle.order[i]] = scratch.codes[i * kWidth + lane];
+    for (std::int64_t i = 0; i < size; ++i) row[triangle.order[i]] = scratch.codes[i * kPlanes + lane];
   }
 }
 
@@ -177,18 +130,18 @@ void round_rows(const Problem& problem, std::span<const Rounding> roundings, Scr
 std::vector<float> round_all(const Problem& problem, std::span<const Rounding> roundings, std::int8_t* codes) {
   const std::int64_t size = problem.triangle.size;
   std::vector<float> errors(roundings.size());
-  const std::int64_t chunks = (std::ssize(roundings) + kWidth - 1) / kWidth;
+  const std::int64_t chunks = (std::ssize(roundings) + kPlanes - 1) / kPlanes;
   const std::int64_t threads = std::min<std::int64_t>(current_threads(), chunks);
   std::vector<Scratch> scratch(threads);
   for (Scratch& own : scratch) {
-    own.values.resize(size * kWidth);
-    own.codes.resize(codes != nullptr ? size * kWidth : 0);
+    own.values.resize(size * kPlanes);
+    own.codes.resize(codes != nullptr ? size * kPlanes : 0);
   }
   parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t thread = begin; thread < end; ++thread) {
       for (std::int64_t chunk = thread; chunk < chunks; chunk += threads) {
-        const std::int64_t first = chunk * kWidth;
-        const auto part = roundings.subspan(first, std::min<std::int64_t>(kWidth, std::ssize(roundings) - first));
+        const std::int64_t first = chunk * kPlanes;
+        const auto part = roundings.subspan(first, std::min<std::int64_t>(kPlanes, std::ssize(roundings) - first));
         round_rows(problem, part, scratch[thread], &errors[first], codes);
       }
     }

@@ -4,60 +4,13 @@
 #include <cmath>
 
 #include "engine/error.h"
-#include "engine/kernels/simd.h"
+#include "engine/kernels/search.h"
 #include "engine/threads.h"
 #include "quant/uniform.h"
 
 namespace vitq {
 
 namespace {
-
-constexpr std::int64_t kRegisters = 4;
-
-// to[0, kVectors * 16) = sum over j of weight[indices[j]] * v[j, 0..kVectors * 16).
-template <int kVectors>
-[[gnu::always_inline]] inline void weighted_sum(const float* weight, const std::uint16_t* indices, std::int64_t tokens,
-                                                const float* v, std::int64_t stride, simd::Floats* sums) {
-  for (int n = 0; n < kVectors; ++n) sums[n] = simd::Floats{};
-  for (std::int64_t j = 0; j < tokens; ++j) {
-    const float w = weight[indices[j]];
-    for (int n = 0; n < kVectors; ++n) {
-      simd::Floats values;
-      simd::load(v + j * stride + n * simd::kLanes, values);
-      sums[n] += values * w;
-    }
-  }
-}
-
-// Squared error of one row of attention; weight is the table in float.
-[[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]] double row_error(
-    const float* weight, const std::uint16_t* indices, std::int64_t tokens, const float* v, std::int64_t stride,
-    const float* expected) {
-  float total = 0;  // of whole numbers up to 255 each: exact below 2^24, that is up to 65,793 tokens
-  for (std::int64_t j = 0; j < tokens; ++j) total += weight[indices[j]];
-  const float inverse = 1.0F / total;
-  simd::Floats squares{};
-  for (std::int64_t column = 0; column < stride;) {
-    simd::Floats sums[kRegisters];
-    const std::int64_t left = (stride - column) / simd::kLanes;
-    const std::int64_t width = left >= kRegisters ? kRegisters : (left >= 2 ? 2 : 1);
-    if (width == kRegisters) {
-      weighted_sum<kRegisters>(weight, indices, tokens, v + column, stride, sums);
-    } else if (width == 2) {
-      weighted_sum<2>(weight, indices, tokens, v + column, stride, sums);
-    } else {
-      weighted_sum<1>(weight, indices, tokens, v + column, stride, sums);
-    }
-    for (std::int64_t n = 0; n < width; ++n) {
-      simd::Floats difference;
-      simd::load(expected + column + n * simd::kLanes, difference);
-      difference -= sums[n] * inverse;
-      squares += difference * difference;
-    }
-    column += width * simd::kLanes;
-  }
-  return static_cast<double>(simd::sum(squares));
-}
 
 void check_sample(const AttentionSample& s) {
   check(s.heads > 0 && s.tokens > 0 && s.head_dim > 0 && s.score_stride >= s.tokens, "TanQ search: ", s.heads,
@@ -90,7 +43,7 @@ void take_row(const AttentionSample& s, std::int64_t row, std::uint16_t* indices
 }  // namespace
 
 AttentionProbe::AttentionProbe(const AttentionSample& sample, std::int64_t budget)
-    : tokens_(sample.tokens), padded_dim_((sample.head_dim + simd::kLanes - 1) / simd::kLanes * simd::kLanes) {
+    : tokens_(sample.tokens), padded_dim_((sample.head_dim + kVectorLanes - 1) / kVectorLanes * kVectorLanes) {
   check_sample(sample);
   check_finite(sample.v, "TanQ search: the values of attention");
   const std::int64_t all = sample.heads * tokens_;
@@ -119,9 +72,12 @@ double AttentionProbe::error(const SoftmaxTable& table) const {
   check(table.back() > 0, "TanQ search: the table gives 0 for e = 1, expected its largest level");
   double total = 0;
   for (std::int64_t r = 0; r < rows(); ++r) {
-    total +=
-        row_error(weight.data(), indices_.data() + r * tokens_, tokens_,
-                  v_.data() + head_of_row_[r] * tokens_ * padded_dim_, padded_dim_, outputs_.data() + r * padded_dim_);
+    total += attention_error({.table = weight.data(),
+                              .indices = indices_.data() + r * tokens_,
+                              .v = v_.data() + head_of_row_[r] * tokens_ * padded_dim_,
+                              .expected = outputs_.data() + r * padded_dim_,
+                              .tokens = tokens_,
+                              .stride = padded_dim_});
   }
   return power_ > 0 ? total / power_ : 0.0;
 }

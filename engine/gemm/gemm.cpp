@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/gemm/dnnl_shapes.h"
+#include "engine/gemm/isa_cap.h"
 #include "engine/gemm/packed_impl.h"
 
 namespace vitq {
@@ -136,7 +137,10 @@ struct Gemm::Impl {
 };
 
 Gemm::Gemm()
-    : clock_(std::make_unique<StepClock>()), impl_(translated("starting", [] { return std::make_unique<Impl>(); })) {}
+    : clock_(std::make_unique<StepClock>()), impl_(translated("starting", [] {
+        cap_onednn();
+        return std::make_unique<Impl>();
+      })) {}
 Gemm::~Gemm() = default;
 Gemm::Gemm(Gemm&&) noexcept = default;
 Gemm& Gemm::operator=(Gemm&&) noexcept = default;

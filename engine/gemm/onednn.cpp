@@ -3,7 +3,18 @@
 #include <dnnl.hpp>
 #include <map>
 
+#include "engine/gemm/isa_cap.h"
+
 namespace vitq {
+
+namespace {
+
+dnnl::cpu_isa effective() {
+  cap_onednn();
+  return dnnl::get_effective_cpu_isa();
+}
+
+}  // namespace
 
 std::string onednn_version() {
   const auto* version = dnnl::version();
@@ -27,7 +38,7 @@ std::string effective_isa() {
     {cpu_isa::avx2_vnni_2, "AVX2_VNNI_2"},
 #endif
   };
-  const cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const cpu_isa isa = effective();
   const auto name = kNames.find(isa);
   return name != kNames.end() ? name->second : "ISA_" + std::to_string(static_cast<int>(isa));
 }
@@ -37,7 +48,7 @@ namespace {
 // The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
 bool includes(dnnl::cpu_isa needed) {
   const auto bits = static_cast<int>(needed);
-  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+  return (static_cast<int>(effective()) & bits) == bits;
 }
 
 }  // namespace
@@ -46,7 +57,7 @@ bool f32_rows_are_independent() { return includes(dnnl::cpu_isa::avx512_core); }
 
 bool int8_saturates() {
   using dnnl::cpu_isa;
-  const cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const cpu_isa isa = effective();
   return isa == cpu_isa::sse41 || isa == cpu_isa::avx || isa == cpu_isa::avx2 || isa == cpu_isa::avx512_core;
 }
 

@@ -9,7 +9,7 @@ namespace vitq {
 std::string onednn_version();
 
 /// The widest instruction set oneDNN will use here, as it names it: "AVX512_CORE_VNNI". It follows the CPU and the
-/// environment variable ONEDNN_MAX_CPU_ISA.
+/// environment variables VITQ_ISA and ONEDNN_MAX_CPU_ISA.
 std::string effective_isa();
 
 /// True where a row of an f32 product has the same bits whatever rows stand beside it and however many threads work:

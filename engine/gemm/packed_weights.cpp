@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/gemm/dnnl_shapes.h"
+#include "engine/gemm/isa_cap.h"
 #include "engine/gemm/packed_impl.h"
 
 namespace vitq {
@@ -22,6 +23,7 @@ void pack(const void* from, const Types& types, std::int64_t outputs, std::int64
   using Tag = memory::format_tag;
   // The layout depends on inputs and outputs, not on the number of rows: any likely number will do to ask for it.
   constexpr std::int64_t kRows = 256;
+  cap_onednn();
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const bool is_biased = into.bias_shape != memory::desc();

@@ -4,22 +4,15 @@
 //
 // Everywhere: a code is round(clamp(value / scale + zero_point, least_code, most_code)), half to even, computed in
 // float as value * (1 / scale) + zero_point, and then code_book[code] where the encoding has one. Sums convert to float
-// as the hardware does it, rounded to 24 bits. A product that is added to rounds once where the CPU has FMA, else
-// twice.
+// as the hardware does it, rounded to 24 bits. A product that is added to is not rounded before (FMA).
 
 #include <cstdint>
 #include <span>
 
+#include "engine/kernels/arguments.h"
 #include "engine/tensor.h"
 
 namespace vitq {
-
-/// What a layer does to its result before it is stored.
-enum class Epilogue : std::uint8_t {
-  kNone,        ///< dst = x
-  kGelu,        ///< dst = x / 2 (1 + erf(x / sqrt 2)), the exact GELU; to u8 codes of what is 1.9e-4 off at most
-  kAccumulate,  ///< dst += x, the residual connection; f32 only
-};
 
 /// The real value of column c of a row of sums: sum * multiplier[c] + offset[c].
 struct PerColumn {

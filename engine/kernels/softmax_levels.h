@@ -5,23 +5,19 @@
 #include <span>
 #include <vector>
 
+#include "engine/kernels/arguments.h"
+
 namespace vitq {
 
 /// Entries of such a table; entry i is the level at e = i / (kSoftmaxTable - 1).
-inline constexpr std::int64_t kSoftmaxTable = 4096;
+inline constexpr std::int64_t kSoftmaxTable = rows::kLevelTable;
 
 /// A table made ready for softmax_codes. A table of few levels is a staircase, and x can be compared with the places of
 /// its steps: no exponential, no look-up, a third of the time (bench/kernels.cpp).
 class SoftmaxLevels {
  public:
-  /// One step: from x >= `from` on, the level is `rise` higher.
-  struct Step {
-    float from;
-    std::int32_t rise;
-  };
-
   /// The most steps that are faster than the table: those of 4 bits.
-  static constexpr std::int64_t kMostSteps = 15;
+  static constexpr std::int64_t kMostSteps = rows::kSteps;
 
   /// Evenly spaced: round(255 e), without a table.
   SoftmaxLevels() = default;
@@ -34,11 +30,11 @@ class SoftmaxLevels {
 
   /// table[round(4095 exp(x))] = table[0] + the rises of all steps with from <= x. kMostSteps of them, the last ones
   /// perhaps out of reach; none where the table has more.
-  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
+  [[nodiscard]] const std::vector<rows::Step>& steps() const { return steps_; }
 
  private:
   std::vector<std::uint8_t> table_;
-  std::vector<Step> steps_;
+  std::vector<rows::Step> steps_;
 };
 
 }  // namespace vitq

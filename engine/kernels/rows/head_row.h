@@ -2,11 +2,13 @@
 
 #include <cstdint>
 
-namespace vitq {
+#include "engine/kernels/arguments.h"
+
+namespace vitq::rows {
+namespace {
 
 /// A row of a matrix whose rows are counted over [groups, heads, tokens], and the next one: divisions for each of
-/// Swin's rows would take as long as its exponentials. After the last group the first comes again. Only row kernels
-/// include this file.
+/// Swin's rows would take as long as its exponentials. After the last group the first comes again.
 class HeadRow {
  public:
   [[gnu::always_inline]] HeadRow(std::int64_t row, std::int64_t groups, std::int64_t heads, std::int64_t tokens)
@@ -33,4 +35,15 @@ class HeadRow {
   std::int64_t groups_, heads_, tokens_, group_, head_, token_;
 };
 
-}  // namespace vitq
+[[gnu::always_inline]] inline HeadRow row_of(const Heads& all, std::int64_t i) {
+  return {all.first_row + i, all.groups, all.heads, all.tokens};
+}
+
+/// Where it lies, in elements.
+[[gnu::always_inline]] inline std::int64_t place_of(const Heads& all, const HeadRow& row) {
+  const std::int64_t token = row.group() * all.tokens + row.token();
+  return (all.to == nullptr ? token : all.to[token]) * all.stride + row.head() * all.head_dim;
+}
+
+}  // namespace
+}  // namespace vitq::rows

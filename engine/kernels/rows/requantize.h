@@ -1,0 +1,61 @@
+#pragma once
+// engine/kernels/requantize.h, row by row.
+
+#include "engine/kernels/rows/codes.h"
+
+namespace vitq::rows {
+namespace {
+
+template <Epilogue kEpilogue>
+[[gnu::always_inline]] inline void row_to_floats(const std::int32_t* sums, const Requantize& all, float* dst) {
+  simd::for_vectors(all.columns, [&](std::int64_t c, auto lanes) {
+    simd::Floats x = values_of(sums + c, all.multiplier + c, all.offset + c, lanes);
+    if constexpr (kEpilogue == Epilogue::kGelu) x = simd::gelu(x);
+    if constexpr (kEpilogue == Epilogue::kAccumulate) x += simd::load(dst + c, lanes);
+    simd::store(x, dst + c, lanes);
+  });
+}
+
+void sums_to_floats(const Requantize& all, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int32_t* sums = all.sums + i * all.sums_stride;
+    float* dst = static_cast<float*>(all.dst) + i * all.dst_stride;
+    if (all.epilogue == Epilogue::kNone) row_to_floats<Epilogue::kNone>(sums, all, dst);
+    if (all.epilogue == Epilogue::kGelu) row_to_floats<Epilogue::kGelu>(sums, all, dst);
+    if (all.epilogue == Epilogue::kAccumulate) row_to_floats<Epilogue::kAccumulate>(sums, all, dst);
+  }
+}
+
+void sums_to_codes(const Requantize& all, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int32_t* sums = all.sums + i * all.sums_stride;
+    std::uint8_t* dst = static_cast<std::uint8_t*>(all.dst) + i * all.dst_stride;
+    if (all.epilogue == Epilogue::kGelu) {
+      row_to_codes<Epilogue::kGelu>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
+    } else {
+      row_to_codes<Epilogue::kNone>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
+    }
+  }
+}
+
+void quantize(const Quantize& all, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* src = all.src + i * all.src_stride;
+    std::uint8_t* dst = static_cast<std::uint8_t*>(all.dst) + i * all.dst_stride;
+    simd::for_vectors(all.columns, [&](std::int64_t c, auto lanes) {
+      store_codes(simd::load(src + c, lanes), all.codes, dst + c, lanes);
+    });
+  }
+}
+
+void round_to_bf16(const Quantize& all, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* src = all.src + i * all.src_stride;
+    std::uint16_t* dst = static_cast<std::uint16_t*>(all.dst) + i * all.dst_stride;
+    simd::for_vectors(
+        all.columns, [&](std::int64_t c, auto lanes) { simd::store_bf16(simd::load(src + c, lanes), dst + c, lanes); });
+  }
+}
+
+}  // namespace
+}  // namespace vitq::rows
