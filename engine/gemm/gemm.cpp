@@ -157,6 +157,12 @@ std::size_t Gemm::primitives() const {
   return count;
 }
 
+std::size_t Gemm::scratch_bytes() const {
+  std::size_t most = impl_->whole.scratch.size();
+  for (const Lane& lane : impl_->lanes) most = std::max(most, lane.scratch.size());
+  return most;
+}
+
 Tensor Gemm::block(int lane_index, std::int64_t rows, std::int64_t columns, const Encoding& means) {
   Lane& lane = impl_->lane(lane_index);
   const std::size_t size = static_cast<std::size_t>(rows * columns) * size_of(means.dtype);

@@ -64,6 +64,8 @@ class Gemm {
   static constexpr std::size_t kMostPrimitives = 256;
   /// Primitives kept in all lanes together.
   [[nodiscard]] std::size_t primitives() const;
+  /// Bytes of oneDNN's own scratch in the lane that needs most of it.
+  [[nodiscard]] std::size_t scratch_bytes() const;
 
  private:
   struct Impl;

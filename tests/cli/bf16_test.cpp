@@ -54,6 +54,23 @@ TEST_CASE("bf16 is refused where the CPU does not multiply it, with its instruct
   }
 }
 
+TEST_CASE(
+    "VITQ_ISA holds the kernels and oneDNN, whatever the case of its letters, and is refused where it is unknown") {
+  const Workplace here;
+  const auto info = [&](const std::string& limit, const std::string& onednn) {
+    return here.accepts({"info"}, {.environment = {{"VITQ_ISA", limit}, {"ONEDNN_MAX_CPU_ISA", onednn}}});
+  };
+  const std::string held = info("sse4", "DEFAULT");
+  CHECK(held.find("kernels         sse4") != std::string::npos);
+  CHECK(held.find("ISA             SSE41") != std::string::npos);
+  CHECK(info("SSE4", "DEFAULT") == held);
+  const std::string both = info("amx", "SSE41");  // the lower of the two holds for oneDNN
+  CHECK(both.find("ISA             SSE41") != std::string::npos);
+  const Setting unknown{.environment = {{"VITQ_ISA", "avx3"}}};
+  here.refuses({"info"}, 1, {"VITQ_ISA is \"avx3\"", "expected one of sse4, avx2, avx512"}, unknown);
+  here.refuses({"run", here.picture()}, 1, {"VITQ_ISA is \"avx3\""}, unknown);
+}
+
 TEST_CASE("bf16 of an artifact is refused") {
   const Workplace here;
   const std::string artifact = here.quantized("small.w8a8.safetensors");
