@@ -13,6 +13,7 @@
 #include "vitq/version.h"
 #include "vitq/vitq.h"
 
+// NOLINTBEGIN(readability-identifier-naming): names are those of C
 struct vitq_model {
   std::shared_ptr<const vitq::Model> model;
 };
@@ -123,8 +124,7 @@ vitq_status vitq_model_open_bytes(const void* bytes, size_t size, const char* na
     vitq_model*& out = given(model, "model");
     check(bytes != nullptr, "bytes is NULL");
     const std::span file(static_cast<const std::byte*>(bytes), size);
-    out = std::make_unique<vitq_model>(
-              vitq_model{vitq::Model::open(file, &given(name, "name"), options_of(flags))})
+    out = std::make_unique<vitq_model>(vitq_model{vitq::Model::open(file, &given(name, "name"), options_of(flags))})
               .release();
   });
 }
@@ -137,9 +137,7 @@ const char* vitq_model_precision(const vitq_model* model) {
   return model == nullptr ? "" : model->model->precision().c_str();
 }
 
-int64_t vitq_model_image_height(const vitq_model* model) {
-  return model == nullptr ? 0 : model->model->image_height();
-}
+int64_t vitq_model_image_height(const vitq_model* model) { return model == nullptr ? 0 : model->model->image_height(); }
 
 int64_t vitq_model_image_width(const vitq_model* model) { return model == nullptr ? 0 : model->model->image_width(); }
 
@@ -174,8 +172,7 @@ vitq_status vitq_model_top(const vitq_model* model, const float* logits, size_t 
 vitq_status vitq_session_create(const vitq_model* model, int32_t threads, vitq_session** session) {
   return status_of([&] {
     vitq_session*& out = given(session, "session");
-    out = std::make_unique<vitq_session>(
-              vitq_session{vitq::Session(given(model, "model").model, {.threads = threads})})
+    out = std::make_unique<vitq_session>(vitq_session{vitq::Session(given(model, "model").model, {.threads = threads})})
               .release();
   });
 }
@@ -246,3 +243,4 @@ vitq_status vitq_quantize(const char* model, const vitq_view* pictures, size_t c
 }
 
 }  // extern "C"
+// NOLINTEND(readability-identifier-naming)

@@ -108,6 +108,7 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
   check_preprocessing(how, *model);
   const int threads = granted_threads(options.threads > 0 ? options.threads : available_threads());
   impl_ = translated_memory([&] {
+    // NOLINTNEXTLINE(modernize-make-unique): an aggregate by the names of its members
     return std::unique_ptr<Impl>(new Impl{.model = std::move(model), .threads = threads, .preprocessing = how});
   });
 }

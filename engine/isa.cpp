@@ -70,13 +70,13 @@ std::string_view name_of(Isa isa) {
 }
 
 Isa cpu_isa() {
-  static const Isa found = detected();
-  return found;
+  static const Isa kFound = detected();
+  return kFound;
 }
 
 std::optional<Isa> isa_limit() {
-  static const std::optional<Isa> limit = parsed(std::getenv("VITQ_ISA"));
-  return limit;
+  static const std::optional<Isa> kLimit = parsed(std::getenv("VITQ_ISA"));
+  return kLimit;
 }
 
 Isa isa() { return std::min(cpu_isa(), isa_limit().value_or(cpu_isa())); }

@@ -95,13 +95,13 @@ void check_options(const QuantizeOptions& options, const std::vector<std::string
   for (const int bits : {options.weight_bits, options.activation_bits, options.edge_bits}) {
     check(bits >= 3 && bits <= 8, "bits are ", bits, ", expected 3 to 8");
   }
-  check_entries("keep-float", options.keep_float, sites);
-  check_entries("code-books", options.code_books, sites);
+  check_entries("keep_float", options.keep_float, sites);
+  check_entries("code_books", options.code_books, sites);
   for (const std::string& entry : options.code_books) {
     const bool possible = std::ranges::any_of(sites, [&](const std::string& site) {
       return (kind_of(site) == "fc2" || kind_of(site) == "proj") && holds({entry}, site);
     });
-    check(possible, "code-books: ", entry, " is fed by no GELU and no attention; expected fc2, proj or one such layer");
+    check(possible, "code_books: ", entry, " is fed by no GELU and no attention; expected fc2, proj or one such layer");
   }
 }
 

@@ -12,6 +12,7 @@
  * would have written to is untouched or, of arrays of results, undefined.
  */
 
+/* NOLINTBEGIN: this is C */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -135,4 +136,5 @@ VITQ_SHOWN vitq_status vitq_quantize(const char* model, const vitq_view* picture
 }
 #endif
 
+/* NOLINTEND */
 #endif

@@ -195,8 +195,8 @@ TEST_CASE("quantize refuses what it cannot work with and leaves nothing behind")
   refuses({"--out", out, "--count", "9"}, {"found 8 pictures, expected at least 9"});
   refuses({"--out", here("nowhere/x"), "--count", "8"}, {"nowhere", "mkdir -p"});
   refuses({"--out", out, "--count", "8", "--keep-float", "blocks.0.attn.prj"}, {"blocks.0.attn.prj", "expected"});
-  refuses({"--out", out, "--count", "8", "--code-books", "fc3"}, {"code-books: no site 'fc3'", "expected"});
-  refuses({"--out", out, "--count", "8", "--code-books", "qkv"}, {"code-books: qkv", "expected fc2, proj"});
+  refuses({"--out", out, "--count", "8", "--code-books", "fc3"}, {"code_books: no site 'fc3'", "expected"});
+  refuses({"--out", out, "--count", "8", "--code-books", "qkv"}, {"code_books: qkv", "expected fc2, proj"});
   refuses({"--out", out, "--count", "8", "--max-mb", "0.01"}, {"may have 10000 bytes, expected at least"});
   refuses({"--out", out, "--count", "8", "--model", here("missing.safetensors")}, {"missing.safetensors"});
   here.refuses({"quantize", "--model", here.model(), "--images", here("missing.jpg"), "--out", out, "--count", "1"}, 1,
