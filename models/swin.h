@@ -35,13 +35,13 @@ class Swin final : public Backbone {
     std::vector<std::int32_t> rolled;  // the same with the shift
   };
   struct WindowBlock {
-    std::size_t level;
-    bool shifted;
+    std::size_t level = 0;
+    bool shifted = false;
     Block block;
     std::vector<float> bias;  // [heads, window^2, padded window^2]
   };
   struct Merging {
-    std::size_t level;  // behind it
+    std::size_t level = 0;  // behind it
     Norm norm;
     Layer reduction;
   };

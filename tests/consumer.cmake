@@ -5,6 +5,7 @@ set(prefix ${CMAKE_CURRENT_BINARY_DIR}/consumer-prefix)
 set(build ${CMAKE_CURRENT_BINARY_DIR}/consumer-build)
 set(model ${PROJECT_SOURCE_DIR}/weights/builtin/vit_cifar10.w8a8.safetensors)
 set(picture ${PROJECT_SOURCE_DIR}/examples/airplane.png)
+separate_arguments(flags UNIX_COMMAND "${CMAKE_CXX_FLAGS}")
 
 add_test(NAME consumer/clean COMMAND ${CMAKE_COMMAND} -E rm -rf ${prefix} ${build})
 add_test(NAME consumer/install COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --prefix ${prefix})
@@ -17,7 +18,7 @@ add_test(NAME consumer/cmake
                  --test-command ${CMAKE_CTEST_COMMAND} --output-on-failure)
 add_test(NAME consumer/pkg_config
          COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/consumer/pkg_config.sh ${prefix} ${CMAKE_INSTALL_LIBDIR} ${model} ${picture}
-                 ${CMAKE_CXX_COMPILER} ${CMAKE_CXX_FLAGS})
+                 ${CMAKE_CXX_COMPILER} ${flags})
 # What a stranger can link to, and include, is what include/vitq states.
 add_test(NAME consumer/shows_only_what_is_public
          COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/consumer/shown.sh ${prefix} ${CMAKE_INSTALL_LIBDIR} ${PROJECT_SOURCE_DIR})
