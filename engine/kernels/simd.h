@@ -2,8 +2,7 @@
 // Sixteen floats at a time, in GCC's and Clang's vector types: the compiler lowers them to whatever the unit is
 // compiled for (one AVX-512 register, two AVX, four SSE). Every instruction set computes the same bits: sums are kept
 // in sixteen lanes and folded in one fixed order, a product that is added to is rounded once where fma() says so and
-// nowhere else
-// (-ffp-contract=off), and x86-64-v2, which has no such instruction, computes it from doubles.
+// nowhere else, and x86-64-v2, which has no such instruction, computes it from doubles.
 //
 // Only the loops in rows/ include this file. They are compiled once for each instruction set, and the linker keeps one
 // of several inline functions of the same name, whichever it likes: so all that stands here and there has internal
@@ -99,13 +98,9 @@ template <class To, class From>
 
 #elif defined(__FMA__)
 
-[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
-  // Halves by shuffles: through memory (memcpy) GCC 12 would really send them, at half the speed.
-  const auto low = [](Floats x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7); };
-  const auto high = [](Floats x) { return __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); };
-  return __builtin_shufflevector(_mm256_fmadd_ps(low(a), low(b), low(c)), _mm256_fmadd_ps(high(a), high(b), high(c)), 0,
-                                 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-}
+// The unit for x86-64-v3 contracts (CMakeLists.txt): two halves by intrinsics GCC 12 would send through memory, at half
+// the speed. That nothing else becomes one, tests/kernel_isa_test.cpp says.
+[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) { return a * b + c; }
 
 #else
 
