@@ -6,7 +6,7 @@
 //
 // Only the loops in rows/ include this file. They are compiled once for each instruction set, and the linker keeps one
 // of several inline functions of the same name, whichever it likes: so all that stands here and there has internal
-// linkage, and none of it calls an inline function of the standard library (tests/kernel_symbols.cmake looks).
+// linkage, and none of it calls an inline function of the standard library (tests/kernel_symbols.sh looks).
 
 #include <immintrin.h>
 
