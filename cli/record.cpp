@@ -6,6 +6,7 @@
 #include "cli/version.h"
 #include "engine/cpu.h"
 #include "engine/gemm/onednn.h"
+#include "engine/kernels/dispatch.h"
 
 namespace vitq {
 namespace {
@@ -40,6 +41,7 @@ void add_system(Record& record) {
   record["version"] = kVersion;
   record["onednn"] = onednn_version();
   record["isa"] = effective_isa();
+  record["kernels"] = kernels().name;
   record["cpu"] = cpu_name();
 }
 

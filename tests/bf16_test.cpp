@@ -15,6 +15,7 @@
 #include "engine/kernels/softmax.h"
 #include "engine/layers/linear.h"
 #include "engine/threads.h"
+#include "tests/kernel_tables.h"
 #include "tests/random.h"
 
 using namespace vitq;
@@ -56,6 +57,7 @@ double allowed(double x) { return 0x1p-8 * std::fabs(x) + 2e-5; }
 }  // namespace
 
 TEST_CASE("bf16 is the nearest one, ties to even, for every upper half with the lower halves where that turns") {
+  const test::EachKernelTable each;
   std::vector<float> values;
   for (std::uint32_t upper = 0; upper <= 0xffff; ++upper) {
     for (const std::uint32_t lower : {0U, 1U, 0x7fffU, 0x8000U, 0x8001U, 0xffffU}) {
@@ -74,6 +76,7 @@ TEST_CASE("bf16 is the nearest one, ties to even, for every upper half with the 
 }
 
 TEST_CASE("bf16 of special values, by their bits") {
+  const test::EachKernelTable each;
   const float inf = std::numeric_limits<float>::infinity();
   const auto halves = converted({0.0F, -0.0F, 1.0F, 1.00390625F, 1.01171875F, -1.00390625F, inf, -inf,
                                  std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min(), 0x1p-133F,
@@ -85,6 +88,7 @@ TEST_CASE("bf16 of special values, by their bits") {
 }
 
 TEST_CASE("conversion to bf16 reads and writes strided rows of any width") {
+  const test::EachKernelTable each;
   for (const std::int64_t columns : {1, 15, 16, 17, 100}) {
     constexpr std::int64_t kRows = 40;
     const std::int64_t stride = columns + 3;
@@ -101,6 +105,7 @@ TEST_CASE("conversion to bf16 reads and writes strided rows of any width") {
 }
 
 TEST_CASE("layer_norm to bf16 is that to f32, rounded") {
+  const test::EachKernelTable each;
   for (const std::int64_t dim : {1, 7, 16, 17, 96, 384, 1000}) {
     constexpr std::int64_t kRows = 37;
     auto src = random_floats(kRows * dim, 1, -3, 5);
@@ -117,6 +122,7 @@ TEST_CASE("layer_norm to bf16 is that to f32, rounded") {
 }
 
 TEST_CASE("gelu to bf16 is that in place, rounded") {
+  const test::EachKernelTable each;
   for (const std::int64_t columns : {1, 15, 16, 17, 1000}) {
     constexpr std::int64_t kRows = 11;
     auto x = random_floats(kRows * columns, 1, -8, 8);
@@ -131,6 +137,7 @@ TEST_CASE("gelu to bf16 is that in place, rounded") {
 }
 
 TEST_CASE("softmax_bf16 is softmax, rounded, and its padding is zero") {
+  const test::EachKernelTable each;
   for (const std::int64_t columns : {1, 5, 16, 17, 32, 49, 197}) {
     constexpr std::int64_t kGroups = 4;
     constexpr std::int64_t kHeads = 3;

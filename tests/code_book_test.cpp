@@ -8,6 +8,7 @@
 
 #include "engine/encoding.h"
 #include "engine/error.h"
+#include "tests/kernel_tables.h"
 #include "tests/random_codes.h"
 
 using namespace vitq;
@@ -80,6 +81,7 @@ TEST_CASE("code book: levels that do not ascend, none and too many are refused")
 }
 
 TEST_CASE("code book: a look-up of any length and alignment, by a book of any content") {
+  const test::EachKernelTable each;
   auto book = random_codes<std::uint8_t>(256, 3, 0, 255);  // the ends come often: not what a scalar loop would mask
   for (int i = 0; i < 256; i += 3) book[i] = static_cast<std::uint8_t>(255 - i);
   for (const std::int64_t count : {0, 1, 15, 63, 64, 65, 127, 128, 200, 256, 1536, 1537}) {

@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "engine/threads.h"
 #include "quant/lloyd_max.h"
+#include "tests/kernel_tables.h"
 #include "tests/random.h"
 
 using namespace vitq;
@@ -122,6 +123,7 @@ double total_error(const RowCodes& codes, std::span<const float> weight, const M
 }  // namespace
 
 TEST_CASE("gptq: the codes are those of the published algorithm, with the best of the ranges") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kRows = 9;
   for (const std::int64_t size : {1, 2, 17, 40}) {
     const Matrix moments = correlated_moments(size, size);
@@ -170,6 +172,7 @@ TEST_CASE("gptq: less output error than the nearest codes, and the same where in
 }
 
 TEST_CASE("gptq: with a code book every code is a level, and bell-shaped weights lose less than evenly spaced") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kRows = 70;
   constexpr std::int64_t kInputs = 48;
   std::vector<float> weight(kRows * kInputs);

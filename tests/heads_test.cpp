@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "tests/kernel_tables.h"
 #include "tests/random_codes.h"
 #include "tests/requantize_reference.h"
 
@@ -17,6 +18,7 @@ using test::random_codes;
 using test::Values;
 
 TEST_CASE("split_heads puts every column where its head is, in its own scale, and zeroes the padding") {
+  const test::EachKernelTable each;
   for (const std::int64_t head_dim : {8, 32, 33}) {
     constexpr std::int64_t kGroups = 3;
     constexpr std::int64_t kHeads = 2;
@@ -53,6 +55,7 @@ TEST_CASE("split_heads puts every column where its head is, in its own scale, an
 }
 
 TEST_CASE("merge_heads divides by the row sums and joins the heads") {
+  const test::EachKernelTable each;
   for (const std::int64_t head_dim : {16, 24, 64}) {
     constexpr std::int64_t kGroups = 2;
     constexpr std::int64_t kHeads = 3;
@@ -105,6 +108,7 @@ TEST_CASE("merge_heads divides by the row sums and joins the heads") {
 }
 
 TEST_CASE("split_heads copies bf16 values and clears the padding") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kGroups = 3;
   constexpr std::int64_t kHeads = 2;
   constexpr std::int64_t kTokens = 5;
@@ -139,6 +143,7 @@ TEST_CASE("split_heads copies bf16 values and clears the padding") {
 }
 
 TEST_CASE("merge_heads with a code book: as without, then looked up") {
+  const test::EachKernelTable each;
   for (const std::int64_t head_dim : {1, 7, 16, 24, 33, 64}) {
     CAPTURE(head_dim);
     constexpr std::int64_t kGroups = 2;

@@ -1,198 +1,414 @@
-// The row kernels as compiled for one instruction set against those for another: the same bits, of ordinary values and
-// of those that are not, for every length of the last vector. Whether they are right, each kernel's own test says,
-// which runs once for each VITQ_ISA (CMakeLists.txt).
+// The tables of kernels, side by side: every loop, compiled for every instruction set that this CPU has, must write the
+// same bits as the one for x86-64-v2.
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <functional>
 #include <limits>
+#include <string>
+#include <thread>
 #include <vector>
 
+#include "engine/error.h"
+#include "engine/isa.h"
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/gelu.h"
 #include "engine/kernels/heads.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
+#include "engine/kernels/search.h"
 #include "engine/kernels/softmax.h"
 #include "tests/random.h"
 #include "tests/random_codes.h"
 
 using namespace vitq;
+using test::random_codes;
+using test::random_floats;
 
 namespace {
 
-constexpr std::int64_t kRows = 5;
-constexpr std::int64_t kColumns[] = {1, 15, 16, 17, 31, 49, 64, 197};
-constexpr Encoding kU8{.dtype = DType::kU8, .scale = 0.04F, .zero_point = 61};
-constexpr Encoding kU4{.dtype = DType::kU8, .scale = 0.4F, .zero_point = 6, .bits = 4};
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr Encoding kSums{.dtype = DType::kS32};
 
-// Random values; with `strange`, some that are no numbers, too large, too small, or half-way between two codes.
-std::vector<float> values(std::int64_t count, unsigned seed, bool strange) {
-  auto result = test::random_floats(count, seed, -6, 6);
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const float odd[] = {kNan, kInfinity, -kInfinity, 0.0F, -0.0F, 1e-42F, -1e-42F, 3e38F, 1e-30F, 0.02F, 0.06F, -90.0F};
-  for (std::int64_t i = 0; strange && i < count; i += 3) result[i] = odd[i / 3 % std::size(odd)];
-  return result;
-}
+// Lengths around one, two and four vectors, and those of models.
+constexpr std::int64_t kLengths[] = {1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 197, 577, 1536};
 
-// What `write` writes into `bytes` bytes is the same with every table.
-void check_same(std::size_t bytes, const std::function<void(void*)>& write) {
-  std::vector<std::vector<std::uint8_t>> written;
-  for (const KernelTable* table : available_kernels()) {
+// What a kernel wrote, as bytes. A NaN is a NaN: which of its operands' bits an instruction keeps is not said anywhere.
+class Written {
+ public:
+  void add(const std::vector<float>& values) {
+    for (float value : values) {
+      if (std::isnan(value)) value = kNaN;
+      append(&value, sizeof(value));
+    }
+  }
+  void add_bf16(const std::vector<std::uint16_t>& values) {
+    for (std::uint16_t value : values) {
+      if ((value & 0x7fff) > 0x7f80) value = 0x7fc0;
+      append(&value, sizeof(value));
+    }
+  }
+  template <class T>
+  void add(const std::vector<T>& values) {
+    append(values.data(), values.size() * sizeof(T));
+  }
+  bool operator==(const Written&) const = default;
+
+ private:
+  void append(const void* from, std::size_t size) {
+    const auto* bytes = static_cast<const char*>(from);
+    bytes_.insert(bytes_.end(), bytes, bytes + size);
+  }
+  std::vector<char> bytes_;
+};
+
+// write(Written&) with every table; all must have written what the first did.
+template <class Write>
+void check_all(const std::string& what, const Write& write) {
+  Written expected;
+  const auto tables = available_kernels();
+  for (const KernelTable* table : tables) {
     const KernelScope scope(*table);
-    written.emplace_back(bytes + 64, std::uint8_t{0});
-    write(written.back().data());
-    CAPTURE(table->name);
-    CHECK(written.back() == written.front());
+    Written written;
+    write(written);
+    if (table == tables.front()) {
+      expected = written;
+      CHECK(expected != Written{});
+    } else {
+      INFO(what, ": ", table->name, " against ", tables.front()->name);
+      CHECK((written == expected));
+    }
   }
 }
 
-// A NaN has many forms, and which of them a CPU makes is its own affair.
-void as_numbers(void* floats, std::int64_t count) {
-  auto* value = static_cast<float*>(floats);
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (value[i] != value[i]) value[i] = std::numeric_limits<float>::quiet_NaN();
+// Numbers of all sizes, and every kind of one that is none.
+std::vector<float> odd_floats(std::int64_t count, std::uint64_t seed) {
+  constexpr float kOdd[] = {0.0F,   -0.0F, 1e-45F, -1e-39F, 1e-38F,    3e38F,      -3e38F, 87.5F, -87.0F,
+                            -88.0F, 3.9F,  5.6F,   -5.6F,   kInfinity, -kInfinity, kNaN,   0.5F,  2.5F};
+  auto values = random_floats(count, seed, -9, 9);
+  for (std::int64_t i = static_cast<std::int64_t>(seed % 5); i < count; i += 5) {
+    values[i] = kOdd[(i / 5 + seed) % std::size(kOdd)];
   }
+  return values;
 }
+
+Tensor matrix(std::vector<float>& values, std::int64_t rows) {
+  return {values.data(), {rows, std::ssize(values) / rows}};
+}
+
+constexpr Encoding kU8{.dtype = DType::kU8, .scale = 0.03F, .zero_point = 99};
+constexpr Encoding kU4{.dtype = DType::kU8, .scale = 0.4F, .zero_point = 6, .bits = 4};
 
 }  // namespace
 
-TEST_CASE("kernels for every instruction set: there are several to compare, and a scope chooses among them") {
-  const auto tables = available_kernels();
-  REQUIRE(!tables.empty());
-  for (const KernelTable* table : tables) {
-    const KernelScope scope(*table);
-    CHECK(&kernels() == table);
-  }
-  CHECK(&kernels() == tables.back());
-  MESSAGE("tables on this CPU: ", tables.size(), ", the widest ", tables.back()->name);
-}
-
-TEST_CASE("kernels for every instruction set: LayerNorm to floats, bf16 and codes") {
-  for (const std::int64_t columns : kColumns) {
-    CAPTURE(columns);
-    auto src = values(kRows * columns, 1, false);
-    const auto gamma = values(columns, 2, false);
-    const auto beta = values(columns, 3, false);
-    const Tensor from(src.data(), {kRows, columns});
-    check_same(kRows * columns * 4, [&](void* to) {
-      layer_norm(from, gamma, beta, 1e-6F, Tensor(to, {kRows, columns}));
-    });
-    check_same(kRows * columns * 2, [&](void* to) {
-      layer_norm(from, gamma, beta, 1e-6F, Tensor(to, {kRows, columns}, kBfloat16));
-    });
-    check_same(kRows * columns, [&](void* to) {
-      layer_norm_codes(from, gamma, beta, 1e-6F, Tensor(to, {kRows, columns}, kU8));
+TEST_CASE("kernels: gelu has the same bits on every instruction set") {
+  for (const std::int64_t n : kLengths) {
+    const auto source = odd_floats(n, n);
+    check_all("gelu of " + std::to_string(n), [&](Written& written) {
+      auto x = source;
+      std::vector<std::uint16_t> halves(n);
+      gelu(matrix(x, 1), Tensor(halves.data(), {1, n}, kBfloat16));
+      gelu(matrix(x, 1));
+      written.add(x);
+      written.add_bf16(halves);
     });
   }
 }
 
-TEST_CASE("kernels for every instruction set: softmax to floats, bf16 and levels") {
-  std::vector<std::uint8_t> steep(kSoftmaxTable);
-  std::vector<std::uint8_t> few(kSoftmaxTable);
-  for (std::int64_t i = 0; i < kSoftmaxTable; ++i) {
-    steep[i] = static_cast<std::uint8_t>(255 * i / (kSoftmaxTable - 1));
-    few[i] = static_cast<std::uint8_t>(17 * (15 * i / (kSoftmaxTable - 1)));
-  }
-  for (const std::int64_t columns : kColumns) {
-    CAPTURE(columns);
-    const std::int64_t stride = padded_columns(columns);
-    const auto scores = values(kRows * stride, 4, false);
-    const auto bias = values(kRows * stride, 5, false);
-    const ScoreTerms terms{.bias = bias, .mask = {}, .heads = 1, .tokens = kRows};
-    for (const ScoreTerms& added : {ScoreTerms{}, terms}) {
-      check_same(kRows * stride * 4, [&](void* to) {
-        std::memcpy(to, scores.data(), scores.size() * 4);
-        softmax(Tensor(to, {kRows, columns}, {stride, 1}), 0.3F, added);
-      });
-      const std::int64_t halves = padded_probabilities(columns);
-      check_same(kRows * halves * 2, [&](void* to) {
-        auto own = scores;
-        softmax_bf16(Tensor(own.data(), {kRows, columns}, {stride, 1}), 0.3F,
-                     Tensor(to, {kRows, columns}, {halves, 1}, kBfloat16), added);
-      });
-      auto sums = test::random_codes<std::int32_t>(kRows * stride, 6, -30000, 30000);
-      const std::int64_t levels_stride = padded_levels(columns);
-      for (const SoftmaxLevels& levels : {SoftmaxLevels(), SoftmaxLevels(steep), SoftmaxLevels(few)}) {
-        check_same(kRows * levels_stride + kRows * 4, [&](void* to) {
-          std::vector<std::int32_t> row_sums(kRows);
-          softmax_codes(Tensor(sums.data(), {kRows, columns}, {stride, 1}, kSums), 2e-4F,
-                        Tensor(to, {kRows, columns}, {levels_stride, 1}, kU8), row_sums, added, levels);
-          std::memcpy(static_cast<std::uint8_t*>(to) + kRows * levels_stride, row_sums.data(), kRows * 4);
-        });
-      }
-    }
+TEST_CASE("kernels: layer_norm has the same bits on every instruction set") {
+  constexpr std::int64_t kRows = 4;
+  for (const std::int64_t n : kLengths) {
+    auto source = random_floats(kRows * n, n, -8, 8);
+    std::fill_n(source.begin(), n, 0.0F);
+    const auto odd = odd_floats(n, n);
+    std::ranges::copy(odd, source.begin() + n);
+    const auto gamma = random_floats(n, 5, -50, 50);
+    const auto beta = random_floats(n, 6, 0, 255);
+    check_all("layer_norm of " + std::to_string(n), [&](Written& written) {
+      auto x = source;
+      std::vector<std::uint16_t> halves(kRows * n);
+      std::vector<std::uint8_t> codes(kRows * n);
+      layer_norm(matrix(x, kRows), gamma, beta, 1e-6F, Tensor(halves.data(), {kRows, n}, kBfloat16));
+      layer_norm_codes(matrix(x, kRows), gamma, beta, 1e-6F, Tensor(codes.data(), {kRows, n}, kU8));
+      layer_norm(matrix(x, kRows), gamma, beta, 1e-6F, matrix(x, kRows));
+      written.add(x);
+      written.add_bf16(halves);
+      written.add(codes);
+    });
   }
 }
 
-TEST_CASE("kernels for every instruction set: GELU, requantization and codes, of strange values too") {
-  std::vector<std::uint8_t> levels(16);
-  for (int i = 0; i < 16; ++i) levels[i] = static_cast<std::uint8_t>(i * (i + 1));
-  const CodeBook book = nearest_levels(levels);
-  Encoding with_book = kU8;
-  with_book.code_book = book.data();
-  for (const std::int64_t columns : kColumns) {
-    for (const bool strange : {false, true}) {
-      CAPTURE(columns);
-      CAPTURE(strange);
-      auto src = values(kRows * columns, 7, strange);
-      const Tensor from(src.data(), {kRows, columns});
-      check_same(kRows * columns * 4, [&](void* to) {
-        std::memcpy(to, src.data(), src.size() * 4);
-        gelu(Tensor(to, {kRows, columns}));
-        as_numbers(to, kRows * columns);
-      });
-      if (!strange) {
-        check_same(kRows * columns * 2, [&](void* to) { gelu(from, Tensor(to, {kRows, columns}, kBfloat16)); });
-      }
-      for (const Encoding& means : {kU8, kU4, with_book, Encoding{.dtype = DType::kS8, .scale = 0.03F, .bits = 7}}) {
-        check_same(kRows * columns, [&](void* to) { quantize(from, Tensor(to, {kRows, columns}, means)); });
-      }
-      auto sums = test::random_codes<std::int32_t>(kRows * columns, 8, -3'000'000, 3'000'000);
-      const auto multiplier = test::random_floats(columns, 9, 1e-7F, 3e-6F);
-      const auto offset = values(columns, 10, strange);
-      const Tensor products(sums.data(), {kRows, columns}, kSums);
+TEST_CASE("kernels: requantization has the same bits on every instruction set") {
+  constexpr std::int64_t kRows = 3;
+  CodeBook book{};
+  for (int i = 0; i < 256; ++i) book[i] = static_cast<std::uint8_t>(i * 7);
+  for (const std::int64_t n : kLengths) {
+    auto sums = random_codes<std::int32_t>(kRows * n, n, -2'000'000'000, 2'000'000'000);
+    for (std::int64_t i = 0; i < n; ++i) sums[i] /= 10'000;
+    const auto multiplier = random_floats(n, 8, 0, 1e-4F);
+    const auto offset = odd_floats(n, 9);
+    const auto before = random_floats(kRows * n, 10);
+    const auto floats = odd_floats(kRows * n, 11);
+    const Tensor from(sums.data(), {kRows, n}, kSums);
+    check_all("requantize " + std::to_string(n), [&](Written& written) {
+      auto source = floats;
+      std::vector<std::uint8_t> codes(kRows * n);
+      std::vector<std::uint16_t> halves(kRows * n);
+      Encoding with_book{.dtype = DType::kU8, .scale = 0.03F, .zero_point = 99};
+      with_book.code_book = book.data();
       for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu, Epilogue::kAccumulate}) {
-        check_same(kRows * columns * 4, [&](void* to) {
-          requantize(products, {multiplier, offset}, Tensor(to, {kRows, columns}), epilogue);
-          as_numbers(to, kRows * columns);
-        });
+        auto x = before;
+        requantize(from, {multiplier, offset}, matrix(x, kRows), epilogue);
+        written.add(x);
         if (epilogue == Epilogue::kAccumulate) continue;
         for (const Encoding& means : {kU8, kU4, with_book}) {
-          check_same(kRows * columns, [&](void* to) {
-            requantize(products, {multiplier, offset}, Tensor(to, {kRows, columns}, means), epilogue);
-          });
+          requantize(from, {multiplier, offset}, Tensor(codes.data(), {kRows, n}, means), epilogue);
+          written.add(codes);
         }
+      }
+      for (const Encoding& means : {kU8, kU4, with_book, Encoding{.dtype = DType::kS8, .scale = 0.07F}}) {
+        quantize(matrix(source, kRows), Tensor(codes.data(), {kRows, n}, means));
+        written.add(codes);
+      }
+      quantize(matrix(source, kRows), Tensor(halves.data(), {kRows, n}, kBfloat16));
+      written.add_bf16(halves);
+    });
+  }
+}
+
+TEST_CASE("kernels: softmax has the same bits on every instruction set") {
+  constexpr std::int64_t kHeads = 3;
+  constexpr std::int64_t kTokens = 5;
+  constexpr std::int64_t kRows = 4 * kHeads * kTokens;
+  for (const std::int64_t n : {1, 5, 16, 49, 63, 64, 197}) {
+    const std::int64_t stride = padded_columns(n);
+    auto bias = random_floats(kHeads * kTokens * stride, 3, -3, 3);
+    auto mask = random_floats(2 * kTokens * stride, 4, -6, 0);
+    bias[stride] = kNaN;
+    for (std::int64_t i = 0; i < std::ssize(mask); i += 3) mask[i] = i % stride == 0 ? 0 : -kInfinity;
+    for (int kind = 0; kind < 4; ++kind) {
+      ScoreTerms terms{.heads = kHeads, .tokens = kTokens};
+      if ((kind & 1) != 0) terms.bias = bias;
+      if ((kind & 2) != 0) terms.mask = mask;
+      auto source = random_floats(kRows * stride, 5, -300, 300);
+      std::fill_n(source.begin(), stride, 0.0F);
+      source[stride] = kNaN;
+      source[2 * stride] = kInfinity;
+      check_all("softmax of " + std::to_string(n), [&](Written& written) {
+        auto scores = source;
+        const std::int64_t half_stride = padded_probabilities(n);
+        std::vector<std::uint16_t> halves(kRows * half_stride);
+        const Tensor view(scores.data(), {kRows, n}, {stride, 1});
+        softmax_bf16(view, 0.125F, Tensor(halves.data(), {kRows, n}, {half_stride, 1}, kBfloat16), terms);
+        written.add_bf16(halves);
+        scores = source;
+        softmax(view, 0.125F, terms);
+        written.add(scores);
+      });
+    }
+  }
+}
+
+TEST_CASE("kernels: softmax_codes has the same bits on every instruction set") {
+  constexpr std::int64_t kHeads = 3;
+  constexpr std::int64_t kTokens = 5;
+  constexpr std::int64_t kRows = 4 * kHeads * kTokens;
+  std::vector<SoftmaxLevels> all_levels(1);
+  for (const std::int64_t count : {16, 64}) {
+    std::vector<std::uint8_t> table(kSoftmaxTable);
+    for (std::int64_t i = 0; i < kSoftmaxTable; ++i) {
+      table[i] = static_cast<std::uint8_t>(i * count / kSoftmaxTable * 255 / (count - 1));
+    }
+    all_levels.emplace_back(table);
+  }
+  for (const std::int64_t n : {1, 5, 16, 49, 63, 64, 197}) {
+    const std::int64_t stride = padded_columns(n);
+    auto scores = random_codes<std::int32_t>(kRows * stride, 6, -30000, 30000);
+    std::fill_n(scores.begin(), stride, 0);
+    auto bias = random_floats(kHeads * kTokens * stride, 3, -3, 3);
+    const auto mask = random_floats(2 * kTokens * stride, 4, -6, 0);
+    bias[stride] = kNaN;
+    bias[2 * stride] = kInfinity;
+    bias[3 * stride] = -kInfinity;
+    for (const SoftmaxLevels& levels : all_levels) {
+      for (int kind = 0; kind < 4; ++kind) {
+        ScoreTerms terms{.heads = kHeads, .tokens = kTokens};
+        if ((kind & 1) != 0) terms.bias = bias;
+        if ((kind & 2) != 0) terms.mask = mask;
+        check_all("softmax_codes of " + std::to_string(n), [&](Written& written) {
+          const std::int64_t codes_stride = padded_levels(n);
+          std::vector<std::uint8_t> codes(kRows * codes_stride, 77);
+          std::vector<std::int32_t> sums(kRows);
+          softmax_codes(Tensor(scores.data(), {kRows, n}, {stride, 1}, kSums), 1.3e-4F,
+                        Tensor(codes.data(), {kRows, n}, {codes_stride, 1}, {.dtype = DType::kU8}), sums, terms,
+                        levels);
+          written.add(codes);
+          written.add(sums);
+        });
       }
     }
   }
 }
 
-TEST_CASE("kernels for every instruction set: heads are split and merged alike") {
-  constexpr std::int64_t kHeads = 2;
-  for (const std::int64_t head_dim : {1, 16, 20, 64}) {
-    CAPTURE(head_dim);
-    const std::int64_t columns = 3 * kHeads * head_dim;
-    auto sums = test::random_codes<std::int32_t>(kRows * columns, 11, -30000, 30000);
-    const auto multiplier = test::random_floats(columns, 12, 1e-5F, 3e-4F);
-    const auto offset = values(columns, 13, false);
-    const Encoding s8{.dtype = DType::kS8, .scale = 0.05F, .bits = 8};
-    const std::int64_t part = kHeads * kRows * head_dim;
-    check_same(3 * part, [&](void* to) {
-      auto* bytes = static_cast<std::uint8_t*>(to);
-      const auto at = [&](int i) { return Tensor(bytes + i * part, {1, kHeads, kRows, head_dim}, s8); };
-      split_heads(Tensor(sums.data(), {kRows, columns}, kSums), {multiplier, offset}, 0, at(0), at(1), at(2));
+TEST_CASE("kernels: split and merge of heads have the same bits on every instruction set") {
+  constexpr std::int64_t kGroups = 2;
+  constexpr std::int64_t kHeads = 3;
+  constexpr std::int64_t kTokens = 9;
+  constexpr std::int64_t kPadded = 16;
+  CodeBook book{};
+  for (int i = 0; i < 256; ++i) book[i] = static_cast<std::uint8_t>(255 - i);
+  for (const std::int64_t dim : {1, 8, 16, 20, 32, 40, 64, 80}) {
+    const std::int64_t width = kHeads * dim;
+    auto qkv = random_codes<std::int32_t>(kGroups * kTokens * 3 * width, 7, -90'000, 90'000);
+    const auto multiplier = random_floats(3 * width, 8, 0, 1e-4F);
+    const auto offset = odd_floats(3 * width, 9);
+    auto products = random_codes<std::int32_t>(kGroups * kTokens * width, 17, -90'000, 90'000);
+    const auto row_sums = random_codes<std::int32_t>(kGroups * kHeads * kTokens, 18, 1, 3000);
+    check_all("heads of " + std::to_string(dim), [&](Written& written) {
+      const Encoding means{.dtype = DType::kS8, .scale = 0.05F};
+      std::vector<std::int8_t> q(kGroups * kTokens * width);
+      std::vector<std::int8_t> k(kGroups * kPadded * width, 1);
+      std::vector<std::int8_t> v(kGroups * kPadded * width, 1);
+      split_heads(Tensor(qkv.data(), {kGroups * kTokens, 3 * width}, kSums), {multiplier, offset}, 0,
+                  Tensor(q.data(), {kGroups, kHeads, kTokens, dim}, means),
+                  Tensor(k.data(), {kGroups, kHeads, kPadded, dim}, means),
+                  Tensor(v.data(), {kGroups, kHeads, kPadded, dim}, means));
+      for (const auto& part : {q, k, v}) written.add(part);
+      const Tensor sums(products.data(), {kGroups * kHeads * kTokens, dim}, kSums);
+      std::vector<float> floats(products.size());
+      merge_heads(sums, row_sums, 0, kTokens, 0.02F, matrix(floats, kGroups * kTokens));
+      written.add(floats);
+      std::vector<std::uint8_t> codes(products.size());
+      Encoding to{.dtype = DType::kU8, .scale = 0.9F, .zero_point = 88};
+      for (const bool with_book : {false, true}) {
+        to.code_book = with_book ? book.data() : nullptr;
+        merge_heads(sums, row_sums, 0, kTokens, 0.02F, Tensor(codes.data(), {kGroups * kTokens, width}, to));
+        written.add(codes);
+      }
     });
-    const auto row_sums = test::random_codes<std::int32_t>(kHeads * kRows, 14, 255, 40000);
-    for (const Encoding& means : {kFloat, kU8}) {
-      check_same(part * size_of(means.dtype), [&](void* to) {
-        merge_heads(Tensor(sums.data(), {kHeads * kRows, head_dim}, kSums), row_sums, 0, kRows, 0.02F,
-                    Tensor(to, {kRows, kHeads * head_dim}, means));
-      });
-    }
   }
+}
+
+TEST_CASE("kernels: look-ups and the searches of the quantizer have the same bits on every instruction set") {
+  for (const std::int64_t n : kLengths) {
+    const auto book = random_codes<std::uint8_t>(256, 3, 0, 255);
+    const auto codes = random_codes<std::uint8_t>(n, n, 0, 255);
+    const auto values = random_floats(3 * n, n, -2, 2);
+    const auto odd = odd_floats(n, n);
+    check_all("look-up and rounding error of " + std::to_string(n), [&](Written& written) {
+      auto looked_up = codes;
+      look_up(book.data(), looked_up.data(), n);
+      written.add(looked_up);
+      std::vector<double> errors;
+      for (const float scale : {0.01F, 0.3F}) errors.push_back(rounding_error(values, {1.0F / scale, scale, -7, 8}));
+      written.add(errors);
+      written.add(
+          std::vector<int>{all_finite(values), all_finite(odd), std::isfinite(rounding_error(odd, {1, 1, 0, 9}))});
+    });
+  }
+  for (const std::int64_t stride : {16, 32, 48, 64, 112}) {
+    constexpr std::int64_t kTokens = 19;
+    std::vector<float> table(256);
+    for (int i = 0; i < 256; ++i) table[i] = static_cast<float>(i);
+    const auto indices = random_codes<std::uint16_t>(kTokens, 3, 0, 255);
+    const auto v = random_floats(kTokens * stride, 4);
+    const auto expected = random_floats(stride, 5);
+    check_all("attention error of " + std::to_string(stride), [&](Written& written) {
+      written.add(std::vector<double>{attention_error({.table = table.data(),
+                                                       .indices = indices.data(),
+                                                       .v = v.data(),
+                                                       .expected = expected.data(),
+                                                       .tokens = kTokens,
+                                                       .stride = stride})});
+    });
+  }
+}
+
+TEST_CASE("kernels: nearest planes have the same bits on every instruction set, and those of one at a time") {
+  constexpr std::int64_t kSize = 37;
+  constexpr std::int64_t kPlanes = rows::kPlanes;
+  const auto below = random_floats(kSize * (kSize - 1) / 2, 1);
+  const auto weight = random_floats(kSize, 2, 0.1F, 2);
+  const auto values = random_floats(kSize * kPlanes, 3, -3, 3);
+  const auto scale = random_floats(kPlanes, 4, 0.1F, 0.5F);
+  const std::vector<float> levels{-6, -2, 0, 1, 5};
+  const std::vector<float> borders{-4, -1, 0.5F, 3};
+  const std::vector<float> lowest(kPlanes, -6);
+  const std::vector<float> highest(kPlanes, 5);
+  std::vector<float> inverse;
+  for (const float s : scale) inverse.push_back(1.0F / s);
+  for (const bool by_levels : {false, true}) {
+    std::vector<std::int8_t> codes(kSize * kPlanes);
+    check_all(by_levels ? "levels" : "whole numbers", [&](Written& written) {
+      auto left = values;
+      std::vector<float> error(kPlanes);
+      round_to_nearest_planes({.size = kSize,
+                               .below = below.data(),
+                               .weight = weight.data(),
+                               .levels = by_levels ? levels.data() : nullptr,
+                               .borders = borders.data(),
+                               .level_count = std::ssize(levels),
+                               .scale = scale.data(),
+                               .inverse = inverse.data(),
+                               .lowest = lowest.data(),
+                               .highest = highest.data(),
+                               .values = left.data(),
+                               .error = error.data(),
+                               .codes = codes.data()});
+      written.add(left);
+      written.add(error);
+      written.add(codes);
+    });
+    // One plane at a time, as engine/kernels/search.h says.
+    int wrong = 0;
+    for (std::int64_t p = 0; p < kPlanes; ++p) {
+      std::vector<float> left(kSize);
+      const float* column = below.data() + std::ssize(below);
+      for (std::int64_t i = kSize - 1; i >= 0; --i) {
+        column -= kSize - 1 - i;
+        float target = values[i * kPlanes + p];
+        for (std::int64_t j = i + 1; j < kSize; ++j) target += left[j] * column[j - i - 1];
+        float code = std::clamp(target * inverse[p], -6.0F, 5.0F);
+        if (by_levels) {
+          std::size_t k = 0;
+          while (k < borders.size() && code > borders[k]) ++k;
+          code = levels[k];
+        }
+        code = std::nearbyint(code);
+        left[i] = values[i * kPlanes + p] - code * scale[p];
+        wrong += codes[i * kPlanes + p] != static_cast<int>(code);
+      }
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("kernels: the widest table runs, and a scope sets another in every thread until it ends") {
+  const KernelTable& usual = kernels();
+  CHECK(&usual == available_kernels().back());
+  const KernelTable& least = *available_kernels().front();
+  CHECK(std::string(least.name) == "sse4");
+  {
+    const KernelScope scope(least);
+    CHECK(&kernels() == &least);
+    const KernelTable* elsewhere = nullptr;
+    std::thread([&] { elsewhere = &kernels(); }).join();
+    CHECK(elsewhere == &least);
+  }
+  CHECK(&kernels() == &usual);
+}
+
+TEST_CASE("kernels: an instruction set and all below it have a table") {
+  CHECK(isa() <= cpu_isa());
+  std::size_t expected = 1;
+  if (isa() >= Isa::kAvx2) ++expected;
+  if (isa() >= Isa::kAvx512) ++expected;
+  if (isa() >= Isa::kAvx512Vnni && has_vbmi()) ++expected;
+  CHECK(available_kernels().size() == expected);
+  CHECK(name_of(Isa::kSse4) == "sse4");
+  CHECK(name_of(Isa::kAmx) == "amx");
 }

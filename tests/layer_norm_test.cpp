@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "tests/kernel_tables.h"
 #include "tests/random.h"
 
 using namespace vitq;
@@ -31,6 +32,7 @@ std::vector<double> reference_row(const float* x, const std::vector<float>& gamm
 }  // namespace
 
 TEST_CASE("layer_norm equals a scalar reference, also for widths that are no multiple of the lanes") {
+  const test::EachKernelTable each;
   for (const std::int64_t dim : {1, 7, 16, 17, 96, 192, 384, 1000}) {
     CAPTURE(dim);
     constexpr std::int64_t kRows = 37;
@@ -49,6 +51,7 @@ TEST_CASE("layer_norm equals a scalar reference, also for widths that are no mul
 }
 
 TEST_CASE("layer_norm gathers rows, and works in place without gathering") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kDim = 32;
   auto src = random_floats(4 * kDim, 1);
   const auto gamma = random_floats(kDim, 2);
@@ -63,6 +66,7 @@ TEST_CASE("layer_norm gathers rows, and works in place without gathering") {
 }
 
 TEST_CASE("a constant row becomes beta, whatever its value") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kDim = 192;
   std::vector<float> src(kDim, 123.0F);
   const std::vector<float> gamma(kDim, 2.0F);
@@ -73,6 +77,7 @@ TEST_CASE("a constant row becomes beta, whatever its value") {
 }
 
 TEST_CASE("layer_norm_codes are the rounded values of layer_norm, exactly") {
+  const test::EachKernelTable each;
   for (const std::int64_t dim : {1, 7, 16, 17, 96, 192, 384, 1000}) {
     for (const int bits : {8, 4}) {
       constexpr std::int64_t kRows = 37;

@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/threads.h"
+#include "tests/kernel_tables.h"
 #include "tests/random.h"
 
 using namespace vitq;
@@ -75,6 +76,7 @@ TEST_CASE("the scalar quantizer rounds half to even, clamps and decodes") {
 }
 
 TEST_CASE("squared error equals encoding and decoding one by one, at every length") {
+  const test::EachKernelTable each;
   const auto values = random_floats(9001, 3, -3, 5);
   const UniformGrid grid{0.013F, 55, 0, 255};
   for (const std::int64_t count : {0, 1, 15, 16, 17, 4096, 4097, 9001}) {
@@ -87,6 +89,7 @@ TEST_CASE("squared error equals encoding and decoding one by one, at every lengt
 }
 
 TEST_CASE("percentile search of a tensor equals the definition, at every width and size") {
+  const test::EachKernelTable each;
   for (const std::int64_t count : {1, 2, 5, 100, 1000, 6304, 300000}) {
     const auto values = long_tailed(count, 7 + count);
     for (int bits = 3; bits <= 8; ++bits) {

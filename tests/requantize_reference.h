@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -17,24 +16,8 @@ namespace vitq::test {
 
 constexpr Encoding kSums{.dtype = DType::kS32};
 
-/// Whether this CPU's row kernels round a * b + c once, as an FMA does, or twice: asked of a sum where that is 2^-12 or
-/// nothing. All of them must then do the same.
-inline bool rounds_once() {
-  std::array<std::int32_t, 16> sums{4097};
-  std::array<float, 16> multiplier{1.0F + 0x1p-12F};
-  std::array<float, 16> offset{-4098.0F};
-  std::array<float, 16> values{};
-  requantize(Tensor(sums.data(), {1, 16}, kSums), {multiplier, offset}, Tensor(values.data(), {1, 16}));
-  return values[0] != 0.0F;
-}
-
-inline float multiply_add(float a, float b, float c) {
-  static const bool kOnce = rounds_once();
-  return kOnce ? std::fma(a, b, c) : a * b + c;
-}
-
 inline int code_of(float value, const Encoding& encoding) {
-  float x = multiply_add(value, 1.0F / encoding.scale, static_cast<float>(encoding.zero_point));
+  float x = std::fma(value, 1.0F / encoding.scale, static_cast<float>(encoding.zero_point));
   x = std::clamp(x, static_cast<float>(encoding.least_code()), static_cast<float>(encoding.most_code()));
   return static_cast<int>(std::nearbyint(x));
 }
@@ -45,7 +28,7 @@ struct Values {
       : multiplier(random_floats(columns, 11, 1e-5F, 1e-4F)), offset(random_floats(columns, 12)) {}
   [[nodiscard]] PerColumn view() const { return {multiplier, offset}; }
   [[nodiscard]] float at(std::int32_t sum, std::int64_t c) const {
-    return multiply_add(static_cast<float>(sum), multiplier[c], offset[c]);
+    return std::fma(static_cast<float>(sum), multiplier[c], offset[c]);
   }
 };
 

@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/kernels/code_book.h"
+#include "tests/kernel_tables.h"
 #include "tests/random.h"
 #include "tests/random_codes.h"
 #include "tests/requantize_reference.h"
@@ -28,6 +29,7 @@ double gelu(double x) { return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0))); }
 }  // namespace
 
 TEST_CASE("requantize equals its scalar definition: f32 to the bit, codes exactly") {
+  const test::EachKernelTable each;
   for (const std::int64_t columns : {1, 15, 16, 33, 384, 1000}) {
     for (const Encoding& to : {Encoding{DType::kU8, 0.02F, 128}, Encoding{DType::kU8, 0.3F, 5, 4},
                                Encoding{DType::kU8, 0.01F, -40, 6}, Encoding{DType::kU8, 0.05F, 300}}) {
@@ -56,6 +58,7 @@ TEST_CASE("requantize equals its scalar definition: f32 to the bit, codes exactl
 }
 
 TEST_CASE("requantize with GELU equals std::erf, codes but for what rough_gelu is off") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kRows = 197;
   for (const std::int64_t columns : {17, 1536}) {
     auto sums = random_codes<std::int32_t>(kRows * columns, 1, -90000, 60000);
@@ -85,6 +88,7 @@ TEST_CASE("requantize with GELU equals std::erf, codes but for what rough_gelu i
 }
 
 TEST_CASE("rounding is half to even and clamps, and strided rows stay apart") {
+  const test::EachKernelTable each;
   std::vector<std::int32_t> sums{1, 3, 5, -1, 7, 9, 1000, -1000, 0, 99, 99, 99, 1, 3, 5, -1, 7, 9, 1000, -1000, 0};
   const std::vector<float> half(9, 0.5F);
   const std::vector<float> zero(9, 0.0F);
@@ -98,6 +102,7 @@ TEST_CASE("rounding is half to even and clamps, and strided rows stay apart") {
 }
 
 TEST_CASE("quantize: u8 and s8, special values, strided rows") {
+  const test::EachKernelTable each;
   for (const std::int64_t columns : {1, 16, 31, 768}) {
     auto src = random_floats(7 * (columns + 3), 1, -3, 3);
     for (const Encoding& to : {Encoding{DType::kU8, 0.02F, 128}, Encoding{DType::kU8, 0.5F, 3, 3},
@@ -120,6 +125,7 @@ TEST_CASE("quantize: u8 and s8, special values, strided rows") {
 }
 
 TEST_CASE("requantize with a code book: as without, then looked up") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kRows = 37;
   for (const std::int64_t columns : {1, 15, 63, 64, 65, 384, 1001, 1536}) {
     CAPTURE(columns);
@@ -135,6 +141,7 @@ TEST_CASE("requantize with a code book: as without, then looked up") {
 }
 
 TEST_CASE("quantize with a code book: as without, then looked up") {
+  const test::EachKernelTable each;
   for (const std::int64_t columns : {1, 16, 31, 64, 129, 768}) {
     CAPTURE(columns);
     auto src = random_floats(37 * (columns + 3), 1, -3, 3);

@@ -11,6 +11,7 @@
 #include "engine/threads.h"
 #include "quant/log_codes.h"
 #include "quant/tanq_search.h"
+#include "tests/kernel_tables.h"
 #include "tests/random.h"
 
 using namespace vitq;
@@ -190,6 +191,7 @@ TEST_CASE("log tables equal the scalar reference, rise and end at 255") {
 }
 
 TEST_CASE("the attention error equals a scalar reference") {
+  const test::EachKernelTable each;
   for (const std::int64_t head_dim : {1, 16, 24, 64, 112}) {
     constexpr std::int64_t kHeads = 3;
     constexpr std::int64_t kTokens = 21;
@@ -210,6 +212,7 @@ TEST_CASE("the attention error equals a scalar reference") {
 }
 
 TEST_CASE("the search finds the least error of its grid, the same for any number of threads") {
+  const test::EachKernelTable each;
   constexpr std::int64_t kHeads = 4;
   constexpr std::int64_t kTokens = 50;
   constexpr std::int64_t kDim = 32;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <dnnl.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -20,6 +22,8 @@ Isa onednn_limit() {
       std::pair{std::string_view("SSE41"), Isa::kSse4},
       std::pair{std::string_view("AVX"), Isa::kSse4},
       std::pair{std::string_view("AVX2"), Isa::kAvx2},
+      std::pair{std::string_view("AVX2_VNNI"), Isa::kAvx2},
+      std::pair{std::string_view("AVX2_VNNI_2"), Isa::kAvx2},
       std::pair{std::string_view("AVX512_CORE"), Isa::kAvx512},
       std::pair{std::string_view("AVX512_CORE_VNNI"), Isa::kAvx512Vnni},
       std::pair{std::string_view("AVX512_CORE_BF16"), Isa::kAvx512Bf16},
@@ -27,7 +31,9 @@ Isa onednn_limit() {
   const char* value = std::getenv("ONEDNN_MAX_CPU_ISA");
   if (value == nullptr) value = std::getenv("DNNL_MAX_CPU_ISA");
   if (value == nullptr) return Isa::kAmx;
-  const auto* found = std::ranges::find(kNames, std::string_view(value), [](const auto& entry) { return entry.first; });
+  std::string name(value);  // in any case, as oneDNN reads it
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const auto* found = std::ranges::find(kNames, name, [](const auto& entry) { return entry.first; });
   return found == kNames.end() ? Isa::kAmx : found->second;
 }
 

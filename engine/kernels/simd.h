@@ -1,8 +1,9 @@
 #pragma once
-// Sixteen floats at a time, in GCC's and Clang's vector types: the compiler lowers them to whatever the unit is
-// compiled for (one AVX-512 register, two AVX, four SSE). Every instruction set computes the same bits: sums are kept
-// in sixteen lanes and folded in one fixed order, a product that is added to is rounded once where fma() says so and
-// nowhere else, and x86-64-v2, which has no such instruction, computes it from doubles.
+// Sixteen floats at a time: one register of AVX-512, or a pair of halves, down to what the unit is compiled for (two of
+// AVX2, four of SSE). Every instruction set computes the same bits: sums are kept in sixteen lanes and folded in one
+// fixed order, a product that is added to is rounded once where fma() says so and nowhere else (-ffp-contract=off), and
+// x86-64-v2, which has no such instruction, computes it from doubles. Why pairs and not GCC's vectors of any width: it
+// takes those that are too wide apart lane by lane wherever they are compared or shuffled.
 //
 // Only the loops in rows/ include this file. They are compiled once for each instruction set, and the linker keeps one
 // of several inline functions of the same name, whichever it likes: so all that stands here and there has internal
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "engine/kernels/arguments.h"
 
@@ -19,11 +21,147 @@ namespace vitq::simd {
 namespace {
 
 constexpr std::int64_t kLanes = kVectorLanes;
-using Floats = float __attribute__((vector_size(64)));
-using Ints = std::int32_t __attribute__((vector_size(64)));
-using Words = std::uint32_t __attribute__((vector_size(64)));
-using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
-using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
+
+#if defined(__AVX512F__)
+constexpr int kRegister = 64;  // bytes
+#elif defined(__AVX2__)
+constexpr int kRegister = 32;
+#else
+constexpr int kRegister = 16;
+#endif
+
+template <class Half>
+struct Pair {
+  Half low, high;
+};
+
+template <class T, int kBytes>
+struct Wide {
+  using Type = Pair<typename Wide<T, kBytes / 2>::Type>;
+};
+template <class T>
+struct Wide<T, kRegister> {
+  using Type [[gnu::vector_size(kRegister)]] = T;
+};
+
+using Floats = Wide<float, kLanes * sizeof(float)>::Type;
+using Ints = Wide<std::int32_t, kLanes * sizeof(std::int32_t)>::Type;
+using Words = Wide<std::uint32_t, kLanes * sizeof(std::uint32_t)>::Type;
+
+template <class Vector>
+constexpr bool kIsPair = std::is_class_v<Vector>;
+
+/// Elements of a vector, all of which are four bytes wide.
+template <class Vector>
+constexpr std::int64_t kCount = sizeof(Vector) / sizeof(float);
+
+// What a register can do, a pair does with both halves; `b` is another vector, or a number for all lanes.
+
+template <class Half, class B>
+[[gnu::always_inline]] inline auto low_of(const Pair<Half>& /*a*/, const B& b) {
+  if constexpr (kIsPair<B>) {
+    return b.low;
+  } else {
+    return b;
+  }
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto high_of(const Pair<Half>& /*a*/, const B& b) {
+  if constexpr (kIsPair<B>) {
+    return b.high;
+  } else {
+    return b;
+  }
+}
+template <class Half>
+[[gnu::always_inline]] inline Pair<Half> paired(Half low, Half high) {
+  return {low, high};
+}
+
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator+(Pair<Half> a, B b) {
+  return paired(a.low + low_of(a, b), a.high + high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator-(Pair<Half> a, B b) {
+  return paired(a.low - low_of(a, b), a.high - high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator*(Pair<Half> a, B b) {
+  return paired(a.low * low_of(a, b), a.high * high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator/(Pair<Half> a, B b) {
+  return paired(a.low / low_of(a, b), a.high / high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator<(Pair<Half> a, B b) {
+  return paired(a.low < low_of(a, b), a.high < high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator>(Pair<Half> a, B b) {
+  return paired(a.low > low_of(a, b), a.high > high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator>=(Pair<Half> a, B b) {
+  return paired(a.low >= low_of(a, b), a.high >= high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator&(Pair<Half> a, B b) {
+  return paired(a.low & low_of(a, b), a.high & high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator|(Pair<Half> a, B b) {
+  return paired(a.low | low_of(a, b), a.high | high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator<<(Pair<Half> a, B b) {
+  return paired(a.low << low_of(a, b), a.high << high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline auto operator>>(Pair<Half> a, B b) {
+  return paired(a.low >> low_of(a, b), a.high >> high_of(a, b));
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline Pair<Half>& operator+=(Pair<Half>& a, B b) {
+  return a = a + b;
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline Pair<Half>& operator-=(Pair<Half>& a, B b) {
+  return a = a - b;
+}
+template <class Half, class B>
+[[gnu::always_inline]] inline Pair<Half>& operator*=(Pair<Half>& a, B b) {
+  return a = a * b;
+}
+
+/// a where the mask is set, else b.
+template <class Mask, class Vector>
+[[gnu::always_inline]] inline Vector select(Mask mask, Vector a, Vector b) {
+  if constexpr (kIsPair<Vector>) {
+    return {select(mask.low, a.low, b.low), select(mask.high, a.high, b.high)};
+  } else {
+    return mask ? a : b;
+  }
+}
+
+/// The larger of each lane, or of two numbers; b where one is NaN. (Not by select: of a mask GCC 12 makes no maximum.)
+template <class Vector>
+[[gnu::always_inline]] inline Vector larger(Vector a, Vector b) {
+  if constexpr (kIsPair<Vector>) {
+    return {larger(a.low, b.low), larger(a.high, b.high)};
+  } else {
+    return a > b ? a : b;
+  }
+}
+template <class Vector>
+[[gnu::always_inline]] inline Vector smaller(Vector a, Vector b) {
+  if constexpr (kIsPair<Vector>) {
+    return {smaller(a.low, b.low), smaller(a.high, b.high)};
+  } else {
+    return a < b ? a : b;
+  }
+}
 
 /// A vector of a row: all its lanes, or the first `count` of them. Of a part the other lanes are read as 0 and not
 /// written.
@@ -44,10 +182,15 @@ template <class Body>
 }
 
 template <class Vector, class T>
-[[gnu::always_inline]] inline Vector read(const T* from, Whole /*lanes*/) {
-  Vector x;
-  std::memcpy(&x, from, sizeof(x));
-  return x;
+[[gnu::always_inline]] inline Vector read(const T* from, Whole lanes) {
+  if constexpr (kIsPair<Vector>) {
+    using Half = decltype(Vector::low);
+    return {read<Half>(from, lanes), read<Half>(from + kCount<Half>, lanes)};
+  } else {
+    Vector x;
+    std::memcpy(&x, from, sizeof(x));
+    return x;
+  }
 }
 
 template <class Vector, class T>
@@ -57,9 +200,24 @@ template <class Vector, class T>
   return read<Vector>(whole, Whole{});
 }
 
-template <class Vector, class Lanes>
-[[gnu::always_inline]] inline void write(Vector x, void* to, Lanes lanes) {
-  std::memcpy(to, &x, lanes.count * sizeof(x[0]));
+/// The lanes, converted to T (of integers the low bits).
+template <class T, class Vector>
+[[gnu::always_inline]] inline void write(Vector x, T* to, Whole lanes) {
+  if constexpr (kIsPair<Vector>) {
+    write(x.low, to, lanes);
+    write(x.high, to + kCount<Vector> / 2, lanes);
+  } else {
+    using Narrow [[gnu::vector_size(kRegister / sizeof(float) * sizeof(T))]] = T;
+    const Narrow narrow = __builtin_convertvector(x, Narrow);
+    std::memcpy(to, &narrow, sizeof(narrow));
+  }
+}
+
+template <class T, class Vector>
+[[gnu::always_inline]] inline void write(Vector x, T* to, Part lanes) {
+  T whole[kLanes];
+  write(x, whole, Whole{});
+  std::memcpy(to, whole, lanes.count * sizeof(T));
 }
 
 template <class Lanes = Whole>
@@ -77,30 +235,47 @@ template <class Lanes = Whole>
   write(x, to, lanes);
 }
 
-[[gnu::always_inline]] inline Floats splat(float value) { return value - Floats{}; }
+template <class Vector = Floats>
+[[gnu::always_inline]] inline Vector splat(float value) {
+  if constexpr (kIsPair<Vector>) {
+    const auto half = splat<decltype(Vector::low)>(value);
+    return {half, half};
+  } else {
+    return value - Vector{};
+  }
+}
 
 /// The bits of one as the other.
 template <class To, class From>
 [[gnu::always_inline]] inline To bits_as(From from) {
   static_assert(sizeof(To) == sizeof(From));
-  To to;
-  std::memcpy(&to, &from, sizeof(to));
-  return to;
+  if constexpr (kIsPair<To>) {
+    return {bits_as<decltype(To::low)>(from.low), bits_as<decltype(To::low)>(from.high)};
+  } else {
+    To to;
+    std::memcpy(&to, &from, sizeof(to));
+    return to;
+  }
 }
 
 /// As floats, rounded as the hardware does (exact below 2^24).
-[[gnu::always_inline]] inline Floats converted(Ints x) { return __builtin_convertvector(x, Floats); }
+template <class Vector = Floats, class From>
+[[gnu::always_inline]] inline Vector converted(From x) {
+  if constexpr (kIsPair<From>) {
+    using Half = decltype(Vector::low);
+    return {converted<Half>(x.low), converted<Half>(x.high)};
+  } else {
+    return __builtin_convertvector(x, Vector);
+  }
+}
 
 #if defined(__AVX512F__)
 
-/// a * b + c, rounded once.
-[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+[[gnu::always_inline]] inline __m512 fma(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
 
 #elif defined(__FMA__)
 
-// The unit for x86-64-v3 contracts (CMakeLists.txt): two halves by intrinsics GCC 12 would send through memory, at half
-// the speed. That nothing else becomes one, tests/kernel_isa_test.cpp says.
-[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) { return a * b + c; }
+[[gnu::always_inline]] inline __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
 
 #else
 
@@ -126,18 +301,13 @@ template <class To, class From>
                        _mm_cvtpd_ps(sum_rounded_to_odd(high(a) * high(b), high(c))));
 }
 
-[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
-  constexpr int kQuarters = 4;
-  __m128 x[3][kQuarters];
-  std::memcpy(x[0], &a, sizeof(a));
-  std::memcpy(x[1], &b, sizeof(b));
-  std::memcpy(x[2], &c, sizeof(c));
-  for (int i = 0; i < kQuarters; ++i) x[0][i] = fma(x[0][i], x[1][i], x[2][i]);
-  std::memcpy(&a, x[0], sizeof(a));
-  return a;
-}
-
 #endif
+
+/// a * b + c, rounded once.
+template <class Half>
+[[gnu::always_inline]] inline Pair<Half> fma(Pair<Half> a, Pair<Half> b, Pair<Half> c) {
+  return {fma(a.low, b.low, c.low), fma(a.high, b.high, c.high)};
+}
 
 [[gnu::always_inline]] inline Floats fma(Floats a, Floats b, float c) { return fma(a, b, splat(c)); }
 [[gnu::always_inline]] inline Floats fma(Floats a, float b, Floats c) { return fma(a, splat(b), c); }
@@ -152,14 +322,38 @@ template <class To, class From>
 /// x limited to [least, most]; NaN becomes `least`. The bounds are best variables in memory: of constants GCC 12 makes
 /// two instructions each.
 [[gnu::always_inline]] inline Floats clamp(float least, float most, Floats x) {
-  x = x > least ? x : splat(least);
-  return x < most ? x : splat(most);
+  return smaller(larger(x, splat(least)), splat(most));
 }
+
+// The low bytes of all lanes: GCC 12 takes a conversion to bytes apart lane by lane where it is not one instruction.
+#if defined(__AVX512F__)
+[[gnu::always_inline]] inline auto bytes_of(Ints x) {
+  using Bytes [[gnu::vector_size(kLanes)]] = std::uint8_t;
+  return __builtin_convertvector(x, Bytes);
+}
+#elif defined(__AVX2__)
+[[gnu::always_inline]] inline __m128i bytes_of(Ints x) {
+  constexpr int kEvenThenOdd = 0xd8;  // a pack takes from both operands by turns, 128 bits at a time
+  x = x & 0xff;
+  const __m256i packed = _mm256_packus_epi32(bits_as<__m256i>(x.low), bits_as<__m256i>(x.high));
+  const __m256i words = _mm256_permute4x64_epi64(packed, kEvenThenOdd);
+  return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+#else
+[[gnu::always_inline]] inline __m128i bytes_of(Ints x) {
+  x = x & 0xff;
+  const auto words = [](const auto& half) {
+    return _mm_packus_epi32(bits_as<__m128i>(half.low), bits_as<__m128i>(half.high));
+  };
+  return _mm_packus_epi16(words(x.low), words(x.high));
+}
+#endif
 
 /// The low byte of each lane: a u8 code or, in two's complement, an s8 one.
 template <class Lanes = Whole>
 [[gnu::always_inline]] inline void store_bytes(Ints x, void* to, Lanes lanes = {}) {
-  write(__builtin_convertvector(x, Bytes), to, lanes);
+  const auto bytes = bytes_of(x);
+  std::memcpy(to, &bytes, lanes.count);
 }
 
 /// Sixteen bf16, rounded half to even, infinity beyond the largest; a NaN stays one, quiet. Denormals are kept.
@@ -170,37 +364,46 @@ template <class Lanes = Whole>
   constexpr std::uint32_t kInfinity = 0xff000000;  // without the sign, which is shifted out
   Words bits = bits_as<Words>(x);
   const Words rounded = bits + kAlmostHalf + ((bits >> 16) & 1);
-  bits = (bits << 1) > kInfinity ? bits | kQuiet : rounded;
-  write(__builtin_convertvector(bits >> 16, Halves), to, lanes);
+  bits = select((bits << 1) > kInfinity, bits | kQuiet, rounded);
+  write(bits >> 16, to, lanes);
 }
 
-template <class Vector>
-[[gnu::always_inline]] inline Vector larger(Vector a, Vector b) {
-  return a > b ? a : b;
-}
-
-/// The lanes `kBy` further on, around the end.
+/// The lanes of a register `kBy` further on, around the end.
 template <int kBy, class Vector>
 [[gnu::always_inline]] inline Vector rotated(Vector x) {
-  return __builtin_shufflevector(x, x, kBy, 1 + kBy, 2 + kBy, 3 + kBy, 4 + kBy, 5 + kBy, 6 + kBy, 7 + kBy, 8 + kBy,
-                                 9 + kBy, 10 + kBy, 11 + kBy, 12 + kBy, 13 + kBy, 14 + kBy, 15 + kBy);
+  constexpr int kMask = kCount<Vector> - 1;
+  if constexpr (kMask == 3) {
+    return __builtin_shufflevector(x, x, kBy & 3, (1 + kBy) & 3, (2 + kBy) & 3, (3 + kBy) & 3);
+  } else if constexpr (kMask == 7) {
+    return __builtin_shufflevector(x, x, kBy & 7, (1 + kBy) & 7, (2 + kBy) & 7, (3 + kBy) & 7, (4 + kBy) & 7,
+                                   (5 + kBy) & 7, (6 + kBy) & 7, (7 + kBy) & 7);
+  } else {
+    return __builtin_shufflevector(x, x, kBy, 1 + kBy, 2 + kBy, 3 + kBy, 4 + kBy, 5 + kBy, 6 + kBy, 7 + kBy, 8 + kBy,
+                                   9 + kBy, 10 + kBy, 11 + kBy, 12 + kBy, 13 + kBy, 14 + kBy, 15 + kBy);
+  }
 }
 
-/// Sum of the lanes, halves first: ((0+8)+(4+12)) + ... in a fixed order.
+/// All lanes in one number, halves first: ((0+8)+(4+12)) + ... in a fixed order. `both` takes two vectors, or numbers.
+template <class Vector, class Both>
+[[gnu::always_inline]] inline auto folded(Vector x, const Both& both) {
+  if constexpr (kIsPair<Vector>) {
+    return folded(both(x.low, x.high), both);
+  } else {
+    if constexpr (kCount<Vector> >= 16) x = both(x, rotated<8>(x));
+    if constexpr (kCount<Vector> >= 8) x = both(x, rotated<4>(x));
+    x = both(x, rotated<2>(x));
+    return both(x[0], x[1]);
+  }
+}
+
 template <class Vector>
 [[gnu::always_inline]] inline auto sum(Vector x) {
-  x += rotated<8>(x);
-  x += rotated<4>(x);
-  x += rotated<2>(x);
-  return x[0] + x[1];
+  return folded(x, [](auto a, auto b) { return a + b; });
 }
 
 template <class Vector>
 [[gnu::always_inline]] inline auto max(Vector x) {
-  x = larger(x, rotated<8>(x));
-  x = larger(x, rotated<4>(x));
-  x = larger(x, rotated<2>(x));
-  return x[0] > x[1] ? x[0] : x[1];
+  return folded(x, [](auto a, auto b) { return larger(a, b); });
 }
 
 /// exp(x) for x <= 0; relative error at most 2^-22 for x >= -87, and exactly 0 below it (no denormals).
@@ -211,7 +414,7 @@ template <class Vector>
   constexpr float kLn2Low = -2.12194440e-4F;
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low mantissa bits
   const Ints underflow = x < -87.0F;
-  x = underflow ? Floats{} : x;
+  x = select(underflow, Floats{}, x);
   const Floats shifted = fma(x, kLog2E, kRound);
   const Floats n = shifted - kRound;
   const Floats r = fma(n, -kLn2Low, fma(n, -kLn2High, x));
@@ -222,14 +425,14 @@ template <class Vector>
   p = fma(p, r, 5.0000001201e-1F);
   p = fma(p * r, r, r) + 1.0F;
   const auto power = bits_as<Floats>((bits_as<Ints>(shifted) << 23) + 0x3f800000);  // 2^n
-  return underflow ? Floats{} : p * power;
+  return select(underflow, Floats{}, p * power);
 }
 
 /// round(255 2^x) for x <= 0 (NaN: 0). A degree-4 polynomial on [-1/2, 1/2], minimax in the relative error, which is
 /// 2.8e-6: before rounding 0.0008 off at most. least: kLeastPower, in a variable (see clamp).
 [[gnu::always_inline]] inline Ints codes_of_power(Floats x, float least) {
   constexpr float kRound = 12582912.0F;
-  x = x > least ? x : splat(least);
+  x = larger(x, splat(least));
   const Floats shifted = x + kRound;
   const Floats f = x - (shifted - kRound);
   Floats p = fma(f, 2.44363173F, 14.2561493F);
@@ -271,8 +474,8 @@ template <class Vector>
   q = fma(q, u, 2.48151585e-01F);
   q = fma(q, u, 1.0F);
   Floats phi = x * p / q + 0.5F;
-  phi = x < -kEnd ? Floats{} : phi;
-  phi = x > kEnd ? splat(1.0F) : phi;
+  phi = select(x < -kEnd, Floats{}, phi);
+  phi = select(x > kEnd, splat(1.0F), phi);
   return x * phi;
 }
 

@@ -36,7 +36,7 @@ void merge_heads(const MergeHeads& all, std::int64_t begin, std::int64_t end) {
     simd::for_vectors(head_dim, [&](std::int64_t c, auto lanes) {
       const simd::Floats x = simd::converted(simd::load(sums + c, lanes)) * factor;
       if (all.to_float) {
-        simd::write(x, dst + c * size, lanes);
+        simd::store(x, static_cast<float*>(static_cast<void*>(dst)) + c, lanes);
       } else {
         store_codes(x, all.codes, dst + c, lanes);
       }

@@ -46,13 +46,15 @@ template <int kPower>
 template <class T, class Emit>
 [[gnu::always_inline]] inline void normalise(const LayerNorm& all, std::int64_t begin, std::int64_t end,
                                              const Emit& emit) {
+  const float* gamma = all.gamma;  // not read anew after every store, which might be to `all`
+  const float* beta = all.beta;
   for (std::int64_t i = begin; i < end; ++i) {
     const float* x = all.src + (all.from != nullptr ? all.from[i] : i) * all.src_stride;
     const Statistics row = statistics_of(x, all.dim, all.eps);
     T* to = static_cast<T*>(all.dst) + i * all.dst_stride;
     simd::for_vectors(all.dim, [&](std::int64_t c, auto lanes) {
       const simd::Floats y = (simd::load(x + c, lanes) - row.mean) * row.inverse;
-      emit(simd::fma(y, simd::load(all.gamma + c, lanes), simd::load(all.beta + c, lanes)), to + c, lanes);
+      emit(simd::fma(y, simd::load(gamma + c, lanes), simd::load(beta + c, lanes)), to + c, lanes);
     });
   }
 }

@@ -8,8 +8,10 @@ namespace {
 
 template <Epilogue kEpilogue>
 [[gnu::always_inline]] inline void row_to_floats(const std::int32_t* sums, const Requantize& all, float* dst) {
+  const float* multiplier = all.multiplier;  // not read anew after every store, which might be to `all`
+  const float* offset = all.offset;
   simd::for_vectors(all.columns, [&](std::int64_t c, auto lanes) {
-    simd::Floats x = values_of(sums + c, all.multiplier + c, all.offset + c, lanes);
+    simd::Floats x = values_of(sums + c, multiplier + c, offset + c, lanes);
     if constexpr (kEpilogue == Epilogue::kGelu) x = simd::gelu(x);
     if constexpr (kEpilogue == Epilogue::kAccumulate) x += simd::load(dst + c, lanes);
     simd::store(x, dst + c, lanes);

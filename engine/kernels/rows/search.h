@@ -19,8 +19,8 @@ double rounding_error(const float* values, std::int64_t count, const Grid& grid)
     for (std::int64_t i = begin; i < end; i += simd::kLanes) {
       const simd::Floats x = simd::load(values + i);
       simd::Floats code = x * grid.inverse;
-      code = code < least ? least : code;  // NaN stays
-      code = code > most ? most : code;
+      code = simd::larger(least, code);  // NaN stays
+      code = simd::smaller(most, code);
       code = (code + kRound) - kRound;
       const simd::Floats error = code * grid.scale - x;
       sums += error * error;
@@ -83,7 +83,7 @@ double attention_error(const AttentionRow& row) {
 [[gnu::always_inline]] inline simd::Floats nearest_level(const NearestPlanes& all, simd::Floats x) {
   simd::Floats nearest = simd::splat(all.levels[0]);
   for (std::int64_t k = 0; k + 1 < all.level_count; ++k) {
-    nearest = x > all.borders[k] ? simd::splat(all.levels[k + 1]) : nearest;
+    nearest = simd::select(x > all.borders[k], simd::splat(all.levels[k + 1]), nearest);
   }
   return nearest;
 }
@@ -106,8 +106,7 @@ void nearest_planes(const NearestPlanes& all) {
       const simd::Floats lowest = simd::load(all.lowest + lane);
       const simd::Floats highest = simd::load(all.highest + lane);
       simd::Floats x = target[v] * simd::load(all.inverse + lane);
-      x = x > lowest ? x : lowest;
-      x = x < highest ? x : highest;
+      x = simd::smaller(simd::larger(x, lowest), highest);
       if (all.levels != nullptr) x = nearest_level(all, x);
       const simd::Ints code = simd::round(x);
       if (all.codes != nullptr) simd::store_bytes(code, all.codes + i * kPlanes + lane);

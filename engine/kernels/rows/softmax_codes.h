@@ -18,8 +18,8 @@ struct ScoreRow {
 
 // All bits set in the lanes that are columns and not padding.
 [[gnu::always_inline]] inline Ints among(simd::Part lanes) {
-  constexpr Ints kIndex = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return kIndex < static_cast<std::int32_t>(lanes.count);
+  constexpr std::int32_t kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return simd::load(kIndex) < static_cast<std::int32_t>(lanes.count);
 }
 
 // `x` in the columns; in the padding, of whatever a row has there, `other`. Both are vectors.
@@ -29,7 +29,7 @@ template <class Vector>
 }
 template <class Vector>
 [[gnu::always_inline]] inline Vector columns_of(Vector x, Vector other, simd::Part lanes) {
-  return among(lanes) ? x : other;
+  return simd::select(among(lanes), x, other);
 }
 
 [[gnu::always_inline]] inline Floats scaled_scores(const ScoreRow& row, std::int64_t c) {
@@ -91,7 +91,7 @@ template <class Lanes>
 [[gnu::always_inline]] inline std::int32_t look_up_levels(const std::uint8_t* table, Ints indices, Lanes lanes,
                                                           std::uint8_t* codes) {
   std::int32_t index[simd::kLanes];
-  std::memcpy(index, &indices, sizeof(index));
+  simd::write(indices, index, simd::Whole{});
   std::int32_t total = 0;
   for (std::int64_t i = 0; i < lanes.count; ++i) total += codes[i] = table[index[i]];
   return total;
