@@ -20,14 +20,14 @@
 namespace vitq::simd {
 namespace {
 
-constexpr std::int64_t kLanes = kVectorLanes;
+inline constexpr std::int64_t kLanes = kVectorLanes;
 
 #if defined(__AVX512F__)
-constexpr int kRegister = 64;  // bytes
+inline constexpr int kRegister = 64;  // bytes
 #elif defined(__AVX2__)
-constexpr int kRegister = 32;
+inline constexpr int kRegister = 32;
 #else
-constexpr int kRegister = 16;
+inline constexpr int kRegister = 16;
 #endif
 
 template <class Half>
@@ -166,7 +166,7 @@ template <class Vector>
 /// A vector of a row: all its lanes, or the first `count` of them. Of a part the other lanes are read as 0 and not
 /// written.
 struct Whole {
-  static constexpr std::int64_t count = kLanes;
+  static constexpr std::int64_t count = kLanes;  // NOLINT(readability-identifier-naming): as that of a Part
 };
 struct Part {
   std::int64_t count;
