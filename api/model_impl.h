@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/layers/workspace.h"
+#include "engine/picture/patches.h"
 #include "models/describe.h"
 #include "models/network.h"
 #include "vitq/model.h"
@@ -26,6 +27,7 @@ struct Session::Impl {
   std::shared_ptr<const Model> model;
   int threads;
   Preprocessing preprocessing;
+  PixelTable table;  ///< what that makes of bytes, for the model's patch embedding
   Workspace workspace = {};
   std::atomic_flag is_busy = {};
 };

@@ -7,7 +7,6 @@
 #include "api/model_impl.h"
 #include "api/translate.h"
 #include "engine/error.h"
-#include "engine/picture/patches.h"
 #include "engine/threads.h"
 
 namespace vitq {
@@ -54,19 +53,24 @@ void check_threads(int threads) {
         " here; make one with that many, or run it outside of the parallel region");
 }
 
-// cut(patches) writes the patch rows [count * patches, values] of all pictures.
+// Everything that a run has in common: what is checked at the door, the turn of this thread, and the pass over what
+// cut(patches) writes, the patch rows of all pictures.
 template <class Cut>
 void pass(Session::Impl& session, std::int64_t count, const Outputs& outputs, Cut&& cut) {
-  const Network& network = session.model->impl().network;
-  Workspace& workspace = session.workspace;
-  workspace.fit(network.plan(count));
-  const Tensor patches = network.patch_rows(workspace, count);
-  cut(patches);
-  const Tensor tokens = network.backbone->forward(workspace, patches, count);
-  const auto room = [&](std::span<float> values) { return Tensor(values.data(), {count, std::ssize(values) / count}); };
-  if (!outputs.tokens.empty()) std::copy_n(tokens.f32(), outputs.tokens.size(), outputs.tokens.begin());
-  if (!outputs.embedding.empty()) network.head.embed(tokens, room(outputs.embedding));
-  if (!outputs.logits.empty()) (void)network.head.classify(workspace, tokens, room(outputs.logits));
+  check_outputs(*session.model, count, outputs);
+  check_threads(session.threads);
+  const Turn turn(session.is_busy);
+  const ThreadScope scope(session.threads);
+  translated_memory([&] {
+    const Network& network = session.model->impl().network;
+    const Tensor tokens = network.tokens(session.workspace, count, cut);
+    const auto room = [&](std::span<float> values) {
+      return Tensor(values.data(), {count, std::ssize(values) / count});
+    };
+    if (!outputs.tokens.empty()) std::copy_n(tokens.f32(), outputs.tokens.size(), outputs.tokens.begin());
+    if (!outputs.embedding.empty()) network.head.embed(tokens, room(outputs.embedding));
+    if (!outputs.logits.empty()) (void)network.head.classify(session.workspace, tokens, room(outputs.logits));
+  });
 }
 
 Result make_room(const Model& model, std::int64_t count, const Wanted& wanted) {
@@ -108,8 +112,10 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
   check_preprocessing(how, *model);
   const int threads = granted_threads(options.threads > 0 ? options.threads : available_threads());
   impl_ = translated_memory([&] {
+    PixelTable table(how, model->impl().network.backbone->patch_source());
     // NOLINTNEXTLINE(modernize-make-unique): an aggregate by the names of its members
-    return std::unique_ptr<Impl>(new Impl{.model = std::move(model), .threads = threads, .preprocessing = how});
+    return std::unique_ptr<Impl>(
+        new Impl{.model = std::move(model), .threads = threads, .preprocessing = how, .table = std::move(table)});
   });
 }
 
@@ -130,24 +136,17 @@ void Session::run(std::span<const ImageView> pictures, const Outputs& outputs) {
   Impl& session = impl();
   const std::int64_t count = std::ssize(pictures);
   check_batch(count);
-  check_outputs(*session.model, count, outputs);
-  check_threads(session.threads);
-  const Turn turn(session.is_busy);
-  const ThreadScope scope(session.threads);
-  translated_memory([&] {
-    const Network& network = session.model->impl().network;
-    const PixelTable table(session.preprocessing, network.backbone->patch_source());
-    pass(session, count, outputs, [&](const Tensor& patches) {
-      const std::int64_t rows = patches.rows() / count;
-      for (std::int64_t i = 0; i < count; ++i) {
-        const Tensor own = rows_of(patches, i * rows, rows);
-        if (is_ready(pictures[i], session.preprocessing)) {
-          cut_patches(pictures[i], network.config.patch, table, own);
-        } else {
-          cut_patches(resized(pictures[i], session.preprocessing), network.config.patch, table, own);
-        }
+  pass(session, count, outputs, [&](const Tensor& patches) {
+    const std::int64_t patch = session.model->impl().network.config.patch;
+    const std::int64_t rows = patches.rows() / count;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Tensor own = rows_of(patches, i * rows, rows);
+      if (is_ready(pictures[i], session.preprocessing)) {
+        cut_patches(pictures[i], patch, session.table, own);
+      } else {
+        cut_patches(resized(pictures[i], session.preprocessing), patch, session.table, own);
       }
-    });
+    }
   });
 }
 
@@ -157,14 +156,9 @@ void Session::run(std::span<const float> images, std::int64_t count, const Outpu
   check_batch(count);
   check(std::ssize(images) / size == count && std::ssize(images) % size == 0, "images have ", images.size(),
         " values, expected ", count, " pictures of ", size);
-  check_outputs(*session.model, count, outputs);
-  check_threads(session.threads);
-  const Turn turn(session.is_busy);
-  const ThreadScope scope(session.threads);
-  translated_memory([&] {
+  pass(session, count, outputs, [&](const Tensor& patches) {
     const ModelConfig& config = session.model->impl().network.config;
-    pass(session, count, outputs,
-         [&](const Tensor& patches) { cut_patches(images, config.image_size, config.patch, patches); });
+    cut_patches(images, config.image_size, config.patch, patches);
   });
 }
 

@@ -20,12 +20,11 @@ Tensor Network::patch_rows(const Workspace& workspace, std::int64_t batch) const
 
 void Network::forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
                       Observer* observer) const {
-  workspace.fit(plan(batch, observer != nullptr));
-  const Tensor patches = patch_rows(workspace, batch);
-  cut_patches(images, config.image_size, config.patch, patches);
-  const Tensor tokens = backbone->forward(workspace, patches, batch, observer);
-  if (tokens.data == nullptr) return;
-  (void)head.classify(workspace, tokens, Tensor(logits.data(), {batch, config.classes}), observer);
+  const Tensor normed = tokens(
+      workspace, batch, [&](const Tensor& patches) { cut_patches(images, config.image_size, config.patch, patches); },
+      observer);
+  if (normed.data == nullptr) return;
+  (void)head.classify(workspace, normed, Tensor(logits.data(), {batch, config.classes}), observer);
 }
 
 void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {

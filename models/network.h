@@ -21,6 +21,17 @@ struct Network {
   /// What a pass over `batch` pictures needs in a Workspace.
   [[nodiscard]] BufferPlan plan(std::int64_t batch, bool observed = false) const;
 
+  /// The tokens of `batch` pictures behind the last norm, [batch * tokens, dim], in the workspace, which grows to what
+  /// that needs. cut(patches) writes the patch rows of all pictures. A tensor without data where the observer has ended
+  /// the pass.
+  template <class Cut>
+  [[nodiscard]] Tensor tokens(Workspace& workspace, std::int64_t batch, Cut&& cut, Observer* observer = nullptr) const {
+    workspace.fit(plan(batch, observer != nullptr));
+    const Tensor patches = patch_rows(workspace, batch);
+    cut(patches);
+    return backbone->forward(workspace, patches, batch, observer);
+  }
+
   /// images: f32 [batch, 3, size, size], normalised -> logits [batch, classes]. The workspace grows to what a batch
   /// needs; after that nothing is allocated.
   void forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,

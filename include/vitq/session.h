@@ -56,7 +56,8 @@ class [[gnu::visibility("default")]] Session {
   // All that follow throw Error and leave the session as good as before: kArgument for sizes that do not fit, a picture
   // that cannot be cropped, a second thread that calls while one is at work, or a call inside a parallel region of
   // OpenMP that grants fewer threads than the session was made for; kMemory. The first pass of a larger batch than any
-  // before allocates; later ones do not. A session that was moved from may only be assigned to or destroyed.
+  // before allocates; later ones do not, but for the resizing of pictures. A session that was moved from may only be
+  // assigned to or destroyed.
 
   /// Pictures of any size: resized, cropped, normalised, computed as one batch.
   void run(std::span<const ImageView> pictures, const Outputs& outputs);
