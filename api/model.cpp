@@ -47,8 +47,7 @@ std::shared_ptr<const Model> make_model(const Checkpoint& checkpoint, ModelDescr
 std::shared_ptr<const Model> Model::open(const std::string& path_or_name, const ModelOptions& options) {
   return translated_memory([&] {
     const Checkpoint checkpoint = Checkpoint::open(locate_model(path_or_name));
-    const bool by_name = find_in_zoo(path_or_name) != nullptr;
-    return make_model(checkpoint, describe(checkpoint, by_name ? std::optional(path_or_name) : std::nullopt), options);
+    return make_model(checkpoint, describe(checkpoint, zoo_name(path_or_name)), options);
   });
 }
 

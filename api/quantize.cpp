@@ -32,8 +32,7 @@ void quantize(const std::string& model, std::span<const ImageView> pictures, con
     check(settings.threads >= 0, "quantize: ", settings.threads, " threads, expected a positive number, or 0 for all");
     const Checkpoint checkpoint = Checkpoint::open(locate_model(model));
     check(!is_artifact(checkpoint), checkpoint.source(), ": is an artifact already, expected a float32 model");
-    const bool by_name = find_in_zoo(model) != nullptr;
-    const ModelDescription description = describe(checkpoint, by_name ? std::optional(model) : std::nullopt);
+    const ModelDescription description = describe(checkpoint, zoo_name(model));
     QuantizeOptions options;
     options.weight_bits = settings.weight_bits;
     options.activation_bits = settings.activation_bits;

@@ -30,10 +30,9 @@ std::vector<float> seeded_images(const ModelConfig& config, std::int64_t count) 
   return images;
 }
 
-Contender from_file(const fs::path& file, const std::string& zoo_name) {
+Contender from_file(const fs::path& file, const std::string& model) {
   Checkpoint checkpoint = open_checkpoint(file);
-  const bool by_name = find_in_zoo(zoo_name) != nullptr;
-  ModelDescription description = describe(checkpoint, by_name ? std::optional(zoo_name) : std::nullopt);
+  ModelDescription description = describe(checkpoint, zoo_name(model));
   std::string precision = precision_of(checkpoint);
   return {std::move(precision), file.string(), sha256_of_file(file), std::move(checkpoint), std::move(description)};
 }

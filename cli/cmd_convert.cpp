@@ -9,9 +9,9 @@
 #include "cli/output.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
-#include "cli/version.h"
 #include "engine/error.h"
 #include "models/describe.h"
+#include "vitq/version.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/torch_checkpoint.h"
@@ -88,7 +88,7 @@ int convert_command(const Arguments& args) {
   // What the source says of itself stays, where vitq does not say it too.
   auto metadata = metadata_of(description);
   metadata["source"] = printable(std::filesystem::path(options.in).filename().string());
-  metadata["vitq_version"] = std::string(kVersion);
+  metadata["vitq_version"] = std::string(version());
   metadata.insert(checkpoint.metadata().begin(), checkpoint.metadata().end());
   save_checkpoint(options.out, checkpoint, metadata);
 

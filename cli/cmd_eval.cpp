@@ -79,24 +79,24 @@ std::vector<LabelledPicture> labelled_pictures(const EvalOptions& options, const
 
 /// The second model of --against.
 OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
-  const ModelConfig& config = model.description.config;
+  const ModelConfig& config = model.description().config;
   const bool wants_float = options.against == kFloatPrecision;
   ModelArguments how = options.model;
   how.model = options.against;
   how.precision = wants_float ? kFloatPrecision : "";
-  if (wants_float && model.precision == kBf16Precision) {
+  if (wants_float && model.precision() == kBf16Precision) {
     how.model = model.file.string();
   } else if (wants_float) {
-    check(model.precision != kFloatPrecision, model.file.string(),
+    check(model.precision() != kFloatPrecision, model.file.string(),
           ": is the float32 model itself, expected an artifact or --precision bf16 (--against fp32); name another "
           "model: --against FILE");
-    const auto source = model.metadata.find("source");
+    const auto source = model.metadata().find("source");
     how.model =
-        find_float_model(model.file, source != model.metadata.end() ? source->second : "", model.description.name)
+        find_float_model(model.file, source != model.metadata().end() ? source->second : "", model.description().name)
             .string();
   }
   OpenModel reference = open_model(how);
-  const ModelConfig& other = reference.description.config;
+  const ModelConfig& other = reference.description().config;
   check(other.classes == config.classes, reference.file.string(), ": has ", other.classes, " classes, ",
         model.file.string(), " has ", config.classes, "; they cannot be compared");
   check(!wants_float ||
@@ -177,7 +177,7 @@ void add_comparison(Record& record, const EvalOptions& options, const OpenModel*
   record["only_reference"] = comparison.only_reference();
   record["only_this"] = comparison.only_this();
   record["mcnemar_p"] = rounded(mcnemar_p(comparison.only_reference(), comparison.only_this()), 2 * kDigits);
-  record["precision_reference"] = against != nullptr ? Record(against->precision) : Record();
+  record["precision_reference"] = against != nullptr ? Record(against->precision()) : Record();
   record["reference"] = against != nullptr ? against->file.string() : options.reference;
 }
 
@@ -186,8 +186,8 @@ Record make_record(const EvalOptions& options, const OpenModel& model, const Ope
   constexpr double kMebibyte = 1 << 20;
   const auto n = static_cast<double>(evaluation.accuracy.count());
   const Summary ms = summarize(evaluation.model_ms);
-  Record record{{"model", model.description.name},
-                {"precision", model.precision},
+  Record record{{"model", model.description().name},
+                {"precision", model.precision()},
                 {"n", evaluation.accuracy.count()},
                 {"top1", rounded(evaluation.accuracy.top1(), kDigits)},
                 {"top5", rounded(evaluation.accuracy.top5(), kDigits)},
@@ -216,7 +216,7 @@ int eval_command(const Arguments& args) {
   std::optional<OpenModel> reference;
   if (!options.against.empty()) reference.emplace(open_reference(options, model));
   OpenModel* against = reference ? &*reference : nullptr;
-  const ModelDescription& description = model.description;
+  const ModelDescription& description = model.description();
   std::vector<LabelledPicture> pictures = labelled_pictures(options, description);
   const std::size_t listed = pictures.size();
   if (options.limit > 0 && options.limit < listed) pictures.resize(options.limit);
@@ -230,7 +230,7 @@ int eval_command(const Arguments& args) {
   if (evaluation.logits) {
     check(evaluation.failures == 0, ErrorCode::kFormat, options.logits, ": not written, because ", evaluation.failures,
           " pictures could not be read");
-    evaluation.logits->write(options.logits, {{"model", description.name}, {"precision", model.precision}});
+    evaluation.logits->write(options.logits, {{"model", description.name}, {"precision", model.precision()}});
   }
   return evaluation.failures == 0 ? 0 : 1;
 }

@@ -8,7 +8,6 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sites.h"
-#include "cli/version.h"
 #include "cli/wait_policy.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
@@ -16,6 +15,7 @@
 #include "engine/kernels/dispatch.h"
 #include "engine/threads.h"
 #include "models/describe.h"
+#include "vitq/version.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/safetensors.h"
@@ -53,7 +53,7 @@ std::string bf16_support(const std::string& isa) {
 
 std::string machine() {
   Sheet sheet;
-  sheet.row("vitq", kVersion);
+  sheet.row("vitq", version());
   sheet.row("oneDNN", onednn_version());
   sheet.row("ISA", effective_isa());
   sheet.row("kernels", kernels().name);

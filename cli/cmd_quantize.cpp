@@ -16,11 +16,11 @@
 #include "cli/record.h"
 #include "cli/sample.h"
 #include "cli/sites.h"
-#include "cli/version.h"
 #include "engine/error.h"
 #include "engine/picture/resize.h"
 #include "engine/threads.h"
 #include "quant/calibrate.h"
+#include "vitq/version.h"
 
 namespace vitq {
 namespace {
@@ -177,7 +177,7 @@ void add_metadata(ArtifactBuilder& artifact, const Record& calibration, const st
   for (const auto& [key, value] : calibration.items()) {
     artifact.set_metadata(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
-  artifact.set_metadata("vitq_version", std::string(kVersion));
+  artifact.set_metadata("vitq_version", std::string(version()));
   artifact.set_metadata("report", to_record(sites).dump());
 }
 

@@ -49,7 +49,7 @@ bool parse(const Arguments& args, RunOptions& options) {
 class Printer {
  public:
   Printer(const RunOptions& options, const OpenModel& model)
-      : options_(options), session_(model.contestant.session), precision_(model.precision) {}
+      : options_(options), session_(model.contestant.session), precision_(model.precision()) {}
 
   void picture(const std::string& image, const PictureTimes& times, const std::vector<Prediction>& top) const {
     print(options_.json ? json(image, times, top) : text(image, times, top));

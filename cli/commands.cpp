@@ -6,7 +6,7 @@
 #include "cli/args.h"
 #include "cli/output.h"
 #include "cli/spelling.h"
-#include "cli/version.h"
+#include "vitq/version.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -75,7 +75,7 @@ int run_program(const Arguments& args) {
   }
   if (is_help && !rest.empty()) return find_command(rest.front()).run({"--help"});
   if (!is_help && word != "--version") return find_command(word).run(rest);
-  print(is_help ? help() : "vitq " + std::string(kVersion) + '\n');
+  print(is_help ? help() : "vitq " + std::string(version()) + '\n');
   return 0;
 }
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string_view>
 
-#include "cli/version.h"
+#include "vitq/version.h"
 
 namespace vitq {
 namespace {
@@ -221,7 +221,7 @@ HttpHead http_get(const HttpQuestion& question, const std::function<bool(const H
   set_security(handle.get(), question.address);
   set_callbacks(transfer);
   set(handle.get(), CURLOPT_URL, question.address.c_str());
-  set(handle.get(), CURLOPT_USERAGENT, ("vitq/" + std::string(kVersion)).c_str());
+  set(handle.get(), CURLOPT_USERAGENT, ("vitq/" + std::string(version())).c_str());
   set(handle.get(), CURLOPT_CONNECTTIMEOUT, static_cast<long>(question.timeout.count()));
   std::unique_ptr<curl_slist, Release> fields;
   if (question.begin > 0) {

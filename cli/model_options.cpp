@@ -101,8 +101,7 @@ OpenFile open_model_file(const ModelArguments& options) {
   check(!wants_float || is_float, file.string(), ": is a ", precision,
         " artifact, expected a float32 model (--precision ", options.precision, "); name the model it was made from");
   if (wants_float) precision = options.precision;
-  const bool is_name = find_in_zoo(options.model) != nullptr;
-  ModelDescription description = describe(checkpoint, is_name ? std::optional(options.model) : std::nullopt);
+  ModelDescription description = describe(checkpoint, zoo_name(options.model));
   const int own_resize = description.preprocessing.resize;
   set_preprocessing(options, description.preprocessing);
   const bool is_changed = options.resize || options.crop_pct || options.mean || options.std;
@@ -117,15 +116,15 @@ OpenModel open_model(const ModelArguments& options) {
   if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
     log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
   }
-  auto metadata = opened.checkpoint.metadata();
   const Preprocessing how = opened.description.preprocessing;
-  auto model = make_model(opened.checkpoint, opened.description, {.bf16 = is_bf16});
-  return {opened.file,
-          opened.precision,
-          opened.preprocessing,
-          std::move(metadata),
-          std::move(opened.description),
-          Contestant(std::move(model), options.threads, how)};
+  auto model = make_model(opened.checkpoint, std::move(opened.description), {.bf16 = is_bf16});
+  return {opened.file, opened.preprocessing, Contestant(std::move(model), options.threads, how)};
+}
+
+const ModelDescription& OpenModel::description() const { return contestant.session.model().impl().description; }
+
+const std::map<std::string, std::string>& OpenModel::metadata() const {
+  return contestant.session.model().impl().metadata;
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

@@ -45,11 +45,14 @@ OpenFile open_model_file(const ModelArguments& options);
 
 struct OpenModel {
   std::filesystem::path file;
-  std::string precision;
-  std::string preprocessing;
-  std::map<std::string, std::string> metadata;  ///< the file's: a stranger's text
-  ModelDescription description;
+  std::string preprocessing;  ///< as OpenFile's
   Contestant contestant;
+
+  [[nodiscard]] const std::string& precision() const { return contestant.session.model().precision(); }
+  /// As OpenFile's.
+  [[nodiscard]] const ModelDescription& description() const;
+  /// The file's: a stranger's text.
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const;
 };
 
 /// open_model_file(), made ready to run. Logs a warning where an artifact will run with seven-bit operands.

@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "cli/output.h"
-#include "cli/version.h"
 #include "engine/cpu.h"
 #include "engine/gemm/onednn.h"
 #include "engine/kernels/dispatch.h"
+#include "vitq/version.h"
 
 namespace vitq {
 namespace {
@@ -38,7 +38,7 @@ std::string to_markdown(const Record& record) {
 }  // namespace
 
 void add_system(Record& record) {
-  record["version"] = kVersion;
+  record["version"] = version();
   record["onednn"] = onednn_version();
   record["isa"] = effective_isa();
   record["kernels"] = kernels().name;

@@ -2,6 +2,15 @@
 
 namespace vitq {
 
+void visit_block(Block& block, const std::function<void(const SiteRef&)>& use) {
+  Attention& attention = block.attention;
+  use({.name = attention.qkv().name, .linear = &attention.qkv().linear, .norm = &block.norm1});
+  use({.name = attention.name(), .attention = &attention});
+  use({.name = attention.proj().name, .linear = &attention.proj().linear});
+  use({.name = block.mlp.fc1.name, .linear = &block.mlp.fc1.linear, .norm = &block.norm2});
+  use({.name = block.mlp.fc2.name, .linear = &block.mlp.fc2.linear});
+}
+
 Tensor Backbone::forward(Workspace& workspace, const Tensor& patches, std::int64_t batch, Observer* observer) const {
   if (!embed(workspace, patches, batch, observer)) return {};
   for (std::size_t i = 0; i < steps(); ++i) {

@@ -20,6 +20,9 @@ struct SiteRef {
   Attention* attention = nullptr;  ///< null for a linear layer
 };
 
+/// Calls use(site) for qkv, the attention, proj, fc1 and fc2 of a block.
+void visit_block(Block& block, const std::function<void(const SiteRef&)>& use);
+
 /// The residual stream between two steps, for one picture.
 struct StreamShape {
   std::int64_t tokens = 0;

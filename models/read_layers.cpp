@@ -11,9 +11,8 @@ Layer LayerReader::linear(const std::string& name, std::int64_t outputs, std::in
           stored->outputs, ", ", stored->inputs, "], expected [", outputs, ", ", inputs, "]");
     return {name, Linear(*std::move(stored), options)};
   }
-  const std::string bias = name + ".bias";
   return {name, Linear(FloatLinear{.weight = checkpoint.f32(name + ".weight"),
-                                   .bias = checkpoint.contains(bias) ? checkpoint.f32(bias) : std::span<const float>(),
+                                   .bias = checkpoint.f32_if_there(name + ".bias"),
                                    .outputs = outputs,
                                    .inputs = inputs},
                        options)};

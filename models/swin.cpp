@@ -6,7 +6,6 @@
 #include "engine/error.h"
 #include "engine/layers/windows.h"
 #include "engine/threads.h"
-#include "models/vit.h"
 
 namespace vitq {
 

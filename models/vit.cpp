@@ -73,13 +73,4 @@ void Vit::visit_sites(const std::function<void(const SiteRef&)>& use) {
   for (Block& block : blocks_) visit_block(block, use);
 }
 
-void visit_block(Block& block, const std::function<void(const SiteRef&)>& use) {
-  Attention& attention = block.attention;
-  use({.name = attention.qkv().name, .linear = &attention.qkv().linear, .norm = &block.norm1});
-  use({.name = attention.name(), .attention = &attention});
-  use({.name = attention.proj().name, .linear = &attention.proj().linear});
-  use({.name = block.mlp.fc1.name, .linear = &block.mlp.fc1.linear, .norm = &block.norm2});
-  use({.name = block.mlp.fc2.name, .linear = &block.mlp.fc2.linear});
-}
-
 }  // namespace vitq

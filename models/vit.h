@@ -32,7 +32,4 @@ class Vit final : public Backbone {
   std::vector<Block> blocks_;
 };
 
-/// Calls use(site) for qkv, the attention, proj, fc1 and fc2 of a block.
-void visit_block(Block& block, const std::function<void(const SiteRef&)>& use);
-
 }  // namespace vitq

@@ -76,6 +76,10 @@ const ZooEntry* find_in_zoo(std::string_view name) {
   return nullptr;
 }
 
+std::optional<std::string> zoo_name(const std::string& model) {
+  return find_in_zoo(model) != nullptr ? std::optional(model) : std::nullopt;
+}
+
 std::string hub_path(const ZooEntry& entry) {
   // timm keeps each set of weights in a repository of its own, named by the tag.
   return "timm/" + std::string(entry.timm_tag) + "/resolve/main/model.safetensors";

@@ -25,6 +25,9 @@ std::span<const ZooEntry> zoo();
 /// The row of that name, or null.
 const ZooEntry* find_in_zoo(std::string_view name);
 
+/// `model` where it names a row, as describe() insists on it; nothing for any other text, a path say.
+std::optional<std::string> zoo_name(const std::string& model);
+
 /// The hub that hub_path() belongs to.
 inline constexpr const char* kHub = "https://huggingface.co";
 

@@ -76,12 +76,9 @@ void quantize_sites(Network& network, Workspace& workspace, std::span<const floa
   network.visit_sites([&](const SiteRef& site) { sites[site.name] = site; });
   std::set<std::string> done;
   Walk walk(network, workspace, images, count);
-  for (std::size_t step = 0; step < walk.steps();) {
+  while (!walk.has_ended()) {
     NextSite next(sites, done);
-    if (walk.run(next)) {
-      ++step;
-      continue;
-    }
+    if (walk.run(next)) continue;
     if (holds(options.keep_float, next.site().name)) {
       quantizer.keep(next.site());
     } else {
@@ -125,8 +122,7 @@ std::string joined(const std::vector<std::string>& entries) {
 std::string fold_strength_text(const QuantizeOptions& options) {
   if (options.most_bytes > 0 && !options.fold_strength) return "default";
   std::array<char, 32> text{};
-  const double strength =
-      options.fold_strength.value_or(default_fold_strength(options.weight_bits, options.activation_bits));
+  const double strength = fold_strength_of(options, options.weight_bits);
   return {text.data(), std::to_chars(text.begin(), text.end(), strength).ptr};
 }
 
@@ -151,6 +147,10 @@ void describe_in(ArtifactBuilder& artifact, const ModelDescription& description,
 double default_fold_strength(int weight_bits, int activation_bits) {
   if (activation_bits < 8) return 1.0;
   return weight_bits < 8 ? 0.5 : 0.75;
+}
+
+double fold_strength_of(const QuantizeOptions& options, int weight_bits) {
+  return options.fold_strength.value_or(default_fold_strength(weight_bits, options.activation_bits));
 }
 
 std::string precision_name(const QuantizeOptions& options) {

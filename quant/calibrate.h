@@ -54,6 +54,9 @@ struct QuantizeOptions {
 /// dB against 20.5), 0.5 below (W4A8: KL 0.093 against 0.121).
 double default_fold_strength(int weight_bits, int activation_bits);
 
+/// options.fold_strength, or the default for weights of so many bits.
+double fold_strength_of(const QuantizeOptions& options, int weight_bits);
+
 /// "w4a8": the bits of the weights and the activations between the edges; "wxa8" where a size decides over the first.
 std::string precision_name(const QuantizeOptions& options);
 

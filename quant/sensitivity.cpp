@@ -54,7 +54,7 @@ std::vector<LayerCost> measure_sensitivity(const Checkpoint& checkpoint, const M
   std::vector<LayerCost> costs;
   for (const std::string& layer : layers) {
     const auto weight = checkpoint.f32(layer + ".weight");
-    const auto bias = checkpoint.contains(layer + ".bias") ? checkpoint.f32(layer + ".bias") : std::span<const float>();
+    const auto bias = checkpoint.f32_if_there(layer + ".bias");
     LayerCost cost{.layer = layer, .outputs = checkpoint.shape(layer + ".weight").front()};
     cost.inputs = std::ssize(weight) / cost.outputs;
     const RowCodes rounded = quantize_rows(weight, cost.outputs, kMeasuredBits);

@@ -18,10 +18,6 @@ namespace {
 constexpr int kAllBits = 8;
 constexpr int kMostBookBits = 4;  // of weights: with more, evenly spaced codes lose little
 
-double fold_strength_of(const QuantizeOptions& options, int weight_bits) {
-  return options.fold_strength.value_or(default_fold_strength(weight_bits, options.activation_bits));
-}
-
 double decibels(double signal, double noise) { return 10.0 * std::log10(signal / std::max(noise, 1e-300)); }
 
 // Signal-to-noise ratio of what `actual` makes of codes against what `reference` makes of floats, on a part of the
@@ -147,7 +143,7 @@ std::span<const float> SiteQuantizer::weight(const std::string& layer) const {
 }
 
 std::span<const float> SiteQuantizer::bias(const std::string& layer) const {
-  return checkpoint_.contains(layer + ".bias") ? checkpoint_.f32(layer + ".bias") : std::span<const float>();
+  return checkpoint_.f32_if_there(layer + ".bias");
 }
 
 // Puts integer weights in the place of the layer. src and input: the input as floats, and as it will be; the weight and

@@ -22,9 +22,9 @@ bool Walk::run(Observer& observer) {
   for (std::int64_t first = 0; first < count_; first += kChunk) {
     const std::int64_t count = std::min(kChunk, count_ - first);
     workspace_.fit(network_.plan(count, true));
-    is_done = next_ == 0             ? embed(first, count, observer)
-              : next_ + 1 == steps() ? classify(first, count, observer)
-                                     : pass(next_ - 1, first, count, observer);
+    is_done = next_ == 0                           ? embed(first, count, observer)
+              : next_ > network_.backbone->steps() ? classify(first, count, observer)
+                                                   : pass(next_ - 1, first, count, observer);
   }
   if (is_done) ++next_;
   return is_done;

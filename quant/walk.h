@@ -17,11 +17,11 @@ class Walk {
   /// a Workspace for kChunk pictures.
   Walk(const Network& network, Workspace& workspace, std::span<const float> images, std::int64_t count);
 
-  /// Patch embedding, the backbone's steps, the head.
-  [[nodiscard]] std::size_t steps() const { return network_.backbone->steps() + 2; }
+  /// Whether all steps are behind: the patch embedding, the backbone's, the head.
+  [[nodiscard]] bool has_ended() const { return next_ == network_.backbone->steps() + 2; }
 
-  /// Takes all pictures through the next step. Where the observer ends it, always at the same site, nothing has
-  /// happened and the step comes again: false. Else the walk stands in front of the step after it: true.
+  /// Takes all pictures through the next step, while there is one. Where the observer ends it, always at the same site,
+  /// nothing has happened and the step comes again: false. Else the walk stands in front of the step after it: true.
   [[nodiscard]] bool run(Observer& observer);
 
   static constexpr std::int64_t kChunk = 8;

@@ -2,8 +2,6 @@
 // Sessions for tests, from a checkpoint.
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
 #include "api/model_impl.h"
 
@@ -22,11 +20,6 @@ inline Session make_session(const Checkpoint& checkpoint, const ModelDescription
 /// Floats of one normalised picture.
 inline std::int64_t picture_size(const Session& session) {
   return 3 * session.model().image_height() * session.model().image_width();
-}
-
-/// The logits of images [batch, 3, size, size].
-inline std::vector<float> logits_of(Session& session, std::span<const float> images, std::int64_t batch) {
-  return session.run(images, batch).logits;
 }
 
 }  // namespace vitq::test

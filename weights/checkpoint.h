@@ -67,6 +67,11 @@ class Checkpoint {
   /// infinity are refused, so that a damaged file fails here, by name, and not as a strange answer.
   std::span<const float> f32(const std::string& name) const;
 
+  /// f32(), or nothing where there is no such tensor: a layer's bias.
+  std::span<const float> f32_if_there(const std::string& name) const {
+    return contains(name) ? f32(name) : std::span<const float>();
+  }
+
   /// The tensor as it is stored, of any type, unchecked; null where there is none of this name or it is seeded.
   const FileTensor* raw(const std::string& name) const;
 

@@ -14,6 +14,12 @@ dnnl::cpu_isa effective() {
   return dnnl::get_effective_cpu_isa();
 }
 
+// The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
+bool includes(dnnl::cpu_isa needed) {
+  const auto bits = static_cast<int>(needed);
+  return (static_cast<int>(effective()) & bits) == bits;
+}
+
 }  // namespace
 
 std::string onednn_version() {
@@ -42,16 +48,6 @@ std::string effective_isa() {
   const auto name = kNames.find(isa);
   return name != kNames.end() ? name->second : "ISA_" + std::to_string(static_cast<int>(isa));
 }
-
-namespace {
-
-// The values of oneDNN's sets are masks: a wider one contains all bits of those it includes.
-bool includes(dnnl::cpu_isa needed) {
-  const auto bits = static_cast<int>(needed);
-  return (static_cast<int>(effective()) & bits) == bits;
-}
-
-}  // namespace
 
 bool f32_rows_are_independent() { return includes(dnnl::cpu_isa::avx512_core); }
 

@@ -82,8 +82,9 @@ std::shared_ptr<const Linear::Packed> Linear::pack(const LinearDescription& desc
 }
 
 Linear::Linear(const LinearDescription& description, const PackOptions& options)
-    : packed_(pack(description, options)), source_(packed_->source) {}
+    : packed_(pack(description, options)) {}
 
+const Encoding& Linear::source() const { return packed_->source; }
 std::int64_t Linear::inputs() const { return packed_->weights.inputs(); }
 std::int64_t Linear::outputs() const { return packed_->weights.outputs(); }
 
@@ -109,7 +110,7 @@ void Linear::for_each_block(Gemm& gemm, const Tensor& src, const Encoding& means
 }
 
 void Linear::run(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
-  check(src.encoding == source_, "linear: expected ", source_, ", found ", src.encoding, " -> ",
+  check(src.encoding == source(), "linear: expected ", source(), ", found ", src.encoding, " -> ",
         name_of(dst.encoding.dtype));
   check(src.columns() == inputs() && dst.columns() == outputs() && src.rows() == dst.rows(), "linear: expected [rows, ",
         inputs(), "] -> [rows, ", outputs(), "], found [", src.rows(), ", ", src.columns(), "] -> [", dst.rows(), ", ",
@@ -132,8 +133,8 @@ void Linear::run_integers(Gemm& gemm, const Tensor& src, const Tensor& dst, Epil
 // %.
 void Linear::run_floats(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
   const bool rounds = dst.encoding == kBfloat16;
-  check(dst.encoding == kFloat || (rounds && source_ == kBfloat16), "linear: ", name_of(source_.dtype),
-        " weights write f32", source_ == kBfloat16 ? " or bf16, not " : ", not ", name_of(dst.encoding.dtype));
+  check(dst.encoding == kFloat || (rounds && source() == kBfloat16), "linear: ", name_of(source().dtype),
+        " weights write f32", source() == kBfloat16 ? " or bf16, not " : ", not ", name_of(dst.encoding.dtype));
   check(!rounds || epilogue != Epilogue::kAccumulate, "linear: only f32 can be added to, not bf16");
   if (rounds && epilogue == Epilogue::kGelu) {
     for_each_block(gemm, src, kFloat,
@@ -145,11 +146,11 @@ void Linear::run_floats(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilog
 }
 
 void Linear::run_split(Gemm& gemm, const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {
-  check(src.encoding == source_, "linear: expected ", source_, ", found ", src.encoding);
+  check(src.encoding == source(), "linear: expected ", source(), ", found ", src.encoding);
   check(src.columns() == inputs() && src.rows() == q.dims[0] * q.dims[2], "linear: expected [", q.dims[0] * q.dims[2],
         ", ", inputs(), "] -> q, k, v, found [", src.rows(), ", ", src.columns(), "]");
   if (!is_integer()) {
-    for_each_block(gemm, src, source_,
+    for_each_block(gemm, src, source(),
                    [&](std::int64_t first, const Tensor& values) { split_heads(values, first, q, k, v); });
     return;
   }

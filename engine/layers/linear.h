@@ -22,9 +22,8 @@ class Linear {
  public:
   /// Float weights are packed as options.floats. Integer weights are packed as they are; zero point, scales and bias
   /// are folded into one multiplier and one offset per output, in double. Where int8_saturates(), a row with a code
-  /// outside
-  /// [-64, 64] is halved (half to even, its scale doubled): seven bits, but the right sums. Throws Error where sizes do
-  /// not fit or bf16 is asked for and not to be had.
+  /// outside [-64, 64] is halved (half to even, its scale doubled): seven bits, but the right sums. Throws Error where
+  /// sizes do not fit or bf16 is asked for and not to be had.
   explicit Linear(const LinearDescription& description, const PackOptions& options = {});
 
   /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided (f32 sources are then a
@@ -37,8 +36,8 @@ class Linear {
   void run_split(Gemm& gemm, const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
 
   /// The encoding that run() expects: kFloat, kBfloat16 or that of the integer weights.
-  [[nodiscard]] const Encoding& source() const { return source_; }
-  [[nodiscard]] bool is_integer() const { return source_.dtype == DType::kU8; }
+  [[nodiscard]] const Encoding& source() const;
+  [[nodiscard]] bool is_integer() const { return source().dtype == DType::kU8; }
   [[nodiscard]] std::int64_t inputs() const;
   [[nodiscard]] std::int64_t outputs() const;
 
@@ -53,7 +52,6 @@ class Linear {
   void for_each_block(Gemm& gemm, const Tensor& src, const Encoding& means, Use&& use) const;
 
   std::shared_ptr<const Packed> packed_;
-  Encoding source_;
 };
 
 /// A layer and its name in checkpoints, by which observers know it.

@@ -31,7 +31,7 @@ enum class Slot : std::uint8_t {
   kPooled,      ///< [pictures, dim], the embedding
   kEncoded,     ///< a layer's input, where it takes another encoding than what comes
 };
-inline constexpr std::size_t kSlotCount = 13;
+inline constexpr std::size_t kSlotCount = static_cast<std::size_t>(Slot::kEncoded) + 1;
 
 /// How many bytes each slot must have for a pass; the largest of what its layers ask for.
 class BufferPlan {
