@@ -5,31 +5,37 @@
 
 namespace vitq {
 
-std::vector<double> column_means(const FloatRows& values) {
-  check(values.rows > 0 && values.columns > 0, "bias correction: no values (", values.rows, " x ", values.columns,
-        "); give at least one picture");
-  std::vector<double> means(values.columns);
+void ColumnMeans::add(const FloatRows& values) {
+  check(values.columns == std::ssize(sums_), "bias correction: rows of ", values.columns, ", expected ", sums_.size());
   for (std::int64_t r = 0; r < values.rows; ++r) {
     const float* row = values.data + r * values.stride;
-    for (std::int64_t c = 0; c < values.columns; ++c) means[c] += row[c];
+    for (std::int64_t c = 0; c < values.columns; ++c) sums_[c] += row[c];
   }
-  for (double& mean : means) mean /= static_cast<double>(values.rows);
+  rows_ += values.rows;
+}
+
+void ColumnMeans::add(std::span<const std::uint8_t> codes) {
+  const std::int64_t columns = std::ssize(sums_);
+  check(columns > 0 && std::ssize(codes) % columns == 0, "bias correction: ", codes.size(),
+        " codes cannot be divided into rows of ", columns);
+  const std::int64_t rows = std::ssize(codes) / columns;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) sums_[c] += codes[r * columns + c];
+  }
+  rows_ += rows;
+}
+
+std::vector<double> ColumnMeans::means() const {
+  check(rows_ > 0, "bias correction: no rows; give at least one picture");
+  std::vector<double> means = sums_;
+  for (double& mean : means) mean /= static_cast<double>(rows_);
   return means;
 }
 
-std::vector<double> column_means(std::span<const std::uint8_t> codes, std::int64_t columns, const UniformGrid& grid) {
-  check(columns > 0 && !codes.empty() && std::ssize(codes) % columns == 0, "bias correction: ", codes.size(),
-        " codes cannot be divided into rows of ", columns);
-  const std::int64_t rows = std::ssize(codes) / columns;
-  std::vector<std::int64_t> sums(columns);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) sums[c] += codes[r * columns + c];
-  }
-  std::vector<double> means(columns);
-  for (std::int64_t c = 0; c < columns; ++c) {
-    means[c] = (static_cast<double>(sums[c]) / static_cast<double>(rows) - grid.zero_point) * grid.scale;
-  }
-  return means;
+std::vector<double> ColumnMeans::decoded_means(const UniformGrid& grid) const {
+  std::vector<double> decoded = means();
+  for (double& mean : decoded) mean = (mean - grid.zero_point) * grid.scale;
+  return decoded;
 }
 
 std::vector<float> correct_bias(std::span<const float> weight, std::span<const float> bias, const RowCodes& quantized,

@@ -11,11 +11,25 @@
 
 namespace vitq {
 
-/// Mean of each column, summed in double: mean_input for correct_bias.
-std::vector<double> column_means(const FloatRows& values);
+/// The mean of each column of rows that come some at a time.
+class ColumnMeans {
+ public:
+  explicit ColumnMeans(std::int64_t columns) : sums_(columns) {}
 
-/// The same of codes, [rows, columns] dense: mean of (code - zero_point) * scale. Exact up to the last product.
-std::vector<double> column_means(std::span<const std::uint8_t> codes, std::int64_t columns, const UniformGrid& grid);
+  /// Summed in double, in the order of the rows.
+  void add(const FloatRows& values);
+  /// [rows, columns] dense; exact.
+  void add(std::span<const std::uint8_t> codes);
+
+  /// Throws Error without rows.
+  [[nodiscard]] std::vector<double> means() const;
+  /// The same of codes that are on a grid: (mean - zero point) * scale.
+  [[nodiscard]] std::vector<double> decoded_means(const UniformGrid& grid) const;
+
+ private:
+  std::vector<double> sums_;
+  std::int64_t rows_ = 0;
+};
 
 /// bias + weight mean_input - quantized mean_quantized_input, in double: with it, the mean over the calibration set of
 /// the layer's quantized output is that of the float layer.

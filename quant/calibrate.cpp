@@ -10,6 +10,7 @@
 #include "engine/threads.h"
 #include "models/network.h"
 #include "quant/mixed_precision.h"
+#include "quant/site_inputs.h"
 #include "quant/site_quantizer.h"
 #include "quant/sites.h"
 #include "quant/walk.h"
@@ -18,73 +19,34 @@ namespace vitq {
 
 namespace {
 
-using Sites = std::map<std::string, SiteRef>;
-
-// What the first site that is not yet done takes, on all pictures.
-class NextSite final : public Observer {
- public:
-  NextSite(const Sites& sites, const std::set<std::string>& done) : sites_(sites), done_(done) {}
-
-  bool input(const std::string& layer, const Tensor& src) override {
-    if (done_.contains(layer)) return true;
-    take(layer, src);
-    return false;
-  }
-
-  bool attention(const std::string& name, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape) override {
-    if (done_.contains(name)) return true;
-    take(name, qkv);
-    heads_ = heads;
-    const std::int64_t groups = shape_.groups + shape.groups;
-    shape_ = shape;
-    shape_.groups = groups;
-    return false;
-  }
-
-  void quantize(SiteQuantizer& quantizer) {
-    const Tensor rows(values_.data(), {std::ssize(values_) / columns_, columns_});
-    if (site_->attention != nullptr) {
-      quantizer.attention(*site_, rows, heads_, shape_);
-    } else {
-      quantizer.linear(*site_, rows);
-    }
-  }
-
-  [[nodiscard]] const SiteRef& site() const { return *site_; }
-
- private:
-  void take(const std::string& name, const Tensor& src) {
-    site_ = &sites_.at(name);
-    columns_ = src.columns();
-    values_.insert(values_.end(), src.f32(), src.f32() + src.rows() * src.columns());
-  }
-
-  const Sites& sites_;
-  const std::set<std::string>& done_;
-  const SiteRef* site_ = nullptr;
-  std::vector<float> values_;
-  std::int64_t columns_ = 0;
-  std::int64_t heads_ = 0;
-  AttentionShape shape_;  // of all pictures
-};
-
 // Site after site in the order of the pass: each is fitted to what it takes behind all sites before it, which run on
 // integers by then.
 void quantize_sites(Network& network, Workspace& workspace, std::span<const float> images, std::int64_t count,
                     const QuantizeOptions& options, SiteQuantizer& quantizer) {
-  Sites sites;
+  std::map<std::string, SiteRef> sites;
   network.visit_sites([&](const SiteRef& site) { sites[site.name] = site; });
   std::set<std::string> done;
   Walk walk(network, workspace, images, count);
   while (!walk.has_ended()) {
-    NextSite next(sites, done);
-    if (walk.run(next)) continue;
-    if (holds(options.keep_float, next.site().name)) {
-      quantizer.keep(next.site());
+    SiteSample sample([&](const std::string& site) { return done.contains(site); }, std::min(Walk::kChunk, count),
+                      count, options.most_sampled);
+    if (walk.run(sample)) continue;
+    const SiteRef& site = sites.at(sample.site());
+    if (holds(options.keep_float, site.name)) {
+      quantizer.keep(site);
+    } else if (site.attention != nullptr) {
+      quantizer.attention(site, sample.attention_inputs());
     } else {
-      next.quantize(quantizer);
+      const Tensor rows = sample.rows();
+      const EachRows again = [&](const auto& use) {
+        SiteReplay replay(site.name, use);
+        (void)walk.run(replay);
+      };
+      quantizer.linear(site, {.sample = rows,
+                              .each = sample.is_everything() ? EachRows([&](const auto& use) { use(rows); }) : again,
+                              .rows_per_picture = sample.rows_per_picture()});
     }
-    done.insert(next.site().name);
+    done.insert(site.name);
   }
 }
 
@@ -174,8 +136,7 @@ QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescripti
       mixed.empty() ? BitsOf() : fit_mixed_layers(checkpoint, description, images, count, mixed, options, advance);
   Workspace workspace;
   Network network = make_network(description.config, checkpoint);
-  SiteQuantizer quantizer(workspace.gemm(), checkpoint, options, bits, advance,
-                          {.pictures = count, .class_tokens = description.config.prefix_tokens()});
+  SiteQuantizer quantizer(workspace.gemm(), checkpoint, options, bits, advance, description.config.prefix_tokens());
   quantize_sites(network, workspace, images, count, options, quantizer);
   quantizer.keep_the_rest(tensors);
   describe_in(quantizer.artifact(), description, options);

@@ -81,7 +81,7 @@ struct Rounding {
 struct Scratch {
   std::vector<float> values;
   std::vector<std::int8_t> codes;
-  std::array<float, kPlanes> scale, inverse, lowest, highest, error;
+  std::array<float, kPlanes> scale{}, inverse{}, lowest{}, highest{}, error{};
 };
 
 // What all roundings of a layer share.

@@ -13,10 +13,18 @@ namespace {
 
 constexpr int kAllBits = 8;
 
-// Codes of f32 rows, each column on a grid of its own.
-std::vector<std::uint8_t> encode_columns(const Tensor& src, const ChannelScales& grids, int bits) {
+LayerInput on_grid(std::int64_t columns, const UniformGrid& grid, int bits) {
+  return {.grids = {.scale = std::vector(columns, grid.scale), .zero_point = std::vector(columns, grid.zero_point)},
+          .source = {.dtype = DType::kU8, .scale = grid.scale, .zero_point = grid.zero_point, .bits = bits},
+          .bits = bits,
+          .levels = {}};
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> LayerInput::encode(const Tensor& src) const {
   const std::int64_t columns = src.columns();
-  const auto most = static_cast<float>((1 << bits) - 1);
+  const auto most = static_cast<float>((1 << source.bits) - 1);
   std::vector<float> inverse(columns);
   for (std::int64_t c = 0; c < columns; ++c) inverse[c] = 1.0F / grids.scale[c];
   std::vector<std::uint8_t> codes(src.rows() * columns);
@@ -29,38 +37,26 @@ std::vector<std::uint8_t> encode_columns(const Tensor& src, const ChannelScales&
       }
     }
   });
+  if (!levels.empty()) look_up(nearest_levels(levels).data(), codes.data(), std::ssize(codes));
   return codes;
 }
 
-LayerInput on_grid(const Tensor& src, const UniformGrid& grid, int bits) {
-  const ChannelScales grids{.scale = std::vector(src.columns(), grid.scale),
-                            .zero_point = std::vector(src.columns(), grid.zero_point)};
-  return {.codes = encode_columns(src, grids, bits),
-          .source = {.dtype = DType::kU8, .scale = grid.scale, .zero_point = grid.zero_point, .bits = bits},
-          .bits = bits,
-          .levels = {}};
-}
-
-}  // namespace
-
 FloatRows rows_in(const Tensor& matrix) { return {matrix.f32(), matrix.rows(), matrix.columns(), matrix.strides[0]}; }
 
-LayerInput uniform_input(const Tensor& src, int bits) {
-  return on_grid(src, observe_tensor(rows_in(src), bits).grid, bits);
+LayerInput uniform_input(const Tensor& sample, int bits) {
+  return on_grid(sample.columns(), observe_tensor(rows_in(sample), bits).grid, bits);
 }
 
-LayerInput code_book_input(const Tensor& src, int bits) {
-  LevelFit fit = fit_levels(rows_in(src), bits);
-  LayerInput input = on_grid(src, fit.grid, kAllBits);
-  const CodeBook book = nearest_levels(fit.levels);
-  look_up(book.data(), input.codes.data(), std::ssize(input.codes));
+LayerInput code_book_input(const Tensor& sample, int bits) {
+  LevelFit fit = fit_levels(rows_in(sample), bits);
+  LayerInput input = on_grid(sample.columns(), fit.grid, kAllBits);
   input.bits = bits;
   input.levels = std::move(fit.levels);
   return input;
 }
 
-LayerInput folded_input(const Tensor& normed, const ChannelScales& channels, const LayerScale& layer, int bits) {
-  return {.codes = encode_columns(normed, channels, bits),
+LayerInput folded_input(const ChannelScales& channels, const LayerScale& layer, int bits) {
+  return {.grids = channels,
           .source = {.dtype = DType::kU8, .scale = layer.scale, .zero_point = layer.zero_point, .bits = bits},
           .bits = bits,
           .levels = {}};

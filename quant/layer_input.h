@@ -1,5 +1,5 @@
 #pragma once
-// What the input of a layer becomes: its codes on the calibration pictures, and what they mean.
+// What the input of a layer becomes: codes, and what they mean.
 
 #include <cstdint>
 #include <span>
@@ -12,24 +12,26 @@
 namespace vitq {
 
 struct LayerInput {
-  std::vector<std::uint8_t> codes;   ///< [rows, inputs]
+  ChannelScales grids;               ///< of each column, on which it is rounded
   Encoding source;                   ///< of the codes, but for the code book, which the layer will own
   int bits = 8;                      ///< of a code; with levels the source has 8
   std::vector<std::uint8_t> levels;  ///< of the code book; empty: none
+
+  /// The codes [rows, inputs] of f32 rows.
+  [[nodiscard]] std::vector<std::uint8_t> encode(const Tensor& src) const;
 };
 
 /// All of a matrix as observers take it.
 FloatRows rows_in(const Tensor& matrix);
 
-/// src: f32 [rows, inputs], on the one grid that observe_tensor finds.
-LayerInput uniform_input(const Tensor& src, int bits);
+/// The one grid that observe_tensor finds. sample: f32 [rows, inputs], here and below.
+LayerInput uniform_input(const Tensor& sample, int bits);
 
 /// The same with the code book of fit_levels.
-LayerInput code_book_input(const Tensor& src, int bits);
+LayerInput code_book_input(const Tensor& sample, int bits);
 
-/// What a folded LayerNorm will emit for its float output `normed`: each channel on its own grid, which the layer
-/// behind it knows as `layer`.
-LayerInput folded_input(const Tensor& normed, const ChannelScales& channels, const LayerScale& layer, int bits);
+/// What a folded LayerNorm will emit: each channel on its own grid, which the layer behind it knows as `layer`.
+LayerInput folded_input(const ChannelScales& channels, const LayerScale& layer, int bits);
 
 /// The codes of the first `count` tokens of each picture. codes: [pictures tokens, inputs].
 std::vector<std::uint8_t> first_tokens(std::span<const std::uint8_t> codes, std::int64_t pictures, std::int64_t inputs,

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "quant/bias.h"
-#include "quant/covariance.h"
 #include "quant/fold.h"
 #include "quant/gptq.h"
 #include "quant/lloyd_max.h"
@@ -20,15 +20,17 @@ constexpr int kMostBookBits = 4;  // of weights: with more, evenly spaced codes 
 
 double decibels(double signal, double noise) { return 10.0 * std::log10(signal / std::max(noise, 1e-300)); }
 
-// Signal-to-noise ratio of what `actual` makes of codes against what `reference` makes of floats, on a part of the
-// rows.
-double output_sqnr(Gemm& gemm, const Linear& reference, const Tensor& floats, const Linear& actual, LayerInput& input) {
+// Signal-to-noise ratio of what `actual` makes of codes against what `reference` makes of floats, on the first rows.
+double output_sqnr(Gemm& gemm, const Linear& reference, const Tensor& sample, const Linear& actual,
+                   const LayerInput& input) {
   constexpr std::int64_t kMostRows = 512;
-  const std::int64_t rows = std::min(floats.rows(), kMostRows);
+  const std::int64_t rows = std::min(sample.rows(), kMostRows);
+  const Tensor floats = rows_of(sample, 0, rows);
+  std::vector<std::uint8_t> codes = input.encode(floats);
   std::vector<float> expected(rows * reference.outputs());
   std::vector<float> found(expected.size());
-  reference.run(gemm, rows_of(floats, 0, rows), Tensor(expected.data(), {rows, reference.outputs()}));
-  actual.run(gemm, Tensor(input.codes.data(), {rows, floats.columns()}, actual.source()),
+  reference.run(gemm, floats, Tensor(expected.data(), {rows, reference.outputs()}));
+  actual.run(gemm, Tensor(codes.data(), {rows, floats.columns()}, actual.source()),
              Tensor(found.data(), {rows, reference.outputs()}));
   double signal = 0;
   double noise = 0;
@@ -64,29 +66,28 @@ QuantizedLinear describe(const RowCodes& rows, std::vector<float> shift, const L
 
 }  // namespace
 
-void SiteQuantizer::linear(const SiteRef& site, const Tensor& src) {
+void SiteQuantizer::linear(const SiteRef& site, const LinearInputs& inputs) {
   if (site.norm != nullptr) {
-    behind_norm(site, src);
+    behind_norm(site, inputs);
     return;
   }
   const bool edge = is_edge(site.name);
   const int bits = edge ? options_.edge_bits : options_.activation_bits;
   const bool has_book = bits < kAllBits && !edge && holds(options_.code_books, site.name);
-  LayerInput input = has_book ? code_book_input(src, bits) : uniform_input(src, bits);
-  replace(site, src, input, weight_bits_of(site.name), weight(site.name), bias(site.name));
+  replace(site, inputs, has_book ? code_book_input(inputs.sample, bits) : uniform_input(inputs.sample, bits),
+          weight_bits_of(site.name), weight(site.name), bias(site.name));
 }
 
-void SiteQuantizer::behind_norm(const SiteRef& site, const Tensor& normed) {
+void SiteQuantizer::behind_norm(const SiteRef& site, const LinearInputs& inputs) {
   Norm& norm = *site.norm;
   const int bits = options_.activation_bits;
   const int weight_bits = weight_bits_of(site.name);
   const ChannelScales channels =
-      fold_scales(observe_channels(rows_in(normed), bits), fold_strength_of(options_, weight_bits));
+      fold_scales(observe_channels(rows_in(inputs.sample), bits), fold_strength_of(options_, weight_bits));
   const LayerScale whole = layer_scale(channels, options_.scale_factor);
   CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
   const FoldedLinear folded = fold_linear(weight(site.name), bias(site.name), channels, whole);
-  LayerInput input = folded_input(normed, channels, whole, bits);
-  replace(site, normed, input, weight_bits, folded.weight, folded.bias);
+  replace(site, inputs, folded_input(channels, whole, bits), weight_bits, folded.weight, folded.bias);
   reports_.back().scale_spread = spread(channels.scale);
   norm.gamma = std::move(folded_norm.gain);
   norm.beta = std::move(folded_norm.shift);
@@ -95,15 +96,16 @@ void SiteQuantizer::behind_norm(const SiteRef& site, const Tensor& normed) {
   done_.insert({norm.name + ".weight", norm.name + ".bias"});
 }
 
-void SiteQuantizer::attention(const SiteRef& site, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape) {
+void SiteQuantizer::attention(const SiteRef& site, const AttentionInputs& inputs) {
   const int bits = options_.activation_bits;
+  const Tensor& qkv = inputs.sample;
   const std::int64_t dim = qkv.columns() / 3;
   QuantizedAttention stored;
   for (std::int64_t part = 0; part < 3; ++part) {
     const FloatRows values(qkv.f32() + part * dim, qkv.rows(), dim, qkv.strides[0]);
     stored.scales[part] = observe_symmetric(values, bits).grid.scale;
   }
-  const SoftmaxFit fit = fit_softmax(gemm_, qkv, heads, shape, stored.scales[2], bits, options_.softmax);
+  const SoftmaxFit fit = fit_softmax(gemm_, inputs, stored.scales[2], bits, options_.softmax);
   // Without a table the code is the uniform one, which TanQ is at 8 bits.
   stored.method = static_cast<int>(fit.table.empty() ? SoftmaxMethod::kUniform : options_.softmax);
   stored.bits = bits;
@@ -146,24 +148,40 @@ std::span<const float> SiteQuantizer::bias(const std::string& layer) const {
   return checkpoint_.f32_if_there(layer + ".bias");
 }
 
-// Puts integer weights in the place of the layer. src and input: the input as floats, and as it will be; the weight and
-// bias are what is rounded, folded where a LayerNorm is.
-void SiteQuantizer::replace(const SiteRef& site, const Tensor& src, LayerInput& input, int weight_bits,
+// Puts integer weights in the place of the layer. The weight and bias are what is rounded, folded where a LayerNorm is.
+void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, LayerInput input, int weight_bits,
                             std::span<const float> folded_weight, std::span<const float> folded_bias) {
   const std::string& name = site.name;
   Linear& layer = *site.linear;
-  const RowCodes rows = round_weights(name, folded_weight, layer.outputs(), weight_bits, input);
+  std::optional<Covariance> covariance;
+  // At 8 bits there is nothing left to gain, and the range search with a plain squared error does as well.
+  if (options_.rounding == Rounding::kGptq && weight_bits < kAllBits) covariance.emplace(layer.inputs());
+  ColumnMeans means(layer.inputs());
+  ColumnMeans code_means(layer.inputs());
+  if (covariance || options_.bias_correction) {
+    const std::int64_t times = class_token_weight(name, inputs.rows_per_picture);
+    inputs.each([&](const Tensor& rows) {
+      const auto codes = input.encode(rows);
+      means.add(rows_in(rows));
+      code_means.add(codes);
+      if (!covariance) return;
+      covariance->add(gemm_, codes);
+      const std::int64_t pictures = rows.rows() / inputs.rows_per_picture;
+      if (times > 0) covariance->add(gemm_, first_tokens(codes, pictures, layer.inputs(), class_tokens_), times);
+    });
+  }
+  const RowCodes rows =
+      round_weights(folded_weight, layer.outputs(), weight_bits, covariance ? &*covariance : nullptr, input);
   std::vector<float> shift(folded_bias.begin(), folded_bias.end());
   if (options_.bias_correction) {
     const UniformGrid grid{.scale = input.source.scale, .zero_point = input.source.zero_point, .highest = 255};
-    shift = correct_bias(weight(name), bias(name), rows, column_means(rows_in(src)),
-                         column_means(input.codes, src.columns(), grid));
+    shift = correct_bias(weight(name), bias(name), rows, means.means(), code_means.decoded_means(grid));
   }
   if (shift.empty()) shift.assign(layer.outputs(), 0.0F);
   const QuantizedLinear stored = describe(rows, std::move(shift), input);
   const Linear integer(stored);
   SiteReport entry{.name = name, .weight_bits = weight_bits, .input_bits = input.bits};
-  entry.sqnr_db = output_sqnr(gemm_, layer, src, integer, input);
+  entry.sqnr_db = output_sqnr(gemm_, layer, inputs.sample, integer, input);
   entry.scale_spread = spread(rows.scales);
   layer = integer;
   artifact_.add_linear(name, stored);
@@ -171,26 +189,18 @@ void SiteQuantizer::replace(const SiteRef& site, const Tensor& src, LayerInput& 
   report(std::move(entry));
 }
 
-RowCodes SiteQuantizer::round_weights(const std::string& name, std::span<const float> weight, std::int64_t outputs,
-                                      int bits, const LayerInput& input) {
-  // At 8 bits there is nothing left to gain, and the range search with a plain squared error does as well.
-  if (options_.rounding == Rounding::kNearest || bits == kAllBits) return quantize_rows(weight, outputs, bits);
-  const std::int64_t inputs = std::ssize(weight) / outputs;
-  Covariance covariance(inputs);
-  covariance.add(gemm_, input.codes);
-  const std::int64_t tokens = std::ssize(input.codes) / inputs / set_.pictures;
-  if (const std::int64_t times = is_edge(name) ? 0 : class_token_weight(tokens); times > 0) {
-    covariance.add(gemm_, first_tokens(input.codes, set_.pictures, inputs, set_.class_tokens), times);
-  }
+RowCodes SiteQuantizer::round_weights(std::span<const float> weight, std::int64_t outputs, int bits,
+                                      const Covariance* covariance, const LayerInput& input) const {
+  if (covariance == nullptr) return quantize_rows(weight, outputs, bits);
   const auto levels = options_.weight_code_books && bits <= kMostBookBits ? fit_weight_levels(weight, outputs, bits)
                                                                           : std::vector<std::int8_t>();
-  return gptq_rows(weight, outputs, bits, covariance.about(input.source.zero_point), levels);
+  return gptq_rows(weight, outputs, bits, covariance->about(input.source.zero_point), levels);
 }
 
 // How many times more than once each class token counts in a layer's output error. All that a ViT says goes through
 // them, and they are one row in 197: made a sixth of the whole, DeiT-T's KL at W4A4 falls by 15 % (three seeds).
-std::int64_t SiteQuantizer::class_token_weight(std::int64_t tokens) const {
-  return set_.class_tokens == 0 ? 0 : tokens / (5 * set_.class_tokens);
+std::int64_t SiteQuantizer::class_token_weight(const std::string& layer, std::int64_t tokens) const {
+  return class_tokens_ == 0 || is_edge(layer) ? 0 : tokens / (5 * class_tokens_);
 }
 
 }  // namespace vitq

@@ -13,10 +13,10 @@ namespace {
 
 constexpr int kAllBits = 8;
 
-// Scaled scores, bias and mask added, and v as it will run, of `count` groups evenly spread.
+// Scaled scores, bias and mask added, and v as it will run.
 struct Sample {
-  std::vector<float> scores;  // [count heads, tokens, padded]
-  std::vector<float> v;       // [count heads, tokens, head_dim]
+  std::vector<float> scores;  // [groups heads, tokens, padded]
+  std::vector<float> v;       // [groups heads, tokens, head_dim]
 };
 
 void add_terms(float* scores, const AttentionShape& shape, std::int64_t heads, std::int64_t group, float scale) {
@@ -32,23 +32,23 @@ void add_terms(float* scores, const AttentionShape& shape, std::int64_t heads, s
   }
 }
 
-Sample take_sample(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape, float v_scale,
-                   std::int64_t count) {
-  const std::int64_t tokens = shape.tokens;
-  const std::int64_t dim = qkv.columns() / 3;
+Sample take_sample(Gemm& gemm, const AttentionInputs& inputs, float v_scale) {
+  const std::int64_t heads = inputs.heads;
+  const std::int64_t tokens = inputs.shape.tokens;
+  const std::int64_t count = std::ssize(inputs.numbers);
+  const std::int64_t dim = inputs.groups.columns() / 3;
   const std::int64_t head_dim = dim / heads;
   const std::int64_t stride = padded_columns(tokens);
   Sample sample;
   sample.scores.assign(count * heads * tokens * stride, 0.0F);
   for (std::int64_t g = 0; g < count; ++g) {
-    const std::int64_t group = g * shape.groups / count;
-    float* row = qkv.row(group * tokens);
+    float* row = inputs.groups.row(g * tokens);
     const Tensor q(row, {1, heads, tokens, head_dim}, {tokens * 3 * dim, head_dim, 3 * dim, 1});
     const Tensor k(row + dim, {1, heads, head_dim, tokens}, {tokens * 3 * dim, head_dim, 1, 3 * dim});
     float* scores = &sample.scores[g * heads * tokens * stride];
     gemm.multiply(q, k,
                   Tensor(scores, {1, heads, tokens, tokens}, {heads * tokens * stride, tokens * stride, stride, 1}));
-    add_terms(scores, shape, heads, group, 1.0F / std::sqrt(static_cast<float>(head_dim)));
+    add_terms(scores, inputs.shape, heads, inputs.numbers[g], 1.0F / std::sqrt(static_cast<float>(head_dim)));
     for (std::int64_t h = 0; h < heads; ++h) {
       for (std::int64_t t = 0; t < tokens; ++t) {
         const float* v = row + t * 3 * dim + 2 * dim + h * head_dim;
@@ -61,18 +61,23 @@ Sample take_sample(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const Atte
 
 }  // namespace
 
-SoftmaxFit fit_softmax(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape, float v_scale,
-                       int bits, SoftmaxMethod method) {
+std::vector<std::int64_t> groups_to_fit(const AttentionShape& shape) {
   constexpr std::int64_t kPictures = 4;
   constexpr std::int64_t kWindows = 64;
   const std::int64_t count = std::min(shape.groups, shape.per_picture == 1 ? kPictures : kWindows);
-  const Sample sample = take_sample(gemm, qkv, heads, shape, v_scale, count);
+  std::vector<std::int64_t> numbers(count);
+  for (std::int64_t i = 0; i < count; ++i) numbers[i] = i * shape.groups / count;
+  return numbers;
+}
+
+SoftmaxFit fit_softmax(Gemm& gemm, const AttentionInputs& inputs, float v_scale, int bits, SoftmaxMethod method) {
+  const Sample sample = take_sample(gemm, inputs, v_scale);
   const AttentionProbe probe({.scores = sample.scores,
                               .v = sample.v,
-                              .heads = count * heads,
-                              .tokens = shape.tokens,
-                              .head_dim = qkv.columns() / 3 / heads,
-                              .score_stride = padded_columns(shape.tokens)});
+                              .heads = std::ssize(inputs.numbers) * inputs.heads,
+                              .tokens = inputs.shape.tokens,
+                              .head_dim = inputs.groups.columns() / 3 / inputs.heads,
+                              .score_stride = padded_columns(inputs.shape.tokens)});
   SoftmaxFit fit;
   SoftmaxTable table;
   const bool uniform = method == SoftmaxMethod::kUniform || (method == SoftmaxMethod::kTanq && bits == kAllBits);

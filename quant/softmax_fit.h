@@ -7,6 +7,7 @@
 #include "engine/gemm/gemm.h"
 #include "engine/layers/attention.h"
 #include "quant/calibrate.h"
+#include "quant/site_inputs.h"
 #include "quant/tanq.h"
 
 namespace vitq {
@@ -17,10 +18,12 @@ struct SoftmaxFit {
   double error = 0;                 ///< ||O' - O||^2 / ||O||^2 of the attention output on the sample
 };
 
-/// qkv: f32 [groups tokens, 3 heads head_dim]; v_scale: the step v will be rounded to. The sample is up to four
-/// pictures, or 64 windows, evenly spread, and of their rows what AttentionProbe takes. At 8 bits TanQ is the uniform
-/// code: its levels run on a 255-step grid (engine/kernels/softmax.h), which 256 levels fill.
-SoftmaxFit fit_softmax(Gemm& gemm, const Tensor& qkv, std::int64_t heads, const AttentionShape& shape, float v_scale,
-                       int bits, SoftmaxMethod method);
+/// The numbers, rising, of the groups of all pictures that fit_softmax is shown: up to four pictures, or 64 windows,
+/// evenly spread.
+std::vector<std::int64_t> groups_to_fit(const AttentionShape& shape);
+
+/// Fits to inputs.groups, and of their rows to what AttentionProbe takes. v_scale: the step v will be rounded to. At 8
+/// bits TanQ is the uniform code: its levels run on a 255-step grid (engine/kernels/softmax.h), which 256 levels fill.
+SoftmaxFit fit_softmax(Gemm& gemm, const AttentionInputs& inputs, float v_scale, int bits, SoftmaxMethod method);
 
 }  // namespace vitq

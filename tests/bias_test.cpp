@@ -17,13 +17,22 @@ constexpr std::int64_t kRows = 50;
 constexpr std::int64_t kIn = 33;
 constexpr std::int64_t kOut = 9;
 
+std::vector<double> decoded_means(std::span<const std::uint8_t> codes, std::int64_t columns, const UniformGrid& grid) {
+  ColumnMeans sums(columns);
+  sums.add(codes);
+  return sums.decoded_means(grid);
+}
+
 }  // namespace
 
 TEST_CASE("column means of floats and of codes") {
   const std::vector<float> values = {1, 2, 9, 3, 6, 9};
-  CHECK(column_means({values.data(), 2, 2, 3}) == std::vector<double>{2, 4});
+  ColumnMeans floats(2);
+  floats.add({values.data(), 1, 2, 3});
+  floats.add({values.data() + 3, 1, 2, 3});
+  CHECK(floats.means() == std::vector<double>{2, 4});
   const std::vector<std::uint8_t> codes = {10, 255, 20, 0};
-  CHECK(column_means(codes, 2, {0.5F, 20, 0, 255}) == std::vector<double>{-2.5, 53.75});
+  CHECK(decoded_means(codes, 2, {0.5F, 20, 0, 255}) == std::vector<double>{-2.5, 53.75});
 }
 
 TEST_CASE("with the corrected bias the mean output is that of the float layer") {
@@ -37,8 +46,10 @@ TEST_CASE("with the corrected bias the mean output is that of the float layer") 
     const RowCodes quantized = quantize_rows(weight, kOut, bits);
     for (const bool biased : {true, false}) {
       const auto old = biased ? bias : std::vector<float>();
-      const auto corrected = correct_bias(weight, old, quantized, column_means({input.data(), kRows, kIn, kIn}),
-                                          column_means(codes, kIn, source.grid));
+      ColumnMeans means(kIn);
+      means.add({input.data(), kRows, kIn, kIn});
+      const auto corrected =
+          correct_bias(weight, old, quantized, means.means(), decoded_means(codes, kIn, source.grid));
       double moved = 0;
       for (std::int64_t o = 0; o < kOut; ++o) {
         double expected = 0;
@@ -70,5 +81,8 @@ TEST_CASE("bias correction refuses what does not fit") {
   CHECK_THROWS_AS(correct_bias(weight, {}, quantized, few, means), Error);
   CHECK_THROWS_AS(correct_bias(weight, {}, quantized, means, few), Error);
   CHECK_THROWS_AS(correct_bias(wrong, {}, quantized, means, means), Error);
-  CHECK_THROWS_AS(column_means(std::vector<std::uint8_t>(10), 3, {}), Error);
+  ColumnMeans sums(3);
+  CHECK_THROWS_AS((void)sums.means(), Error);
+  CHECK_THROWS_AS(sums.add(std::vector<std::uint8_t>(10)), Error);
+  CHECK_THROWS_AS(sums.add(FloatRows(weight)), Error);
 }
