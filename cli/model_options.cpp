@@ -78,6 +78,7 @@ void declare(ArgumentParser& parser, ModelArguments& options) {
   parser.option("--mean", "R,G,B", "subtracted from pixels between 0 and 1",
                 colours(options.mean, -kMostColour, kMostColour));
   parser.option("--std", "R,G,B", "then divided by", colours(options.std, kLeastStd, kMostColour));
+  declare(parser, options.notices);
 }
 
 void declare_precision(ArgumentParser& parser, ModelArguments& options) {
@@ -114,7 +115,7 @@ OpenModel open_model(const ModelArguments& options) {
   OpenFile opened = open_model_file(options);
   const bool is_bf16 = opened.precision == kBf16Precision;
   if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
-    log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
+    if (!options.notices.quiet) log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
   }
   const Preprocessing how = opened.description.preprocessing;
   auto model = make_model(opened.checkpoint, std::move(opened.description), {.bf16 = is_bf16});

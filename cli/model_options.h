@@ -10,11 +10,13 @@
 #include "cli/args.h"
 #include "cli/inference.h"
 #include "cli/model_files.h"
+#include "cli/notices.h"
 #include "models/describe.h"
 
 namespace vitq {
 
 struct ModelArguments {
+  Notices notices;
   std::string model;          ///< zoo name or file; empty: the built-in one
   std::string precision;      ///< "fp32", "bf16" or "int8"; empty: whatever the model is
   int threads = 0;            ///< 0: all
@@ -24,7 +26,7 @@ struct ModelArguments {
   std::optional<std::array<float, 3>> std;
 };
 
-/// Adds --model, --threads, --resize, --crop-pct, --mean and --std; parsing fills `options`.
+/// Adds --model, --threads, --resize, --crop-pct, --mean, --std, --strict and --quiet; parsing fills `options`.
 void declare(ArgumentParser& parser, ModelArguments& options);
 /// Adds --precision.
 void declare_precision(ArgumentParser& parser, ModelArguments& options);
