@@ -22,7 +22,11 @@ vitq_library(static STATIC)
 
 # The standard library's templates would be visible all the same.
 set(VITQ_SYMBOLS ${PROJECT_SOURCE_DIR}/api/symbols.map)
-target_link_options(vitq_vitq PRIVATE LINKER:--version-script=${VITQ_SYMBOLS} LINKER:--no-undefined)
+target_link_options(vitq_vitq PRIVATE LINKER:--version-script=${VITQ_SYMBOLS})
+# clang's sanitizers stand in the program alone.
+if(NOT VITQ_FUZZ)
+  target_link_options(vitq_vitq PRIVATE LINKER:--no-undefined)
+endif()
 set_target_properties(vitq_vitq PROPERTIES LINK_DEPENDS ${VITQ_SYMBOLS})
 
 set(VITQ_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/vitq)
