@@ -133,7 +133,7 @@ sanitize() {
 # fuzz_target NAME SECONDS: one target, from its seeds and from what earlier runs have found.
 fuzz_target() {
   local name=$1 seconds=$2 folder=build/fuzz
-  mkdir -p "$folder/found/$name"
+  mkdir -p "$folder/found/$name" "$folder/seeds/$name"
   # A sanitizer's own memory counts too. A single allocation above the limit is a finding at once.
   env LSAN_OPTIONS=suppressions=tests/fuzz/lsan.supp:print_suppressions=0 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
     nice -n 10 "$folder/${name}_fuzz" -max_total_time="$seconds" \

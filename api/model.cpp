@@ -47,7 +47,7 @@ std::shared_ptr<const Model> make_model(const Checkpoint& checkpoint, ModelDescr
 std::shared_ptr<const Model> Model::open(const std::string& path_or_name, const ModelOptions& options) {
   return translated_memory([&] {
     const Checkpoint checkpoint = Checkpoint::open(locate_model(path_or_name));
-    return make_model(checkpoint, describe(checkpoint, zoo_name(path_or_name)), options);
+    return make_model(checkpoint, describe(checkpoint, zoo_name(path_or_name), options.stated), options);
   });
 }
 
@@ -55,7 +55,7 @@ std::shared_ptr<const Model> Model::open(std::span<const std::byte> file, const 
                                          const ModelOptions& options) {
   return translated_memory([&] {
     const Checkpoint checkpoint = Checkpoint::from_bytes(file, name);
-    return make_model(checkpoint, describe(checkpoint), options);
+    return make_model(checkpoint, describe(checkpoint, std::nullopt, options.stated), options);
   });
 }
 
@@ -71,10 +71,16 @@ std::int64_t Model::embedding_size() const noexcept { return impl_->network.outp
 std::int64_t Model::tokens() const noexcept { return impl_->network.output().tokens; }
 const std::vector<std::string>& Model::class_names() const noexcept { return impl_->description.class_names; }
 const Preprocessing& Model::preprocessing() const noexcept { return impl_->description.preprocessing; }
-const std::string& Model::preprocessing_source() const noexcept { return impl_->description.preprocessing_source; }
+
+std::vector<std::string> Model::assumptions() const {
+  std::vector<std::string> texts;
+  for (const Fact& fact : guesses_of(impl_->description)) texts.push_back(to_string(fact));
+  return texts;
+}
 
 std::vector<Prediction> Model::top(std::span<const float> logits, int k) const {
   check(std::ssize(logits) == classes(), "top: ", logits.size(), " logits, expected ", classes());
+  if (logits.empty()) return {};
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto count = std::min<std::ptrdiff_t>(std::max(k, 0), std::ssize(order));

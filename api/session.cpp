@@ -35,11 +35,17 @@ void check_batch(std::int64_t count) {
   check(count > 0 && count <= kMostPictures, "batch is ", count, ", expected 1 to ", kMostPictures);
 }
 
+void check_head(const Model& model) {
+  check(model.classes() > 0, ErrorCode::kUnsupported,
+        "the model has no head: it gives embeddings and tokens, no logits");
+}
+
 void check_outputs(const Model& model, std::int64_t count, const Outputs& outputs) {
   const auto fits = [&](std::span<float> room, std::int64_t each, const char* what) {
     check(room.empty() || std::ssize(room) == count * each, what, " have room for ", room.size(), " values, expected ",
           count * each);
   };
+  if (!outputs.logits.empty()) check_head(model);
   fits(outputs.logits, model.classes(), "logits");
   fits(outputs.embedding, model.embedding_size(), "embeddings");
   fits(outputs.tokens, model.tokens() * model.embedding_size(), "tokens");
@@ -75,6 +81,7 @@ void pass(Session::Impl& session, std::int64_t count, const Outputs& outputs, Cu
 
 Result make_room(const Model& model, std::int64_t count, const Wanted& wanted) {
   check_batch(count);
+  if (wanted.logits) check_head(model);
   const std::int64_t dim = model.embedding_size();
   Result result{.pictures = count, .logits = {}, .embedding = {}, .tokens = {}};
   if (wanted.logits) result.logits.resize(count * model.classes());

@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/peak.h"
 #include "cli/sha256.h"
+#include "cli/statement_options.h"
 #include "cli/statistics.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
@@ -30,16 +31,16 @@ std::vector<float> seeded_images(const ModelConfig& config, std::int64_t count) 
   return images;
 }
 
-Contender from_file(const fs::path& file, const std::string& model) {
+Contender from_file(const fs::path& file, const std::string& model, const Stated& stated) {
   Checkpoint checkpoint = open_checkpoint(file);
-  ModelDescription description = describe(checkpoint, zoo_name(model));
+  ModelDescription description = describe_stated(checkpoint, zoo_name(model), stated);
   std::string precision = precision_of(checkpoint);
   return {std::move(precision), file.string(), sha256_of_file(file), std::move(checkpoint), std::move(description)};
 }
 
-Contender from_seed(const std::string& zoo_name) {
+Contender from_seed(const std::string& zoo_name, const Stated& stated) {
   Checkpoint checkpoint = seeded_checkpoint(zoo_name);
-  ModelDescription description = describe(checkpoint, zoo_name);
+  ModelDescription description = describe_stated(checkpoint, zoo_name, stated);
   log("vitq: " + zoo_name + " has no weights here: timed with seeded ones, which take as long");
   return {kFloatPrecision, "seeded", "", std::move(checkpoint), std::move(description)};
 }
@@ -91,20 +92,24 @@ class Lane {
                  {.threads = settings.threads}),
         batch_(settings.batch),
         images_(seeded_images(contender.description.config, settings.batch)),
-        logits_(settings.batch * contender.description.config.classes) {}
+        logits_(settings.batch * session_.model().classes()),
+        embedding_(logits_.empty() ? settings.batch * session_.model().embedding_size() : 0) {}
 
   double run_ms() {
     const auto start = std::chrono::steady_clock::now();
-    session_.run(images_, batch_, {.logits = logits_});
+    session_.run(images_, batch_, outputs());
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
-  StepClock::Totals profile() { return vitq::profile(session_, images_, batch_, {.logits = logits_}); }
+  StepClock::Totals profile() { return vitq::profile(session_, images_, batch_, outputs()); }
 
  private:
+  Outputs outputs() { return {.logits = logits_, .embedding = embedding_}; }
+
   Session session_;
   std::int64_t batch_;
   std::vector<float> images_;
   std::vector<float> logits_;
+  std::vector<float> embedding_;  // where there is no head
 };
 
 DType operands_of(const std::string& precision) {
@@ -138,10 +143,11 @@ void take_profiles(std::vector<Lane>& lanes, std::vector<PeakProbe>& probes, std
 
 }  // namespace
 
-std::vector<Contender> contenders(const std::string& model, const std::vector<std::string>& precisions) {
+std::vector<Contender> contenders(const std::string& model, const std::vector<std::string>& precisions,
+                                  const Stated& stated) {
   const Files files = find_files(model);
   const auto open_float = [&] {
-    return files.floats ? from_file(*files.floats, files.zoo_name) : from_seed(files.zoo_name);
+    return files.floats ? from_file(*files.floats, files.zoo_name, stated) : from_seed(files.zoo_name, stated);
   };
   std::vector<Contender> result;
   for (const std::string& precision : precisions) {
@@ -150,7 +156,7 @@ std::vector<Contender> contenders(const std::string& model, const std::vector<st
       result.back().precision = precision;
       result.back().options.bf16 = precision == kBf16Precision;
     } else {
-      result.push_back(files.artifact ? from_file(*files.artifact, files.zoo_name) : quantized(open_float()));
+      result.push_back(files.artifact ? from_file(*files.artifact, files.zoo_name, stated) : quantized(open_float()));
     }
   }
   return result;

@@ -27,7 +27,8 @@ struct Contender {
 /// The contenders for `precisions` ("fp32", "int8", ...) of `model`: a zoo name, a file, or empty for the built-in one.
 /// Where a zoo model's weights are not at hand they are seeded, and where there is no artifact one is made in memory,
 /// calibrated on the seeded input; each is logged. Throws as opening and quantizing do.
-std::vector<Contender> contenders(const std::string& model, const std::vector<std::string>& precisions);
+std::vector<Contender> contenders(const std::string& model, const std::vector<std::string>& precisions,
+                                  const Stated& stated = {});
 
 struct BenchSettings {
   int threads = 1;

@@ -10,6 +10,7 @@
 #include "cli/peak.h"
 #include "cli/progress.h"
 #include "cli/record.h"
+#include "cli/statement_options.h"
 #include "cli/statistics.h"
 #include "engine/error.h"
 #include "engine/threads.h"
@@ -30,6 +31,7 @@ struct BenchOptions {
   int warmup = 10;
   int iters = 50;
   bool profile = false;
+  Stated stated;
   std::string format = "md";
 };
 
@@ -74,6 +76,7 @@ bool parse(const Arguments& args, BenchOptions& options) {
   parser.option("--warmup", "N", "rounds that do not count; default 10", whole_number(options.warmup, 0, kMostRounds));
   parser.option("--iters", "N", "rounds that do; default 50", whole_number(options.iters, 1, kMostRounds));
   parser.flag("--profile", options.profile, "also the time of each step, and its share of the CPU's measured peak");
+  declare(parser, options.stated);
   parser.option("--format", "md|csv|json",
                 "json: one object a line: {model, precision, threads, batch, n, min_ms, median_ms, mean_ms,\n"
                 "stddev_ms, p90_ms, p95_ms, p99_ms, images_per_s, ratio_to_fp32, peak_share, peak_rss_mb,\n"
@@ -209,7 +212,7 @@ void print_table(const BenchOptions& options, const std::vector<Record>& records
 int bench_command(const Arguments& args) {
   BenchOptions options;
   if (!parse(args, options)) return 0;
-  const std::vector<Contender> all = contenders(options.model, options.precisions);
+  const std::vector<Contender> all = contenders(options.model, options.precisions, options.stated);
   BenchSettings settings{.warmup = options.warmup, .iters = options.iters, .profile = options.profile};
   const std::size_t runs = options.threads.size() * options.batches.size();
   std::vector<Record> records;

@@ -6,13 +6,16 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/model_files.h"
+#include "cli/notices.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
+#include "cli/statement_options.h"
 #include "engine/error.h"
 #include "models/describe.h"
 #include "vitq/version.h"
 #include "weights/artifact.h"
+#include "weights/names.h"
 #include "weights/printable.h"
 #include "weights/torch_checkpoint.h"
 #include "weights/torch_pickle.h"
@@ -25,23 +28,39 @@ struct Options {
   std::string out;
   std::string model;
   std::string key;
+  std::optional<std::string> prefix;
+  Stated stated;
+  Notices notices;
   bool force = false;
 };
+
+/// Reads what stands before a model's names; "" is the top.
+Reader prefix(std::optional<std::string>& target) {
+  return [&target](const std::string& text) -> std::string {
+    target = text.empty() || text.ends_with('.') ? text : text + '.';
+    return "";
+  };
+}
 
 bool parse(const Arguments& args, Options& options) {
   std::vector<std::string> files;
   ArgumentParser parser(
-      "convert", "IN --out FILE [--model NAME] [--key NAME] [--force]",
+      "convert", "IN --out FILE [--model NAME] [--mean R,G,B] [--heads N] [OPTIONS]",
       "Turns a checkpoint as it is published into a safetensors file that vitq runs: float32, the names of timm,\n"
       "and what describes the model. IN is PyTorch's (.pth, .pt; 1.6 and newer) or a safetensors file, its names\n"
-      "those of timm, official DeiT or official Swin. Weights are found at the top or under state_dict or model;\n"
-      "all else (optimizer, epoch, ...) is left behind. Nothing that stands in IN is run.");
+      "those of timm, official DeiT or official Swin, whatever the model is wrapped in. Weights are found at the\n"
+      "top or under state_dict or model; the rest (optimizer, epoch, ...) is left behind and listed. A pickle is read\n"
+      "as data: no code in it is executed. What IN does not state can be stated here, and is written into FILE.");
   parser.operands(files, 1);
   parser.option("--out", "FILE", "the safetensors file to write", text(options.out));
   parser.option("--model", "NAME", "insist that it is this model of `vitq models`; default: what names and shapes tell",
                 text(options.model));
   parser.option("--key", "NAME", "the entry of a PyTorch file that holds the weights, such as model_ema",
                 text(options.key));
+  parser.option("--prefix", "NAME.", "of several models in IN the one whose names begin so", prefix(options.prefix));
+  declare(parser, options.stated);
+  declare_names(parser, options.stated);
+  declare(parser, options.notices);
   parser.flag("--force", options.force, "replace FILE if it exists");
   if (!parser.parse(args)) return false;
   if (files.empty()) parser.fail("a file is missing, expected the checkpoint to convert");
@@ -58,7 +77,7 @@ Checkpoint open_published(const Options& options) {
         ": there is no such file; expected a checkpoint");
   if (!looks_like_torch(options.in)) {
     check(options.key.empty(), options.in, ": is no PyTorch file, --key has no meaning for it");
-    Checkpoint checkpoint = Checkpoint::open(options.in);
+    Checkpoint checkpoint = Checkpoint::open(options.in, options.prefix);
     check(!is_artifact(checkpoint), options.in,
           ": is quantized already, expected float weights; vitq runs it as it is");
     return checkpoint;
@@ -75,27 +94,48 @@ Checkpoint open_published(const Options& options) {
   }
 }
 
+/// open_published(); of several models it names the option that chooses one.
+Checkpoint open_wrapped(const Options& options) {
+  try {
+    return open_published(options);
+  } catch (const SeveralModels& several) {
+    fail(several.code(), several.what(), ": --prefix NAME.");
+  }
+}
+
+/// What was read, and each fact of the model with who says it.
+std::string report(const Options& options, const ModelDescription& description) {
+  std::ostringstream text;
+  text << one_line(options.out) << ": " << one_line(description.name) << ", " << parameter_count(description.config)
+       << " parameters, " << description.config.classes << " classes, float32, from " << one_line(options.in) << '\n';
+  for (const Fact& fact : description.facts) text << "  " << one_line(to_string(fact)) << '\n';
+  return text.str();
+}
+
 }  // namespace
 
 int convert_command(const Arguments& args) {
   Options options;
   if (!parse(args, options)) return 0;
   check_output_file(options.out, options.force);
-  const Checkpoint checkpoint = open_published(options);
+  const Checkpoint checkpoint = open_wrapped(options);
   const auto insist = options.model.empty() ? std::nullopt : std::optional(options.model);
-  const ModelDescription description = describe(checkpoint, insist);
+  const ModelDescription description = describe_stated(checkpoint, insist, options.stated);
+  say_left_behind(options.notices, options.in, checkpoint.left_behind());
+  say_guesses(options.notices, options.in, description);
 
-  // What the source says of itself stays, where vitq does not say it too.
   auto metadata = metadata_of(description);
   metadata["source"] = printable(std::filesystem::path(options.in).filename().string());
   metadata["vitq_version"] = std::string(version());
-  metadata.insert(checkpoint.metadata().begin(), checkpoint.metadata().end());
+  // What the source says of itself stays, but under no key that means something to vitq.
+  for (const auto& [key, value] : checkpoint.metadata()) {
+    if (is_of_vitq(checkpoint))
+      metadata.try_emplace(key, value);
+    else
+      metadata["source." + key] = value;
+  }
   save_checkpoint(options.out, checkpoint, metadata);
-
-  std::ostringstream line;
-  line << one_line(options.out) << ": " << one_line(description.name) << ", " << parameter_count(description.config)
-       << " parameters, " << description.config.classes << " classes, float32, from " << one_line(options.in) << '\n';
-  print(line.str());
+  print(report(options, description));
   return 0;
 }
 

@@ -101,9 +101,10 @@ std::optional<ModelDescription> add_model(Sheet& sheet, const Checkpoint& checkp
   sheet.row("parameters", parameter_count(model.config));
   sheet.row("GMAC", std::fixed, std::setprecision(2),
             static_cast<double>(multiply_accumulates(model.config)) / kBillion);
-  sheet.row("classes", model.config.classes, ": ", printable(model.class_names.front()), " ... ",
-            printable(model.class_names.back()));
-  sheet.row("preprocessing", to_string(model.preprocessing), " (", model.preprocessing_source, ")");
+  sheet.row("head", model.config.classes == 0 ? "none" : std::to_string(model.config.classes) + " classes");
+  sheet.row("preprocessing", to_string(model.preprocessing));
+  for (const Fact& fact : model.facts) sheet.row(fact.what, one_line(fact.value), " (", fact.from, ")");
+  for (const std::string& name : checkpoint.left_behind()) sheet.row("left behind", printable(name));
   return model;
 }
 

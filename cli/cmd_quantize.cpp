@@ -251,12 +251,14 @@ int quantize_command(const Arguments& args) {
   if (!parse(args, options)) return 0;
   check_output_file(options.out, options.force);
   options.model.precision = kFloatPrecision;
-  OpenFile source = open_model_file(options.model);
+  // --resize holds for the calibration pictures; the model keeps its own.
+  const std::optional<int> resize = std::exchange(options.model.stated.resize, std::nullopt);
+  const OpenFile source = open_model_file(options.model);
+  Preprocessing how = source.description.preprocessing;
+  how.resize = resize.value_or(how.resize);
   const auto pictures = sample_pictures(list_pictures(options.images), options.count, options.seed);
-  const std::vector<float> images = load(pictures, source.description.preprocessing);
+  const std::vector<float> images = load(pictures, how);
 
-  // --resize held for the calibration pictures; the model keeps its own.
-  if (options.model.resize) source.description.preprocessing.resize = source.own_resize;
   const auto start = std::chrono::steady_clock::now();
   QuantizedModel quantized = quantize(source, images, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,7 +1,6 @@
 #pragma once
 // The options that every command with a model takes, and the model they open.
 
-#include <array>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -12,21 +11,19 @@
 #include "cli/model_files.h"
 #include "cli/notices.h"
 #include "models/describe.h"
+#include "vitq/stated.h"
 
 namespace vitq {
 
 struct ModelArguments {
   Notices notices;
-  std::string model;          ///< zoo name or file; empty: the built-in one
-  std::string precision;      ///< "fp32", "bf16" or "int8"; empty: whatever the model is
-  int threads = 0;            ///< 0: all
-  std::optional<int> resize;  ///< 0: none
-  std::optional<double> crop_pct;
-  std::optional<std::array<float, 3>> mean;
-  std::optional<std::array<float, 3>> std;
+  std::string model;      ///< zoo name or file; empty: the built-in one
+  std::string precision;  ///< "fp32", "bf16" or "int8"; empty: whatever the model is
+  int threads = 0;        ///< 0: all
+  Stated stated;          ///< what the file does not say
 };
 
-/// Adds --model, --threads, --resize, --crop-pct, --mean, --std, --strict and --quiet; parsing fills `options`.
+/// Adds --model, --threads, what can be stated (statement_options.h), --strict and --quiet; parsing fills `options`.
 void declare(ArgumentParser& parser, ModelArguments& options);
 /// Adds --precision.
 void declare_precision(ArgumentParser& parser, ModelArguments& options);
@@ -35,14 +32,13 @@ void declare_precision(ArgumentParser& parser, ModelArguments& options);
 struct OpenFile {
   std::filesystem::path file;
   Checkpoint checkpoint;
-  ModelDescription description;  ///< its preprocessing changed by the options
-  std::string precision;         ///< "fp32", "bf16", or an artifact's: "w8a8"
-  std::string preprocessing;     ///< what is done to pictures and who says so, for people
-  int own_resize = 0;            ///< what the preprocessing resizes to where no option says otherwise
+  ModelDescription description;
+  std::string precision;      ///< "fp32", "bf16", or an artifact's: "w8a8"
+  std::string preprocessing;  ///< what is done to pictures and who says so, for people
 };
 
-/// Opens options.model, or the built-in one where it is empty. Throws UsageError where there is no such name, none is
-/// built in, or --resize does not fit; Error where the file is no model or of another precision than asked for.
+/// Opens options.model, or the built-in one where it is empty, and says what of it is a guess. Throws UsageError where
+/// there is no such name, or none is built in; Error where the file is no model or of another precision than asked for.
 OpenFile open_model_file(const ModelArguments& options);
 
 struct OpenModel {
@@ -57,7 +53,8 @@ struct OpenModel {
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const;
 };
 
-/// open_model_file(), made ready to run. Logs a warning where an artifact will run with seven-bit operands.
+/// open_model_file(), made ready to classify. Logs a warning where an artifact will run with seven-bit operands. Throws
+/// Error where the model has no head.
 OpenModel open_model(const ModelArguments& options);
 
 /// "resize 248 (bicubic), centre crop 224, mean 0.485,0.456,0.406, std 0.229,0.224,0.225".

@@ -4,6 +4,8 @@
 #include "models/architectures.h"
 #include "models/config_parts.h"
 #include "models/metadata.h"
+#include "weights/artifact.h"
+#include "weights/names.h"
 
 namespace vitq {
 
@@ -29,14 +31,14 @@ HeadConfig ModelConfig::head() const {
 }
 
 void check_config(const ModelConfig& config) {
-  check_extent(config.image_size, "image size");
   check_extent(config.patch, "patch size");
-  check_extent(config.classes, "number of classes");
+  architecture_of(config).check(config);
+  check_extent(config.image_size, "image size");
+  if (config.classes != 0) check_extent(config.classes, "number of classes");
   check(config.image_size % config.patch == 0, "model: image size ", config.image_size,
         " is not a multiple of the patch size ", config.patch);
   check(config.image_size <= 4096, "model: image size is ", config.image_size, ", expected at most 4096");
   check(config.eps > 0 && config.eps < 1, "model: LayerNorm eps is ", config.eps, ", expected a small positive number");
-  architecture_of(config).check(config);
 }
 
 std::vector<TensorSpec> expected_tensors(const ModelConfig& config) {
@@ -46,6 +48,7 @@ std::vector<TensorSpec> expected_tensors(const ModelConfig& config) {
   tensors.push_back({"patch_embed.proj.bias", {dim}});
   architecture_of(config).tensors(config, tensors);
   const HeadConfig head = config.head();
+  if (config.classes == 0) return tensors;
   add_linear(tensors, head.classifier, config.classes, config.embedding());
   if (!head.second.empty()) add_linear(tensors, head.second, config.classes, config.embedding());
   return tensors;
@@ -63,21 +66,21 @@ std::int64_t multiply_accumulates(const ModelConfig& config) {
   return patches + architecture_of(config).macs(config) + heads * config.embedding() * config.classes;
 }
 
-ModelConfig infer_config(const Checkpoint& checkpoint) {
+ModelConfig config_of_shapes(const Checkpoint& checkpoint) {
   ModelConfig config;
-  // A quantized patch embedding is stored as a matrix, which has lost the patch's size.
-  const auto patch = metadata_integer(checkpoint, "patch_size");
-  config.patch = patch ? *patch : dimension(checkpoint, "patch_embed.proj.weight", 4, 3);
-  of_file(checkpoint, [&] { check_extent(config.patch, "patch size"); });  // sizes are computed from it
+  config.image_size = config.classes = 0;
+  config.eps = 0;
   const ArchitectureEntry* found = nullptr;
   for (const ArchitectureEntry& entry : architectures()) {
     if (found == nullptr && entry.recognises(checkpoint)) found = &entry;
   }
-  // The last is asked where none is recognised: its error says what is missing.
-  (found != nullptr ? *found : architectures().back()).infer(checkpoint, config);
-  config.image_size = metadata_integer(checkpoint, "image_size").value_or(config.image_size);
-  config.eps = static_cast<float>(metadata_number(checkpoint, "eps").value_or(config.eps));
-  of_file(checkpoint, [&] { check_config(config); });
+  check(found != nullptr && checkpoint.contains("patch_embed.proj.weight"), ErrorCode::kFormat, checkpoint.source(),
+        ": ", explain_names(checkpoint.names()));
+  // A quantized patch embedding is stored as a matrix, which has lost the patch's size.
+  const auto patch = is_of_vitq(checkpoint) ? metadata_integer(checkpoint, "patch_size") : std::nullopt;
+  config.patch = patch ? *patch : dimension(checkpoint, "patch_embed.proj.weight", 4, 3);
+  of_file(checkpoint, [&] { check_extent(config.patch, "patch size"); });  // sizes are computed from it
+  found->infer(checkpoint, config);
   return config;
 }
 

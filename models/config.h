@@ -64,8 +64,8 @@ struct ModelConfig {
 
   std::int64_t image_size = 224;  ///< pixels, square
   std::int64_t patch = 16;        ///< pixels, square
-  std::int64_t classes = 1000;
-  float eps = 1e-6F;  ///< of every LayerNorm
+  std::int64_t classes = 1000;    ///< 0: there is no head
+  float eps = 1e-6F;              ///< of every LayerNorm
   Body body;
 
   static constexpr std::int64_t kChannels = 3;
@@ -102,9 +102,9 @@ std::int64_t parameter_count(const ModelConfig& config);
 /// Multiply-accumulates of one forward pass of one picture, attention included.
 std::int64_t multiply_accumulates(const ModelConfig& config);
 
-/// The configuration a checkpoint's shapes imply, helped by its metadata ("heads", "image_size", "patch_size", "eps")
-/// where shapes are silent. Head counts that are not stated follow from the published head_dim: 64 for ViT; a Swin's
-/// stand in its bias tables. Throws Error where the names are of no known architecture.
-ModelConfig infer_config(const Checkpoint& checkpoint);
+/// What a checkpoint's names and shapes tell; 0 stands for what they do not: a ViT's heads, a Swin's image size where
+/// no mask shows it, eps, and the classes where there is no head. Throws Error where the names are of no known
+/// architecture, with what they are.
+ModelConfig config_of_shapes(const Checkpoint& checkpoint);
 
 }  // namespace vitq

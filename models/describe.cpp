@@ -1,14 +1,20 @@
 #include "models/describe.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <initializer_list>
+#include <iterator>
 #include <locale>
+#include <regex>
 #include <sstream>
 #include <utility>
 
 #include "engine/error.h"
+#include "models/hub_config.h"
 #include "models/imagenet_classes.h"
 #include "models/metadata.h"
+#include "models/statements.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
@@ -17,102 +23,213 @@ namespace vitq {
 
 namespace {
 
+std::string stem_of(const Checkpoint& checkpoint) { return std::filesystem::path(checkpoint.source()).stem().string(); }
+
 // ", is this deit_b?" material: the zoo name of what the checkpoint looks like, if it looks like anything.
 std::string hint(const Checkpoint& checkpoint) {
   try {
-    const ZooEntry* entry = match_zoo(infer_config(checkpoint), "");
+    const ZooEntry* entry = match_zoo(describe(checkpoint).config, stem_of(checkpoint));
     return entry != nullptr ? "is this " + std::string(entry->name) + "?" : "";
   } catch (const Error&) {
     return "";  // the hint is a courtesy; the error it belongs to says what is wrong
   }
 }
 
-std::vector<std::string> class_names(const Checkpoint& checkpoint, std::int64_t classes) {
-  if (auto names = metadata_list(checkpoint, "classes")) {
-    check(std::ssize(*names) == classes, ErrorCode::kFormat, checkpoint.source(), ": metadata 'classes' names ",
-          names->size(), " classes, the head has ", classes);
-    return *names;
-  }
-  const auto imagenet = imagenet_class_names();
-  if (classes == std::ssize(imagenet)) return {imagenet.begin(), imagenet.end()};
-  std::vector<std::string> names;
-  for (std::int64_t i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
-  return names;
-}
-
-/// "a,b,c", numbers as in C with enough digits to read the same float back.
-std::string joined(const auto& values) {
+/// "a,b,c", numbers as in C, by default with enough digits to read the same float back.
+std::string joined(const auto& values, int digits = 9) {
   std::ostringstream text;
   text.imbue(std::locale::classic());
-  text.precision(9);
+  text.precision(digits);
   const char* separator = "";
   for (const auto& value : values) text << std::exchange(separator, ",") << value;
   return text.str();
 }
 
-// The zoo row's preprocessing, or ImageNet's usual one, overridden by whatever the metadata states.
-void set_preprocessing(const Checkpoint& checkpoint, const ZooEntry* entry, ModelDescription& description) {
-  const ZooEntry* base = entry != nullptr ? entry : find_in_zoo("deit_s");
-  Preprocessing& result = description.preprocessing;
-  result = base->preprocessing;
-  result.image_size = static_cast<int>(description.config.image_size);
-  description.preprocessing_source = entry != nullptr ? "zoo row " + std::string(entry->name) : "assumed (ImageNet's)";
-  const auto mean = metadata_colours(checkpoint, "mean");
-  const auto std = metadata_colours(checkpoint, "std");
-  const auto crop = metadata_number(checkpoint, "crop_pct");
-  if (mean) result.mean = *mean;
-  if (std) {
-    for (const float value : *std) {
-      constexpr float kLeast = 1e-4F;  // pixels are in [0, 1]: less would leave the range of float behind
-      check(value >= kLeast, ErrorCode::kFormat, checkpoint.source(), ": metadata 'std' has ", value,
-            ", expected at least ", kLeast);
-    }
-    result.std = *std;
+std::string shown(const auto& values) { return joined(values, 6); }
+
+/// Writes down who says what, as it is asked.
+class Inquiry {
+ public:
+  Inquiry(const Checkpoint& checkpoint, const Statements& statements, Facts& facts)
+      : checkpoint_(checkpoint), statements_(statements), facts_(facts) {}
+
+  template <class T>
+  std::optional<T> ask(std::optional<T> Stated::*field, std::string_view what) {
+    return note(statements_.find(field, what), what);
   }
-  constexpr double kUsualCrop = 0.9;
-  result.resize =
-      of_file(checkpoint, [&] { return resize_for_crop(description.config.image_size, crop.value_or(kUsualCrop)); });
-  const auto resize = metadata_integer(checkpoint, "resize");
-  if (resize) {
-    constexpr std::int64_t kMost = 65536;
-    check(*resize == 0 || (*resize >= result.image_size && *resize <= kMost), ErrorCode::kFormat, checkpoint.source(),
-          ": metadata 'resize' is ", *resize, ", expected 0 or ", result.image_size, " to ", kMost);
-    result.resize = static_cast<int>(*resize);
+
+  int resize(std::int64_t image_size) {
+    const auto said = note(statements_.find_resize(checkpoint_, image_size), "resize");
+    return said.value_or(0);
   }
-  if (mean && std && (crop || resize)) description.preprocessing_source = "metadata";
+
+  void tensors_show(std::string_view what, const std::string& value) {
+    facts_.push_back({std::string(what), value, Source::kTensors, "tensors"});
+  }
+
+ private:
+  template <class T>
+  std::optional<T> note(const std::optional<Said<T>>& said, std::string_view what) {
+    if (!said) return std::nullopt;
+    facts_.push_back({std::string(what), text_for(said->value), said->source, said->from});
+    return said->value;
+  }
+
+  static std::string text_for(const std::string& value) { return value; }
+  static std::string text_for(const std::array<float, 3>& value) { return shown(value); }
+  static std::string text_for(const std::vector<std::string>& value) {
+    return value.empty() ? "" : value.front() + " ... " + value.back();
+  }
+  template <class Number>
+  static std::string text_for(Number value) {
+    return shown(std::array{value});
+  }
+
+  const Checkpoint& checkpoint_;
+  const Statements& statements_;
+  Facts& facts_;
+};
+
+// A value that vitq has one kind of, so far.
+void check_one_of(const std::optional<std::string>& value, std::string_view what,
+                  std::initializer_list<std::string_view> known, const Checkpoint& checkpoint) {
+  if (!value || std::ranges::find(known, *value) != known.end()) return;
+  std::string list;
+  for (const std::string_view one : known) list.append(list.empty() ? "" : " or ").append(one);
+  fail(ErrorCode::kUnsupported, checkpoint.source(), ": ", what, " is ", printable(*value), ", vitq computes ", list);
+}
+
+// Fills in what the shapes leave open.
+void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& config) {
+  const auto size = inquiry.ask(&Stated::image_size, "image_size");
+  const bool is_vit = config.architecture() == Architecture::kVit;
+  check(!is_vit || !size || *size == config.image_size, ErrorCode::kUnsupported, checkpoint.source(),
+        ": the position embedding is for ", config.image_size, " pixels, asked for ", size.value_or(0),
+        "; other sizes of a ViT are not supported yet");
+  config.image_size = size.value_or(config.image_size);
+  if (is_vit) {
+    Stage& blocks = config.vit().blocks;
+    const auto heads = inquiry.ask(&Stated::heads, "heads");
+    check(heads.has_value(), ErrorCode::kFormat, checkpoint.source(), ": nothing tells how many heads a width of ",
+          blocks.dim, " is divided into, expected it stated");
+    blocks.heads = *heads;
+  } else {
+    inquiry.tensors_show("heads", std::to_string(config.stages().front().heads) + " in the first stage");
+  }
+  config.eps = static_cast<float>(inquiry.ask(&Stated::eps, "eps").value_or(0));
+  check_one_of(inquiry.ask(&Stated::activation, "activation"), "activation", {"gelu"}, checkpoint);
+  check_one_of(inquiry.ask(&Stated::pool, "pool"), "pool", {config.head().pool == Pool::kMean ? "avg" : "token"},
+               checkpoint);
+  of_file(checkpoint, [&] { check_config(config); });
+}
+
+void check_colours(const Checkpoint& checkpoint, const Preprocessing& how) {
+  constexpr float kLeast = 1e-4F;  // pixels are in [0, 1]: less would leave the range of float behind
+  for (int c = 0; c < 3; ++c) {
+    check(std::isfinite(how.mean[c]) && how.std[c] >= kLeast && std::isfinite(how.std[c]), ErrorCode::kFormat,
+          checkpoint.source(), ": 'std' has ", how.std[c], " and 'mean' ", how.mean[c],
+          ", expected finite numbers, the first at least ", kLeast);
+  }
+}
+
+Preprocessing settle_preprocessing(const Checkpoint& checkpoint, Inquiry& inquiry, std::int64_t image_size) {
+  Preprocessing how;
+  how.image_size = static_cast<int>(image_size);
+  how.mean = inquiry.ask(&Stated::mean, "mean").value_or(how.mean);
+  how.std = inquiry.ask(&Stated::std, "std").value_or(how.std);
+  check_colours(checkpoint, how);
+  how.resize = inquiry.resize(image_size);
+  const auto interpolation = inquiry.ask(&Stated::interpolation, "interpolation");
+  check_one_of(interpolation, "interpolation", {"bicubic", "bilinear"}, checkpoint);
+  if (interpolation == "bilinear") how.interpolation = Interpolation::kBilinear;
+  return how;
+}
+
+std::vector<std::string> settle_classes(const Checkpoint& checkpoint, Inquiry& inquiry, std::int64_t classes) {
+  if (classes == 0) return {};
+  if (auto names = inquiry.ask(&Stated::classes, "classes")) {
+    check(std::ssize(*names) == classes, ErrorCode::kFormat, checkpoint.source(), ": 'classes' names ", names->size(),
+          " classes, the head has ", classes);
+    return *std::move(names);
+  }
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
+  return names;
+}
+
+void check_architecture(const Checkpoint& checkpoint, const ModelConfig& config) {
+  if (!is_of_vitq(checkpoint)) return;
+  const std::string architecture(name_of(config.architecture()));
+  const std::string stated = metadata_text(checkpoint, "architecture").value_or(architecture);
+  check(stated == architecture, ErrorCode::kFormat, checkpoint.source(), ": metadata says architecture '",
+        printable(stated), "', the tensors are of a ", architecture);
+}
+
+// "model-00001-of-00002" is one file of several.
+void check_not_a_part(const Checkpoint& checkpoint) {
+  static const std::regex kPart("-[0-9]+-of-0*([1-9][0-9]*)$");
+  std::smatch match;
+  const std::string stem = stem_of(checkpoint);
+  const bool is_part = std::regex_search(stem, match, kPart) && match[1] != "1";
+  check(!is_part, ErrorCode::kUnsupported, checkpoint.source(), ": is one part of ", match.str(1),
+        " of a checkpoint, expected a whole one");
+}
+
+Statements all_statements(const Checkpoint& checkpoint, const ZooEntry* row, const ModelConfig& shapes,
+                          const Stated& stated) {
+  Statements all;
+  all.add(stated, Source::kCaller, "stated");
+  // What the blocks of a row are is not for a file to say, and what is done to pictures is.
+  const std::string row_name = row != nullptr ? "row " + std::string(row->name) : "";
+  if (row != nullptr) all.add(structure_of(*row), Source::kRow, row_name);
+  all.add(stated_by_file(checkpoint, shapes), Source::kFile, "metadata", guesses_of_file(checkpoint));
+  if (auto config = stated_by_hub_config(checkpoint, shapes)) {
+    all.add(*std::move(config), Source::kConfig, "config.json");
+  }
+  if (row != nullptr) all.add(preprocessing_of(*row), Source::kRow, row_name);
+  if (shapes.image_size != 0) all.add({.image_size = shapes.image_size}, Source::kTensors, "tensors");
+  if (auto published = stated_by_shapes(shapes)) all.add(published->first, Source::kRow, published->second);
+  all.add(stated_by_name(stem_of(checkpoint), shapes.image_size), Source::kFileName, "the file's name");
+  all.add(usually(shapes), Source::kAssumed, "assumed");
+  return all;
 }
 
 }  // namespace
 
-ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist) {
+ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist,
+                          const Stated& stated) {
   if (is_artifact(checkpoint)) check_artifact_schema(checkpoint);
+  check(!stated.resize || !stated.crop_pct, "resize and crop_pct exclude each other, expected one");
+  const ZooEntry* row = insist ? find_in_zoo(*insist) : nullptr;
+  check(!insist || row != nullptr, "no model named ", printable(insist.value_or("")));
+  check_not_a_part(checkpoint);
   ModelDescription description;
-  const ZooEntry* entry = insist ? find_in_zoo(*insist) : nullptr;
-  check(!insist || entry != nullptr, "no model named ", printable(insist.value_or("")));
-  if (entry != nullptr) {
-    description.config = entry->config;
-  } else {
-    description.config = infer_config(checkpoint);
-    const auto stated = metadata_text(checkpoint, "model");
-    const std::string stem = stated.value_or(std::filesystem::path(checkpoint.source()).stem().string());
-    entry = match_zoo(description.config, stem);
-    description.name = entry != nullptr ? std::string(entry->name)
-                                        : stated.value_or(std::string(name_of(description.config.architecture())));
-  }
-  if (entry != nullptr) description.name = entry->name;
-  const std::string architecture(name_of(description.config.architecture()));
-  const std::string stated_architecture = metadata_text(checkpoint, "architecture").value_or(architecture);
-  check(stated_architecture == architecture, ErrorCode::kFormat, checkpoint.source(), ": metadata says architecture '",
-        printable(stated_architecture), "', the tensors are of a ", architecture);
+  description.config = row != nullptr ? row->config : config_of_shapes(checkpoint);
+  const Statements statements = all_statements(checkpoint, row, description.config, stated);
+  Inquiry inquiry(checkpoint, statements, description.facts);
+  settle_config(checkpoint, inquiry, description.config);
+  const auto name = statements.find(&Stated::name, "name");
+  if (row == nullptr) row = match_zoo(description.config, name ? name->value : stem_of(checkpoint));
+  description.name = row != nullptr ? std::string(row->name)
+                     : name         ? name->value
+                                    : std::string(name_of(description.config.architecture()));
+  check_architecture(checkpoint, description.config);
   const std::string suggestion = insist ? hint(checkpoint) : "";
   if (is_artifact(checkpoint)) {
     require_artifact(checkpoint, expected_tensors(description.config), suggestion);
   } else {
     checkpoint.require(expected_tensors(description.config), suggestion);
   }
-  set_preprocessing(checkpoint, entry, description);
-  description.class_names = class_names(checkpoint, description.config.classes);
+  description.preprocessing = settle_preprocessing(checkpoint, inquiry, description.config.image_size);
+  description.class_names = settle_classes(checkpoint, inquiry, description.config.classes);
   return description;
+}
+
+Facts guesses_of(const ModelDescription& description) {
+  Facts guesses;
+  std::ranges::copy_if(description.facts, std::back_inserter(guesses),
+                       [](const Fact& fact) { return is_guess(fact.source); });
+  return guesses;
 }
 
 Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed) {
@@ -133,7 +250,13 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"mean", joined(description.preprocessing.mean)},
       {"std", joined(description.preprocessing.std)},
       {"resize", std::to_string(description.preprocessing.resize)},
+      {"interpolation", description.preprocessing.interpolation == Interpolation::kBilinear ? "bilinear" : "bicubic"},
+      {"activation", "gelu"},
+      {"pool", config.head().pool == Pool::kMean ? "avg" : "token"},
   };
+  std::vector<std::string> assumed;
+  for (const Fact& fact : guesses_of(description)) assumed.push_back(fact.what);
+  if (!assumed.empty()) metadata["assumed"] = joined(assumed);
   if (config.architecture() == Architecture::kVit) metadata["heads"] = std::to_string(config.vit().blocks.heads);
   if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
     metadata["classes"] = joined(description.class_names);

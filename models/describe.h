@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "models/config.h"
+#include "models/facts.h"
 #include "vitq/preprocessing.h"
+#include "vitq/stated.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
@@ -19,18 +21,25 @@ struct ModelDescription {
   std::string name;  ///< a zoo name, or the metadata's, or the architecture's
   ModelConfig config;
   Preprocessing preprocessing;
-  std::string preprocessing_source;  ///< where it comes from, for people: "metadata", "zoo row deit_t", "assumed"
   std::vector<std::string> class_names;
+  Facts facts;  ///< what of all this is known by whom
 };
 
-/// Recognises a checkpoint. With `insist`, a zoo name, the checkpoint must be that model. Throws Error, naming the
-/// first missing, surplus or misshapen tensor, or the metadata that does not parse.
-ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist = std::nullopt);
+/// Recognises a checkpoint. With `insist`, a zoo name, the checkpoint must be that model. For each fact the first that
+/// says it counts: the caller (`stated`), the file where vitq wrote it, a config.json beside it, the zoo row insisted
+/// on, a published model of the same shapes, the file's name, what is usual. The last two are guesses: who shows the
+/// model's answers has to say so (guesses_of). Throws Error, naming the first missing, surplus or misshapen tensor,
+/// what does not parse, a statement that the weights contradict, or a fact that nobody says and that cannot be guessed.
+ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist = std::nullopt,
+                          const Stated& stated = {});
+
+/// What of a description is a guess.
+Facts guesses_of(const ModelDescription& description);
 
 /// The checkpoint of a zoo model without training: seeded weights (weights/seeded.h), for timing and tests.
 Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed = 0);
 
-/// Metadata to store with a checkpoint so that describe() finds the same again without a guess.
+/// Metadata to store with a checkpoint so that describe() finds the same again. What was a guess stays one ("assumed").
 std::map<std::string, std::string> metadata_of(const ModelDescription& description);
 
 /// metadata_of the zoo model of that name.

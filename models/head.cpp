@@ -2,16 +2,16 @@
 
 namespace vitq {
 
-Head::Head(const ModelConfig& config, const LayerReader& reader)
-    : pool_(config.head().pool),
-      classifier_(reader.linear(config.head().classifier, config.classes, config.embedding())) {
+Head::Head(const ModelConfig& config, const LayerReader& reader) : pool_(config.head().pool) {
+  if (config.classes == 0) return;
+  classifier_ = reader.linear(config.head().classifier, config.classes, config.embedding());
   const std::string second = config.head().second;
   if (!second.empty()) second_ = reader.linear(second, config.classes, config.embedding());
 }
 
-void Head::plan(std::int64_t batch, BufferPlan& plan) const {
-  plan.need(Slot::kPooled, batch * classifier_.linear.inputs());
-  plan.need(Slot::kEncoded, batch * classifier_.linear.inputs());
+void Head::plan(std::int64_t batch, std::int64_t dim, BufferPlan& plan) const {
+  plan.need(Slot::kPooled, batch * dim);
+  plan.need(Slot::kEncoded, batch * dim);
 }
 
 bool Head::classify(Workspace& workspace, const Tensor& tokens, const Tensor& logits, Observer* observer) const {
@@ -21,7 +21,7 @@ bool Head::classify(Workspace& workspace, const Tensor& tokens, const Tensor& lo
   } else {
     embed(tokens, pooled);
   }
-  if (!run(classifier_, workspace, pooled, logits, Epilogue::kNone, observer)) return false;
+  if (!run(*classifier_, workspace, pooled, logits, Epilogue::kNone, observer)) return false;
   if (second_) {
     take_token(tokens, 1, pooled);
     if (!run(*second_, workspace, pooled, logits, Epilogue::kAccumulate, observer)) return false;
@@ -42,7 +42,7 @@ bool Head::run(const Layer& layer, Workspace& workspace, const Tensor& pooled, c
 }
 
 void Head::visit_sites(const std::function<void(const SiteRef&)>& use) {
-  use({.name = classifier_.name, .linear = &classifier_.linear});
+  if (classifier_) use({.name = classifier_->name, .linear = &classifier_->linear});
   if (second_) use({.name = second_->name, .linear = &second_->linear});
 }
 

@@ -18,12 +18,16 @@ class Head {
  public:
   Head(const ModelConfig& config, const LayerReader& reader);
 
-  void plan(std::int64_t batch, BufferPlan& plan) const;
+  /// dim: of an embedding.
+  void plan(std::int64_t batch, std::int64_t dim, BufferPlan& plan) const;
 
   /// The embedding [batch, dim] of tokens [batch * n, dim], both f32: what timm's forward_head(pre_logits=True) gives.
   void embed(const Tensor& tokens, const Tensor& dst) const { pool(pool_, tokens, dst); }
 
-  /// The logits [batch, classes]. False: the observer has ended the pass.
+  /// Whether there are classes.
+  [[nodiscard]] bool classifies() const { return classifier_.has_value(); }
+
+  /// The logits [batch, classes], where it classifies(). False: the observer has ended the pass.
   [[nodiscard]] bool classify(Workspace& workspace, const Tensor& tokens, const Tensor& logits,
                               Observer* observer = nullptr) const;
 
@@ -34,7 +38,7 @@ class Head {
                          Epilogue epilogue, Observer* observer) const;
 
   Pool pool_;
-  Layer classifier_;
+  std::optional<Layer> classifier_;
   std::optional<Layer> second_;  // of the distillation token
 };
 

@@ -9,7 +9,7 @@ BufferPlan Network::plan(std::int64_t batch, bool observed) const {
   BufferPlan plan;
   plan.need(Slot::kPatches, batch * config.grid() * config.grid() * config.patch_values());
   backbone->plan(batch, observed, plan);
-  head.plan(batch, plan);
+  head.plan(batch, config.embedding(), plan);
   return plan;
 }
 
@@ -24,7 +24,8 @@ void Network::forward(Workspace& workspace, std::span<const float> images, std::
       workspace, batch, [&](const Tensor& patches) { cut_patches(images, config.image_size, config.patch, patches); },
       observer);
   if (normed.data == nullptr) return;
-  (void)head.classify(workspace, normed, Tensor(logits.data(), {batch, config.classes}), observer);
+  if (head.classifies())
+    (void)head.classify(workspace, normed, Tensor(logits.data(), {batch, config.classes}), observer);
 }
 
 void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {

@@ -32,8 +32,8 @@ struct Network {
     return backbone->forward(workspace, patches, batch, observer);
   }
 
-  /// images: f32 [batch, 3, size, size], normalised -> logits [batch, classes]. The workspace grows to what a batch
-  /// needs; after that nothing is allocated.
+  /// images: f32 [batch, 3, size, size], normalised -> logits [batch, classes], where the head classifies(). The
+  /// workspace grows to what a batch needs; after that nothing is allocated.
   void forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
                Observer* observer = nullptr) const;
 

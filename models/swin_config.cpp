@@ -25,9 +25,13 @@ void infer_swin(const Checkpoint& checkpoint, ModelConfig& config) {
   const std::int64_t rows = dimension(checkpoint, "layers.0.blocks.0.attn.relative_position_bias_table", 2, 0);
   body.window = (exact_root(rows) + 1) / 2;
   config.body = std::move(body);
-  config.eps = 1e-5F;
-  config.classes = dimension(checkpoint, "head.fc.weight", 2, 0);
-  config.image_size = 224;  // a Swin's shapes do not tell; metadata may
+  if (checkpoint.contains("head.fc.weight")) config.classes = dimension(checkpoint, "head.fc.weight", 2, 0);
+  // The mask of a shifted window has a matrix for each window of the picture. A stage of one window has none.
+  for (std::size_t s = 0; s < config.swin().stages.size() && config.image_size == 0; ++s) {
+    const Shape* mask = checkpoint.buffer("layers." + std::to_string(s) + ".blocks.1.attn_mask");
+    if (mask == nullptr || mask->size() != 3) continue;
+    config.image_size = (exact_root(mask->front()) * config.swin().window * config.patch) << s;
+  }
 }
 
 void check_swin(const ModelConfig& config) {

@@ -2,7 +2,6 @@
 
 #include "engine/error.h"
 #include "models/config_parts.h"
-#include "models/metadata.h"
 
 namespace vitq {
 
@@ -14,12 +13,9 @@ void infer_vit(const Checkpoint& checkpoint, ModelConfig& config) {
   blocks.dim = dimension(checkpoint, "pos_embed", 3, 2);
   blocks.depth = count_blocks(checkpoint, "blocks.");
   blocks.hidden = dimension(checkpoint, "blocks.0.mlp.fc1.weight", 2, 0);
-  constexpr std::int64_t kPublishedHeadDim = 64;
-  blocks.heads = metadata_integer(checkpoint, "heads").value_or(blocks.dim / kPublishedHeadDim);
   body.distillation_token = checkpoint.contains("dist_token");
   config.body = body;
-  config.eps = 1e-6F;
-  config.classes = dimension(checkpoint, "head.weight", 2, 0);
+  if (checkpoint.contains("head.weight")) config.classes = dimension(checkpoint, "head.weight", 2, 0);
   const std::int64_t tokens = dimension(checkpoint, "pos_embed", 3, 1);
   const std::int64_t side = exact_root(tokens - body.prefix_tokens());
   check(side > 0, ErrorCode::kFormat, checkpoint.source(), ": pos_embed has ", tokens,

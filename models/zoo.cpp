@@ -1,5 +1,6 @@
 #include "models/zoo.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -86,16 +87,15 @@ std::string hub_path(const ZooEntry& entry) {
 }
 
 const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem) {
-  const ZooEntry* by_name = nullptr;
-  const ZooEntry* by_config = nullptr;
+  std::vector<const ZooEntry*> same;
   for (const ZooEntry& entry : zoo()) {
-    if (!(entry.config == config)) continue;
-    if (stem.starts_with(entry.name) && (by_name == nullptr || entry.name.size() > by_name->name.size())) {
-      by_name = &entry;
-    }
-    by_config = &entry;  // the DeiT rows come after the ViT rows
+    if (entry.config == config) same.push_back(&entry);
   }
-  return by_name != nullptr ? by_name : by_config;
+  if (same.size() == 1) return same.front();
+  const auto family = [](const ZooEntry* entry) { return entry->name.substr(0, entry->name.find('_')); };
+  const auto found = std::ranges::find_if(
+      same, [&](const ZooEntry* entry) { return stem.find(family(entry)) != std::string_view::npos; });
+  return found != same.end() ? *found : nullptr;
 }
 
 int resize_for_crop(std::int64_t image_size, double crop_pct) {

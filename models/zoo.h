@@ -35,9 +35,8 @@ inline constexpr const char* kHub = "https://huggingface.co";
 /// "timm/TAG/resolve/main/model.safetensors".
 std::string hub_path(const ZooEntry& entry);
 
-/// The row with exactly this configuration; of several (vit_s and deit_s differ only in preprocessing) the one that
-/// `stem`, a file's name without folder, begins with (the longest such), else the DeiT, whose checkpoints are the usual
-/// ones in the wild. Null if there is none.
+/// The row with exactly this configuration; of several (vit_s and deit_s differ only in preprocessing) the one whose
+/// family stands in `stem`, a file's name without folder. Null if there is none, or nothing tells which.
 const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem);
 
 /// Short side to resize to so that a centre crop of `image_size` keeps the fraction `crop_pct`: floor(size / crop_pct),

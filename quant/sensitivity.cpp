@@ -42,6 +42,8 @@ std::vector<LayerCost> measure_sensitivity(const Checkpoint& checkpoint, const M
                                            std::span<const std::string> layers,
                                            const std::function<void(const std::string&)>& advance) {
   check(count > 0, "sensitivity: no pictures");
+  check(description.config.classes > 0, ErrorCode::kUnsupported, checkpoint.source(),
+        ": has no head, by whose answers its layers could be weighed");
   Workspace workspace;
   Network network = make_network(description.config, checkpoint);
   std::map<std::string, Linear*> linears;

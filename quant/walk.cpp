@@ -48,6 +48,7 @@ bool Walk::pass(std::size_t step, std::int64_t first, std::int64_t count, Observ
 }
 
 bool Walk::classify(std::int64_t first, std::int64_t count, Observer& observer) {
+  if (!network_.head.classifies()) return true;
   load(network_.backbone->stream_after(network_.backbone->steps()), first, count);
   const Tensor tokens = network_.backbone->finish(workspace_, count, nullptr);
   std::vector<float> logits(count * network_.config.classes);

@@ -152,7 +152,8 @@ std::vector<Case> cases(const std::filesystem::path& folder) {
     const auto images = test::random_floats(3 * 3 * config.image_size * config.image_size, 5);
     const auto floats = folder / (name + ".safetensors");
     save_checkpoint(floats, checkpoint,
-                    {{"heads", "2"},
+                    {{"format", "vitq"},
+                     {"heads", "2"},
                      {"image_size", std::to_string(config.image_size)},
                      {"patch_size", std::to_string(config.patch)}});
     result.push_back({config, floats, images});

@@ -122,14 +122,22 @@ TEST_CASE("a checkpoint gives every float type as float") {
                      {"module.f16", FileDType::kF16, {1, 2}, bytes_of(half)},
                      {"module.bf16", FileDType::kBF16, {2}, bytes_of(bfloat16)},
                      {"module.i32", FileDType::kI32, {2}, bytes_of(integers)},
-                     {"module.empty", FileDType::kF32, {0}, {}}},
+                     {"module.empty", FileDType::kF32, {0}, {}},
+                     {"module.patch_embed.proj.weight", FileDType::kF32, {2}, bytes_of(single)},
+                     {"module.layers.0.blocks.1.attn_mask", FileDType::kF32, {1, 2}, bytes_of(single)},
+                     {"criterion.weight", FileDType::kF32, {2}, bytes_of(single)}},
                     {{"k", "v"}});
   Checkpoint opened = Checkpoint::open(folder.path() / "x");
   const float* before = opened.f32("f16").data();
   const Checkpoint checkpoint = std::move(opened);
   CHECK(checkpoint.source() == (folder.path() / "x").string());
   CHECK(checkpoint.metadata().at("k") == "v");
-  CHECK(checkpoint.names() == std::vector<std::string>{"bf16", "empty", "f16", "f32", "f64", "i32"});
+  CHECK(checkpoint.names() ==
+        std::vector<std::string>{"bf16", "empty", "f16", "f32", "f64", "i32", "patch_embed.proj.weight"});
+  CHECK(checkpoint.left_behind() == std::vector<std::string>{"criterion.weight"});
+  REQUIRE(checkpoint.buffer("layers.0.blocks.1.attn_mask") != nullptr);
+  CHECK(*checkpoint.buffer("layers.0.blocks.1.attn_mask") == Shape{1, 2});
+  CHECK(checkpoint.buffer("f32") == nullptr);
   CHECK(checkpoint.contains("f32"));
   CHECK_FALSE(checkpoint.contains("module.f32"));
   CHECK(checkpoint.shape("f64") == Shape{2, 1});

@@ -30,29 +30,30 @@ ModelDescription described(const ModelConfig& config, const std::map<std::string
 TEST_CASE("a checkpoint's shapes tell what it is") {
   for (const ModelConfig& config :
        {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()}) {
-    const std::map<std::string, std::string> metadata = {{"heads", std::to_string(config.stages()[0].heads)},
+    const std::map<std::string, std::string> metadata = {{"format", "vitq"},
+                                                         {"heads", std::to_string(config.stages()[0].heads)},
                                                          {"image_size", std::to_string(config.image_size)}};
     CHECK(described(config, metadata).config == config);
   }
 }
 
 TEST_CASE("metadata decides preprocessing and class names") {
-  const std::map<std::string, std::string> metadata = {{"heads", "2"},         {"mean", "0.1,0.2,0.3"},
-                                                       {"std", "0.4,0.5,0.6"}, {"crop_pct", "1.0"},
-                                                       {"model", "tiny"},      {"classes", "a,b,c,d,e,f,g,h,i,j"}};
+  const std::map<std::string, std::string> metadata = {
+      {"format", "vitq"},     {"heads", "2"},      {"eps", "1e-6"},   {"mean", "0.1,0.2,0.3"},
+      {"std", "0.4,0.5,0.6"}, {"crop_pct", "1.0"}, {"model", "tiny"}, {"classes", "a,b,c,d,e,f,g,h,i,j"}};
   const ModelDescription description = described(test::small_vit(false), metadata);
   CHECK(description.name == "tiny");
   CHECK(description.preprocessing.mean[1] == 0.2F);
   CHECK(description.preprocessing.std[2] == 0.6F);
   CHECK(description.preprocessing.resize == 32);
   CHECK(description.preprocessing.image_size == 32);
-  CHECK(description.preprocessing_source == "metadata");
+  CHECK(guesses_of(description).empty());
   CHECK(description.class_names[9] == "j");
 }
 
 TEST_CASE("metadata that makes no sense is refused by name") {
   const auto refused = [](const std::string& key, const std::string& value) {
-    std::map<std::string, std::string> metadata = {{"heads", "2"}};
+    std::map<std::string, std::string> metadata = {{"format", "vitq"}, {"heads", "2"}};
     metadata[key] = value;
     CHECK_THROWS_AS(described(test::small_vit(false), metadata), Error);
   };
@@ -74,7 +75,7 @@ TEST_CASE("metadata that makes no sense is refused by name") {
 }
 
 TEST_CASE("fuzz: metadata with control characters enters a message escaped") {
-  CHECK_THROWS_WITH_AS(described(test::small_vit(false), {{"heads", "2\x1b[31m\n"}}),
+  CHECK_THROWS_WITH_AS(described(test::small_vit(false), {{"format", "vitq"}, {"heads", "2\x1b[31m\n"}}),
                        doctest::Contains("metadata 'heads' is \"2\\x1b[31m\\x0a\", expected a number"), Error);
 }
 

@@ -88,7 +88,7 @@ TEST_CASE("pictures: missing, damaged, of another format, too large, of another 
   CHECK(code_of([] { decode_image(test::bytes_of("P6 60000 60000 255\n"), "large"); }) == "unsupported");
   const Image image{.width = 4, .height = 4, .rgb = std::vector<std::uint8_t>(48)};
   CHECK(code_of([&] { center_crop(image, 5); }) == "argument");
-  CHECK(code_of([&] { resize_bicubic(image, 0, 4); }) == "argument");
+  CHECK(code_of([&] { resize(image, 0, 4); }) == "argument");
 }
 
 TEST_CASE("weights: a missing file, one that cannot be written, one that is cut, one of a newer kind") {
@@ -129,13 +129,19 @@ TEST_CASE("models: a number that the caller got wrong is an argument, the same n
   ModelConfig config = test::small_vit(false);
   config.vit().blocks.heads = 3;
   CHECK(code_of([&] { check_config(config); }) == "argument");
-  CHECK(code_of([] { infer_config(checkpoint_with({{"heads", "3"}})); }) == "format");
-  CHECK(code_of([] { infer_config(checkpoint_with({{"heads", "2"}, {"patch_size", "0"}})); }) == "format");
-  CHECK(code_of([] { infer_config(checkpoint_with({{"heads", "two"}})); }) == "format");
+  CHECK(code_of([] { describe(checkpoint_with({{"format", "vitq"}, {"heads", "3"}})); }) == "format");
+  CHECK(code_of([] {
+          describe(checkpoint_with({{"format", "vitq"}, {"heads", "2"}, {"patch_size", "0"}}));
+        }) == "format");
+  CHECK(code_of([] { describe(checkpoint_with({{"format", "vitq"}, {"heads", "two"}})); }) == "format");
   CHECK(code_of([] { resize_for_crop(224, 2); }) == "argument");
-  CHECK(code_of([] { describe(checkpoint_with({{"heads", "2"}, {"crop_pct", "2"}})); }) == "format");
-  CHECK(code_of([] { describe(checkpoint_with({{"heads", "2"}, {"mean", "0.5,nan,0.5"}})); }) == "format");
-  CHECK(code_of([] { describe(checkpoint_with({{"heads", "2"}})); }).empty());
+  CHECK(code_of([] {
+          describe(checkpoint_with({{"format", "vitq"}, {"heads", "2"}, {"crop_pct", "2"}}));
+        }) == "format");
+  CHECK(code_of([] {
+          describe(checkpoint_with({{"format", "vitq"}, {"heads", "2"}, {"mean", "0.5,nan,0.5"}}));
+        }) == "format");
+  CHECK(code_of([] { describe(checkpoint_with({{"format", "vitq"}, {"heads", "2"}})); }).empty());
 }
 
 TEST_CASE("models: a name that nobody has, and a name whose weights are not here") {

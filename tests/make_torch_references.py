@@ -89,7 +89,7 @@ def write_small(name, model, size, metadata):
     pictures = torch.from_numpy(((seeded("input", 2 * size * size * 3) + 1) * 127.5).round().astype(numpy.uint8))
     pictures = pictures.reshape(2, size, size, 3)
     images = (pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
-    usual = {"model": name, "image_size": str(size), "resize": "0", "mean": "0.5,0.5,0.5", "std": "0.5,0.5,0.5"}
+    usual = {"model": name, "format": "vitq", "image_size": str(size), "resize": "0", "mean": "0.5,0.5,0.5", "std": "0.5,0.5,0.5"}
     save_file(weights, FOLDER / f"{name}.safetensors", metadata=usual | metadata)
     save_file({"pictures": pictures} | outputs_of(model, weights, images), FOLDER / f"{name}.outputs.safetensors")
 

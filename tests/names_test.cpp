@@ -54,6 +54,8 @@ const std::vector<std::string> kDistilledDeit = {
     "head_dist.bias",
 };
 
+Names canonical(const std::vector<std::string>& published) { return sort_names(published).tensors; }
+
 Names identity(const std::vector<std::string>& names) {
   Names same;
   for (const std::string& name : names) same[name] = name;
@@ -68,13 +70,13 @@ std::vector<std::string> with_prefix(const std::string& prefix, std::vector<std:
 }  // namespace
 
 TEST_CASE("current timm names and official DeiT names are canonical") {
-  CHECK(canonical_names(kTimmSwin) == identity(kTimmSwin));
-  CHECK(canonical_names(kDistilledDeit) == identity(kDistilledDeit));
-  CHECK(canonical_names({}).empty());
+  CHECK(canonical(kTimmSwin) == identity(kTimmSwin));
+  CHECK(canonical(kDistilledDeit) == identity(kDistilledDeit));
+  CHECK(canonical({}).empty());
 }
 
 TEST_CASE("official and old timm Swin names become canonical") {
-  const Names canonical = canonical_names(kOfficialSwin);
+  const Names found = canonical(kOfficialSwin);
   Names expected = identity(kTimmSwin);
   expected["layers.1.downsample.norm.weight"] = "layers.0.downsample.norm.weight";
   expected["layers.1.downsample.reduction.weight"] = "layers.0.downsample.reduction.weight";
@@ -82,27 +84,69 @@ TEST_CASE("official and old timm Swin names become canonical") {
   expected["layers.3.downsample.reduction.weight"] = "layers.2.downsample.reduction.weight";
   expected["head.fc.weight"] = "head.weight";
   expected["head.fc.bias"] = "head.bias";
-  CHECK(canonical == expected);
+  CHECK(found == expected);
 }
 
-TEST_CASE("a prefix that all names share is stripped") {
-  for (const std::string prefix : {"module.", "model.", "module.model.", "model.module.model."}) {
-    CAPTURE(prefix);
-    Names expected = canonical_names(kOfficialSwin);
-    for (auto& [name, published] : expected) published.insert(0, prefix);
-    CHECK(canonical_names(with_prefix(prefix, kOfficialSwin)) == expected);
+TEST_CASE("whatever stands before the patch embedding is a wrapper, and names without it are no part of the model") {
+  for (const std::string wrapper :
+       {"module.", "model.", "_orig_mod.", "backbone.", "module.model.", "state.encoder.0.", "m\xc3\xa9.", "a b."}) {
+    CAPTURE(wrapper);
+    Names expected = canonical(kOfficialSwin);
+    for (auto& [name, published] : expected) published.insert(0, wrapper);
+    std::vector<std::string> names = with_prefix(wrapper, kOfficialSwin);
+    names.insert(names.end(), {"criterion.weight", "head.weight", "x" + wrapper + "norm.weight"});
+    const SortedNames sorted = sort_names(names);
+    CHECK(sorted.wrapper == wrapper);
+    CHECK(sorted.tensors == expected);
+    CHECK(sorted.left_behind ==
+          std::vector<std::string>{"criterion.weight", "head.weight", "x" + wrapper + "norm.weight"});
+    CHECK(sorted.buffers.at("layers.0.blocks.1.attn_mask") == wrapper + "layers.0.blocks.1.attn_mask");
   }
-  // Not shared by all: part of the name.
-  CHECK(canonical_names({"model.a", "b"}) == Names{{"model.a", "model.a"}, {"b", "b"}});
-  // Nothing would be left.
-  CHECK(canonical_names({"model.", "model.a"}) == Names{{"model.", "model."}, {"model.a", "model.a"}});
-  CHECK(canonical_names({"modelled"}) == Names{{"modelled", "modelled"}});
+  // Half a word is no wrapper, and without a patch embedding there is none.
+  CHECK(sort_names({"my_patch_embed.proj.weight", "my_norm.bias"}).wrapper.empty());
+  CHECK(canonical({"model.a", "model.b"}) == Names{{"model.a", "model.a"}, {"model.b", "model.b"}});
+}
+
+TEST_CASE("of several models one must be chosen") {
+  std::vector<std::string> names = with_prefix("student.backbone.", kDistilledDeit);
+  const std::vector<std::string> teacher = with_prefix("teacher.backbone.", kDistilledDeit);
+  names.insert(names.end(), teacher.begin(), teacher.end());
+  CHECK_THROWS_WITH_AS(sort_names(names), "holds 2 models, under student.backbone., teacher.backbone., expected one",
+                       SeveralModels);
+  const SortedNames chosen = sort_names(names, "teacher.backbone.");
+  CHECK(chosen.tensors.at("norm.bias") == "teacher.backbone.norm.bias");
+  CHECK(chosen.left_behind == with_prefix("student.backbone.", kDistilledDeit));
+  CHECK_THROWS_WITH_AS(sort_names(names, "ema."),
+                       "no model stands under ema.; found student.backbone., teacher.backbone.", Error);
+  CHECK_THROWS_WITH_AS(sort_names(kDistilledDeit, "ema."), "no model stands under ema.; found the top", Error);
+}
+
+TEST_CASE("names that are not known are called by their names") {
+  const auto explained = [](const std::string& name, const std::string& what) {
+    const std::string text = explain_names({"a", name});
+    CAPTURE(text);
+    CHECK(text.find(what) != std::string::npos);
+    CHECK(text.find(name) != std::string::npos);
+  };
+  explained("base_model.model.blocks.0.attn.qkv.lora_A.weight", "LoRA");
+  explained("conv_proj.weight", "torchvision");
+  explained("encoder.layers.encoder_layer_0.ln_1.weight", "torchvision");
+  explained("vit.embeddings.patch_embeddings.projection.weight", "transformers");
+  explained("vision_model.post_layernorm.weight", "CLIP or SigLIP");
+  explained("visual.conv1.weight", "open_clip");
+  explained("bert.embeddings.word_embeddings.weight", "language model");
+  explained("model.embed_tokens.weight", "language model");
+  explained("layer1.0.conv1.weight", "ResNet");
+  explained("blocks.3.norm1.weight", "one part of several");
+  explained("layers.3.blocks.0.norm1.weight", "one part of several");
+  CHECK(explain_names({"b"}).find("found b") != std::string::npos);
+  CHECK(explain_names({}) == "there are no tensors in it");
 }
 
 TEST_CASE("only whole names are taken for buffers and heads") {
-  const Names canonical =
-      canonical_names({"attn_mask", "my_attn_mask", "layers.0.attn_mask.weight", "head.weight_g", "my.head.weight"});
-  CHECK(canonical == identity({"my_attn_mask", "layers.0.attn_mask.weight", "head.weight_g", "my.head.weight"}));
+  const Names found =
+      canonical({"attn_mask", "my_attn_mask", "layers.0.attn_mask.weight", "head.weight_g", "my.head.weight"});
+  CHECK(found == identity({"my_attn_mask", "layers.0.attn_mask.weight", "head.weight_g", "my.head.weight"}));
 }
 
 TEST_CASE("unknown and strange names stay as they are") {
@@ -118,11 +162,11 @@ TEST_CASE("unknown and strange names stay as they are") {
   Names expected = identity(strange);
   expected.erase("layers.0.downsample.x.y");
   expected["layers.1.downsample.x.y"] = "layers.0.downsample.x.y";
-  CHECK(canonical_names(strange) == expected);
+  CHECK(canonical(strange) == expected);
 }
 
 TEST_CASE("a mix of two namings is an error that names both") {
-  CHECK_THROWS_WITH_AS(canonical_names({"layers.0.x", "head.weight", "head.fc.weight"}),
+  CHECK_THROWS_WITH_AS(canonical({"layers.0.x", "head.weight", "head.fc.weight"}),
                        "tensors head.weight and head.fc.weight are both head.fc.weight; the file mixes two namings",
                        Error);
 }

@@ -106,7 +106,7 @@ TEST_CASE("resize: equals the slow reference") {
     CAPTURE(c.height);
     CAPTURE(c.to_width);
     const Image image = noise(c.width, c.height, seed++);
-    const Image fast = vitq::resize_bicubic(image, c.to_width, c.to_height);
+    const Image fast = vitq::resize(image, c.to_width, c.to_height);
     CHECK(fast.width == c.to_width);
     CHECK(fast.height == c.to_height);
     CHECK(fast.rgb == slow_resize(image, c.to_width, c.to_height).rgb);
@@ -117,7 +117,7 @@ TEST_CASE("resize: known values of a step") {
   // 0 0 255 255 doubled: weights at a quarter are -9, 111, 29, -3 over 128 (a = -0.5), clamped at both ends.
   Image step = constant(4, 1, {0, 0, 0});
   std::fill(step.rgb.begin() + 6, step.rgb.end(), std::uint8_t{255});
-  const Image wide = vitq::resize_bicubic(step, 8, 1);
+  const Image wide = vitq::resize(step, 8, 1);
   const std::vector<int> expected{0, 0, 0, 52, 203, 255, 255, 255};
   for (int x = 0; x < 8; ++x) {
     CAPTURE(x);
@@ -128,7 +128,7 @@ TEST_CASE("resize: known values of a step") {
 TEST_CASE("resize: the same size changes nothing") {
   for (const auto& [width, height] : {std::pair{1, 1}, {17, 33}, {64, 64}}) {
     const Image image = noise(width, height, 7);
-    CHECK(vitq::resize_bicubic(image, width, height).rgb == image.rgb);
+    CHECK(vitq::resize(image, width, height).rgb == image.rgb);
   }
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("resize: one colour stays that colour") {
   for (const int size : {1, 3, 40, 100, 333}) {
     for (const std::uint8_t value : std::vector<std::uint8_t>{0, 1, 127, 254, 255}) {
       const std::array<std::uint8_t, 3> color{value, 255, 3};
-      CHECK(vitq::resize_bicubic(constant(100, 57, color), size, size + 2).rgb == constant(size, size + 2, color).rgb);
+      CHECK(vitq::resize(constant(100, 57, color), size, size + 2).rgb == constant(size, size + 2, color).rgb);
     }
   }
 }
@@ -209,12 +209,12 @@ TEST_CASE("resize and crop: what cannot be done is refused") {
   CHECK(refusal([&] { vitq::center_crop(image, 0); }).starts_with("cannot crop"));
   CHECK(refusal([&] { vitq::resize_and_crop(image, -1, 24); }).starts_with("cannot resize"));
   CHECK(refusal([&] { vitq::resize_and_crop(image, 1 << 30, 24); }).starts_with("cannot resize"));
-  CHECK(refusal([&] { vitq::resize_bicubic(image, 0, 5); }).starts_with("cannot resize"));
-  CHECK(refusal([&] { vitq::resize_bicubic(image, 1 << 30, 1 << 30); }).starts_with("cannot resize"));
-  CHECK(refusal([&] { vitq::resize_bicubic(Image{}, 5, 5); }).starts_with("a picture of 0 x 0 pixels"));
-  CHECK(refusal([&] { vitq::resize_bicubic(Image{4, 4, {1, 2, 3}}, 5, 5); }).ends_with("but holds 3"));
+  CHECK(refusal([&] { vitq::resize(image, 0, 5); }).starts_with("cannot resize"));
+  CHECK(refusal([&] { vitq::resize(image, 1 << 30, 1 << 30); }).starts_with("cannot resize"));
+  CHECK(refusal([&] { vitq::resize(Image{}, 5, 5); }).starts_with("a picture of 0 x 0 pixels"));
+  CHECK(refusal([&] { vitq::resize(Image{4, 4, {1, 2, 3}}, 5, 5); }).ends_with("but holds 3"));
   // The picture between the two passes counts too.
-  CHECK(refusal([&] { vitq::resize_bicubic(constant(1, 20000, {1, 2, 3}), 60000, 10); }).ends_with("smaller first"));
+  CHECK(refusal([&] { vitq::resize(constant(1, 20000, {1, 2, 3}), 60000, 10); }).ends_with("smaller first"));
 }
 
 TEST_CASE("normalize: value and order") {

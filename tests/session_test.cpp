@@ -197,7 +197,7 @@ TEST_CASE("a model from bytes is the model from the file, at any alignment") {
   const test::TemporaryFolder folder;
   const ModelConfig config = test::small_vit(false);
   const auto file = folder.path() / "small.safetensors";
-  save_checkpoint(file, Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}});
+  save_checkpoint(file, Checkpoint::seeded(expected_tensors(config), 3), {{"format", "vitq"}, {"heads", "2"}});
   std::ifstream stream(file, std::ios::binary);
   const std::string content{std::istreambuf_iterator<char>(stream), {}};
   Session from_file(Model::open(file.string()), {.threads = 1});

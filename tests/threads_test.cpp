@@ -82,9 +82,10 @@ TEST_CASE("sessions in four threads at once answer as one alone") {
   const test::TemporaryFolder folder;
   for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
     const auto file = folder.path() / "float.safetensors";
-    save_checkpoint(
-        file, Checkpoint::seeded(expected_tensors(config), 3),
-        {{"heads", std::to_string(config.stages()[0].heads)}, {"image_size", std::to_string(config.image_size)}});
+    save_checkpoint(file, Checkpoint::seeded(expected_tensors(config), 3),
+                    {{"format", "vitq"},
+                     {"heads", std::to_string(config.stages()[0].heads)},
+                     {"image_size", std::to_string(config.image_size)}});
     check_file(file);
 
     const Checkpoint checkpoint = Checkpoint::open(file);

@@ -261,16 +261,20 @@ std::optional<int> parse_schema(const std::string& text) {
 
 }  // namespace
 
-bool is_artifact(const Checkpoint& checkpoint) { return checkpoint.metadata().contains("schema"); }
+bool is_of_vitq(const Checkpoint& checkpoint) {
+  const auto format = checkpoint.metadata().find("format");
+  return format != checkpoint.metadata().end() && format->second == "vitq";
+}
+
+bool is_artifact(const Checkpoint& checkpoint) {
+  return is_of_vitq(checkpoint) && checkpoint.metadata().contains("schema");
+}
 
 void check_artifact_schema(const Checkpoint& checkpoint) {
   const auto text = [&checkpoint](const char* key) {
     const auto found = checkpoint.metadata().find(key);
     return found == checkpoint.metadata().end() ? std::string() : found->second;
   };
-  const std::string format = text("format");
-  check(format == "vitq", ErrorCode::kFormat, checkpoint.source(), ": metadata states a schema, but the format ",
-        printable(format), ", expected vitq; not a quantized model of vitq");
   const std::optional<int> schema = parse_schema(text("schema"));
   check(schema.has_value(), ErrorCode::kFormat, checkpoint.source(), ": metadata schema is ", printable(text("schema")),
         ", expected a number from 1 to ", kArtifactSchema, "; the file is damaged");

@@ -38,10 +38,13 @@ namespace vitq {
 /// The newest schema that this version reads, and the one it writes.
 inline constexpr int kArtifactSchema = 1;
 
-/// Whether the metadata states a schema, as only quantized models' do.
+/// Whether vitq wrote the file: only then do its keys mean what vitq means by them.
+bool is_of_vitq(const Checkpoint& checkpoint);
+
+/// Whether it did, and states a schema, as only quantized models do.
 bool is_artifact(const Checkpoint& checkpoint);
 
-/// Throws, with the reason and what to do, unless the format is "vitq" and the schema one that this version reads.
+/// Throws, with the reason and what to do, unless the schema is one that this version reads.
 void check_artifact_schema(const Checkpoint& checkpoint);
 
 /// "fp32", or of an artifact what its metadata says: "w8a8". Throws Error where that is missing or is no such word.

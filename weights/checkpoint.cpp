@@ -63,29 +63,31 @@ MemoryTensor::MemoryTensor(std::string name, FileDType dtype, Shape shape, std::
         dtype_name(dtype), " ", to_string(tensor_.shape), " takes ", expected);
 }
 
-Checkpoint Checkpoint::open(const std::filesystem::path& path) { return of_file(SafetensorsFile(path)); }
-
-Checkpoint Checkpoint::from_bytes(std::span<const std::byte> bytes, const std::string& name) {
-  return of_file(SafetensorsFile({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name));
+Checkpoint Checkpoint::open(const std::filesystem::path& path, const std::optional<std::string>& wrapper) {
+  return of_file(SafetensorsFile(path), wrapper);
 }
 
-Checkpoint Checkpoint::of_file(SafetensorsFile file) {
+Checkpoint Checkpoint::from_bytes(std::span<const std::byte> bytes, const std::string& name) {
+  return of_file(SafetensorsFile({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name),
+                 std::nullopt);
+}
+
+Checkpoint Checkpoint::of_file(SafetensorsFile file, const std::optional<std::string>& wrapper) {
   Checkpoint checkpoint;
   checkpoint.source_ = file.path().string();
   checkpoint.file_.emplace(std::move(file));
   std::vector<std::string> published;
   for (const FileTensor& tensor : checkpoint.file_->tensors()) published.push_back(tensor.name);
-  std::map<std::string, std::string> names;
-  try {
-    names = canonical_names(published);
-  } catch (const Error& error) {
-    fail(error.code(), checkpoint.source_, ": ", error.what());
-  }
-  for (const auto& [name, published_name] : names) {
+  SortedNames names = sort_names_of(checkpoint.source_, published, wrapper);
+  for (const auto& [name, published_name] : names.tensors) {
     // Tensors lie in the file's vector, whose elements stay where they are when the file is moved.
     const FileTensor* tensor = checkpoint.file_->find(published_name);
     checkpoint.entries_[name] = Entry{tensor->shape, tensor, nullptr, false};
   }
+  for (const auto& [name, published_name] : names.buffers) {
+    checkpoint.buffers_[name] = checkpoint.file_->find(published_name)->shape;
+  }
+  checkpoint.left_behind_ = std::move(names.left_behind);
   return checkpoint;
 }
 
@@ -115,6 +117,20 @@ Checkpoint Checkpoint::in_memory(std::vector<std::shared_ptr<const MemoryTensor>
     check(is_new, checkpoint.source_, ": tensor ", printable(tensor.name), " comes twice");
   }
   return checkpoint;
+}
+
+Checkpoint Checkpoint::in_memory(std::vector<std::shared_ptr<const MemoryTensor>> tensors,
+                                 std::map<std::string, Shape> buffers, std::vector<std::string> left_behind,
+                                 std::string source) {
+  Checkpoint checkpoint = in_memory(std::move(tensors), {}, std::move(source));
+  checkpoint.buffers_ = std::move(buffers);
+  checkpoint.left_behind_ = std::move(left_behind);
+  return checkpoint;
+}
+
+const Shape* Checkpoint::buffer(const std::string& name) const {
+  const auto found = buffers_.find(name);
+  return found != buffers_.end() ? &found->second : nullptr;
 }
 
 std::vector<std::string> Checkpoint::names() const {
@@ -202,6 +218,10 @@ void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::str
   misshapen.append_to(message, "expected ");
   missing.append_to(message, "missing ");
   surplus.append_to(message, "unexpected ");
+  if (!message.empty() && !left_behind_.empty()) {
+    message += "; outside of the model: " + printable(left_behind_.front());
+    if (left_behind_.size() > 1) message += " (and " + std::to_string(left_behind_.size() - 1) + " more)";
+  }
   check(message.empty(), ErrorCode::kFormat, source_, ": ", message, hint.empty() ? "" : "; ", hint);
 }
 

@@ -42,8 +42,8 @@ class MemoryTensor {
 /// first use.
 class Checkpoint {
  public:
-  /// The tensors of a safetensors file, by canonical name (canonical_names). Throws as SafetensorsFile does.
-  static Checkpoint open(const std::filesystem::path& path);
+  /// The tensors of a safetensors file, by canonical name (sort_names). Throws as SafetensorsFile and sort_names do.
+  static Checkpoint open(const std::filesystem::path& path, const std::optional<std::string>& wrapper = std::nullopt);
   /// The same of a file's bytes in memory, which must outlive it; `name` stands for them in messages.
   static Checkpoint from_bytes(std::span<const std::byte> bytes, const std::string& name);
   /// Seeded weights of these names and shapes (fill_seeded), made on first use.
@@ -51,12 +51,20 @@ class Checkpoint {
   /// Tensors in memory, names canonical. `source` is what error messages begin with. Throws where a name comes twice.
   static Checkpoint in_memory(std::vector<std::shared_ptr<const MemoryTensor>> tensors,
                               std::map<std::string, std::string> metadata, std::string source);
+  /// The same, with what its file held beside them.
+  static Checkpoint in_memory(std::vector<std::shared_ptr<const MemoryTensor>> tensors,
+                              std::map<std::string, Shape> buffers, std::vector<std::string> left_behind,
+                              std::string source);
 
   bool contains(const std::string& name) const { return entries_.contains(name); }
   /// Throws where there is no such tensor, as every function here that takes a name.
   const Shape& shape(const std::string& name) const { return entry(name).shape; }
   /// Sorted.
   std::vector<std::string> names() const;
+  /// The published names of what stands in the file and is no part of the model.
+  const std::vector<std::string>& left_behind() const { return left_behind_; }
+  /// The shape of a buffer (SortedNames); null where there is none of this name.
+  const Shape* buffer(const std::string& name) const;
   /// The file's `__metadata__`, not safe to print; of seeded weights, `seed`.
   const std::map<std::string, std::string>& metadata() const;
   /// The file's path, or "seeded weights": what error messages begin with.
@@ -92,7 +100,7 @@ class Checkpoint {
   };
 
   Checkpoint() = default;
-  static Checkpoint of_file(SafetensorsFile file);
+  static Checkpoint of_file(SafetensorsFile file, const std::optional<std::string>& wrapper);
   const Entry& entry(const std::string& name) const;
   void materialize(const std::string& name, const Entry& entry) const;
 
@@ -102,6 +110,8 @@ class Checkpoint {
   std::uint64_t seed_ = 0;
   std::map<std::string, std::string> metadata_;  ///< where there is no file
   std::map<std::string, Entry> entries_;
+  std::map<std::string, Shape> buffers_;
+  std::vector<std::string> left_behind_;
 };
 
 /// Writes all tensors of `checkpoint`, as F32 under their canonical names, whole or not at all (write_safetensors).

@@ -117,17 +117,12 @@ std::vector<Wanted> choose(const std::vector<TorchTensor>& tensors, std::size_t 
     check(is_new, ErrorCode::kFormat, source, ": tensor ", printable(tensor.name), " comes twice");
     published.push_back(tensor.name);
   }
-  std::map<std::string, std::string> names;
-  try {
-    names = canonical_names(published);
-  } catch (const Error& error) {
-    fail(error.code(), source, ": ", error.what());
-  }
+  const SortedNames names = sort_names_of(source, published);
   constexpr std::int64_t kSlack = 1 << 20;
   const std::int64_t most = 2 * static_cast<std::int64_t>(file_size) + kSlack;
   std::int64_t left = most;
   std::vector<Wanted> wanted;
-  for (const auto& [name, published_name] : names) {
+  for (const auto& [name, published_name] : names.tensors) {
     const TorchTensor* view = by_name.at(published_name);
     const std::int64_t bytes = byte_count(view->dtype, view->shape);
     check(bytes <= left, ErrorCode::kFormat, source, ": tensor ", printable(view->name), " ", to_string(view->shape),

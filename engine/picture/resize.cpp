@@ -43,16 +43,28 @@ double cubic(double x) {
   return 0.0;
 }
 
+double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+
+/// A filter of Pillow's: its weight at a distance, and how far it reaches when nothing shrinks.
+struct Filter {
+  double (*weight)(double distance);
+  double support;
+};
+
+Filter filter_of(Interpolation interpolation) {
+  return interpolation == Interpolation::kBilinear ? Filter{triangle, 1.0} : Filter{cubic, 2.0};
+}
+
 std::int32_t to_fixed(double weight) {
   const double scaled = weight * (1 << kFractionBits);
   return static_cast<std::int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
 /// Taps of the outputs [begin, begin + size) when `from` coordinates become `to`. Every operation is in Pillow's order.
-Taps make_taps(int from, int to, int begin, int size) {
+Taps make_taps(const Filter& filter, int from, int to, int begin, int size) {
   const double scale = static_cast<double>(from) / to;
   const double widening = std::max(scale, 1.0);
-  const double support = 2.0 * widening;
+  const double support = filter.support * widening;
   const double narrowing = 1.0 / widening;
   Taps taps;
   taps.longest = static_cast<int>(std::ceil(support)) * 2 + 1;
@@ -64,7 +76,7 @@ Taps make_taps(int from, int to, int begin, int size) {
     const int count = std::min(from, static_cast<int>(center + support + 0.5)) - first;
     double sum = 0.0;
     for (int t = 0; t < count; ++t) {
-      weight[t] = cubic((first + t - center + 0.5) * narrowing);
+      weight[t] = filter.weight((first + t - center + 0.5) * narrowing);
       sum += weight[t];
     }
     for (int t = 0; t < count; ++t) {
@@ -151,9 +163,9 @@ std::vector<std::uint8_t> resize_across(const Pixels& image, const Taps& taps, i
 }
 
 /// The pixels `box` of the picture resized to width x height; a pass whose size does not change alters nothing.
-Image resize_box(const Pixels& image, int width, int height, const Box& box) {
-  const Taps across = make_taps(image.width(), width, box.left, box.width);
-  const Taps down = make_taps(image.height(), height, box.top, box.height);
+Image resize_box(const Pixels& image, const Filter& filter, int width, int height, const Box& box) {
+  const Taps across = make_taps(filter, image.width(), width, box.left, box.width);
+  const Taps down = make_taps(filter, image.height(), height, box.top, box.height);
   const std::int64_t between = std::int64_t{box.width} * (down.end() - down.begin());
   check(between <= kMaxImagePixels, ErrorCode::kUnsupported, "resizing a picture of ", image.width(), " x ",
         image.height(), " pixels to ", width, " x ", height, " takes ", between, " pixels in between; the limit is ",
@@ -194,21 +206,21 @@ void check_crop(std::int64_t width, std::int64_t height, int size, const char* w
 
 }  // namespace
 
-Image resize_bicubic(const ImageView& image, int width, int height) {
+Image resize(const ImageView& image, int width, int height, Interpolation interpolation) {
   const Pixels pixels(image);
   check(width > 0 && height > 0 && std::int64_t{width} * height <= kMaxImagePixels, "cannot resize a picture of ",
         image.width, " x ", image.height, " pixels to ", width, " x ", height, ": expected 1 to ", kMaxImagePixels,
         " pixels");
-  return resize_box(pixels, width, height, {0, 0, width, height});
+  return resize_box(pixels, filter_of(interpolation), width, height, {0, 0, width, height});
 }
 
-Image resize_short_side(const ImageView& image, int size) {
+Image resize_short_side(const ImageView& image, int size, Interpolation interpolation) {
   check_view(image);
   const auto [width, height] = short_side_size(image, size);
   check(width * height <= kMaxImagePixels, "resizing a picture of ", image.width, " x ", image.height,
         " pixels to a short side of ", size, " makes ", width, " x ", height, "; the limit is ", kMaxImagePixels,
         " pixels");
-  return resize_bicubic(image, static_cast<int>(width), static_cast<int>(height));
+  return resize(image, static_cast<int>(width), static_cast<int>(height), interpolation);
 }
 
 Image center_crop(const ImageView& image, int size) {
@@ -222,14 +234,14 @@ Image center_crop(const ImageView& image, int size) {
   return out;
 }
 
-Image resize_and_crop(const ImageView& image, int resize, int size) {
+Image resize_and_crop(const ImageView& image, int side, int size, Interpolation interpolation) {
   const Pixels pixels(image);
-  const auto [width, height] = short_side_size(image, resize);
+  const auto [width, height] = short_side_size(image, side);
   check_crop(width, height, size, " after resizing");
   // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
   check(std::max(width, height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
-        image.height, " pixels is too long to resize to a short side of ", resize);
-  return resize_box(pixels, static_cast<int>(width), static_cast<int>(height),
+        image.height, " pixels is too long to resize to a short side of ", side);
+  return resize_box(pixels, filter_of(interpolation), static_cast<int>(width), static_cast<int>(height),
                     {crop_offset(width, size), crop_offset(height, size), size, size});
 }
 
@@ -250,7 +262,8 @@ void normalize(const Image& image, const Preprocessing& how, std::span<float> ch
 }
 
 Image resized(const ImageView& image, const Preprocessing& how) {
-  return how.resize == 0 ? center_crop(image, how.image_size) : resize_and_crop(image, how.resize, how.image_size);
+  return how.resize == 0 ? center_crop(image, how.image_size)
+                         : resize_and_crop(image, how.resize, how.image_size, how.interpolation);
 }
 
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw) {

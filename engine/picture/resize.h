@@ -1,5 +1,5 @@
 #pragma once
-// From a picture to what a model reads: Pillow's bicubic resize, torchvision's centre crop, mean and standard
+// From a picture to what a model reads: Pillow's resize, torchvision's centre crop, mean and standard
 // deviation. The 8-bit results equal theirs bit for bit, on every CPU: the arithmetic is in integers. Pictures come in
 // any format and stride (check_view refuses what cannot be); only the pixels that are needed are read.
 
@@ -10,21 +10,23 @@
 
 namespace vitq {
 
-/// Pillow's Image.resize((width, height), BICUBIC) of a picture as RGB: cubic convolution with a = -0.5, widened by the
-/// scale when shrinking, first across and then down, with 22-bit weights and an 8-bit picture in between.
+/// Pillow's Image.resize((width, height)) of a picture as RGB, with BICUBIC, a cubic convolution with a = -0.5, or
+/// BILINEAR, a triangle, both widened by the scale when shrinking: first across and then down, with 22-bit weights and
+/// an 8-bit picture in between.
 /// Throws Error for a size below 1, or of more than kMaxImagePixels (also in between).
-Image resize_bicubic(const ImageView& image, int width, int height);
+Image resize(const ImageView& image, int width, int height, Interpolation interpolation = Interpolation::kBicubic);
 
 /// torchvision's Resize(size): the short side becomes `size`, the long one int(size * long / short).
-Image resize_short_side(const ImageView& image, int size);
+Image resize_short_side(const ImageView& image, int size, Interpolation interpolation = Interpolation::kBicubic);
 
 /// The `size` x `size` pixels in the middle. The offset (side - size) / 2 is rounded half to even, as torchvision's
 /// CenterCrop does. Throws Error when the picture is smaller (torchvision would pad with black).
 Image center_crop(const ImageView& image, int size);
 
-/// center_crop(resize_short_side(image, resize), size), but only the pixels of the crop are computed: memory stays
-/// small for any picture, even one of 20000 x 1. Throws Error when resize < size.
-Image resize_and_crop(const ImageView& image, int resize, int size);
+/// center_crop(resize_short_side(image, side), size), but only the pixels of the crop are computed: memory stays
+/// small for any picture, even one of 20000 x 1. Throws Error when side < size.
+Image resize_and_crop(const ImageView& image, int side, int size,
+                      Interpolation interpolation = Interpolation::kBicubic);
 
 /// (byte / 255 - mean) / std for each channel, in float, as torchvision's ToTensor and Normalize.
 /// `chw` is [3, image.height, image.width] and must have just that size.

@@ -16,12 +16,15 @@
 
 #include "vitq/error.h"
 #include "vitq/preprocessing.h"
+#include "vitq/stated.h"
 
 namespace vitq {
 
 struct ModelOptions {
   /// Multiply float weights in bf16, with sums, residuals and row kernels in f32. Needs AVX512_BF16 or AMX.
   bool bf16 = false;
+  /// What the file does not say, or says wrong.
+  Stated stated = {};
 };
 
 struct Prediction {
@@ -55,6 +58,7 @@ class [[gnu::visibility("default")]] Model {
   /// Pixels that a picture is brought to.
   [[nodiscard]] std::int64_t image_height() const noexcept;
   [[nodiscard]] std::int64_t image_width() const noexcept;
+  /// 0: there is no head, and a pass gives embeddings and tokens alone.
   [[nodiscard]] std::int64_t classes() const noexcept;
   /// Floats of an embedding, and of a token.
   [[nodiscard]] std::int64_t embedding_size() const noexcept;
@@ -63,9 +67,11 @@ class [[gnu::visibility("default")]] Model {
   [[nodiscard]] std::int64_t tokens() const noexcept;
   /// As many as classes.
   [[nodiscard]] const std::vector<std::string>& class_names() const noexcept;
-  /// What is done to a picture, and where that comes from, for people: "metadata", "zoo row deit_t", "assumed ...".
+  /// What is done to a picture.
   [[nodiscard]] const Preprocessing& preprocessing() const noexcept;
-  [[nodiscard]] const std::string& preprocessing_source() const noexcept;
+  /// What nobody states of this model and is taken from the file's name or from what is usual, for people: "mean
+  /// 0.5,0.5,0.5 (the file's name)". Where it is wrong, so are the answers: ModelOptions::stated settles it.
+  [[nodiscard]] std::vector<std::string> assumptions() const;
 
   /// The `k` (at most all) most probable classes of one row of logits [classes], best first; ties by index. A logit
   /// that is NaN comes last, with probability 0. Throws Error (kArgument) for another number of logits.

@@ -2,14 +2,18 @@
 // What a model wants of a picture.
 
 #include <array>
+#include <cstdint>
 
 namespace vitq {
+
+/// How a picture is resized: as Pillow does it.
+enum class Interpolation : std::uint8_t { kBicubic, kBilinear };
 
 /// The defaults are DeiT's and Swin's.
 struct Preprocessing {
   int image_size = 224;  ///< side of the centre crop, pixels
-  int resize =
-      248;  ///< the short side before the crop (bicubic, as Pillow does it); 0: the picture is cropped as it is
+  int resize = 248;      ///< the short side before the crop; 0: the picture is cropped as it is
+  Interpolation interpolation = Interpolation::kBicubic;
   std::array<float, 3> mean{0.485F, 0.456F, 0.406F};  ///< of each channel, of pixels in [0, 1]: subtracted
   std::array<float, 3> std{0.229F, 0.224F, 0.225F};   ///< then divided by
 };

@@ -115,7 +115,7 @@ TEST_CASE("a model by name that holds another is refused") {
   here.refuses({"run", "--model", "deit_s", here.picture()}, 1,
                {"deit_s.safetensors", "expected patch_embed.proj.weight [384, 3, 16, 16], found [64, 3, 8, 8]"});
   here.accepts({"seed", "--model", "deit_t", "--out", here("home/vit_s.safetensors")});
-  here.refuses({"run", "--model", "vit_s", here.picture()}, 1, {"vit_s.safetensors", "is this deit_t?"});
+  here.refuses({"run", "--model", "vit_s", here.picture()}, 1, {"vit_s.safetensors", "is this vit_t?"});
 }
 
 TEST_CASE("one flipped bit never crashes the program") {

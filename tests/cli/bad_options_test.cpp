@@ -120,7 +120,7 @@ TEST_CASE("options that are needed or exclude each other are named") {
                       {{"run", here.picture(), "--model", model, "--resize", "40", "--crop-pct", "0.9"},
                        {"--resize and --crop-pct exclude each other"}},
                       {{"run", here.picture(), "--model", model, "--resize", "31"},
-                       {"--resize", "at least the 32 pixels", "found 31"}},
+                       {"resize is 31", "expected 0 (none) or 32 to"}},
                       {{"eval", "--model", model}, {"--images is missing"}},
                       {{"eval", "--images", "x", "--against", "fp32", "--reference", "y"},
                        {"--against and --reference exclude each other"}},

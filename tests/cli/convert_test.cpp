@@ -48,11 +48,13 @@ TEST_CASE("convert: a PyTorch checkpoint answers as the model that it was made f
   const Checkpoint weights = Checkpoint::seeded(expected_tensors(config), 5);
   save_checkpoint(here.path("whole.safetensors"), weights, {});
   here.write("whole.pth", torch_file_of(weights));
-  const std::string out = here.accepts({"convert", here("whole.pth"), "--out", here("made.safetensors")});
-  CHECK(here.shortened(out) == "made.safetensors: vit, " + std::to_string(parameter_count(config)) +
-                                   " parameters, 10 classes, float32, from whole.pth\n");
+  const std::string out = here.accepts({"convert", "--quiet", here("whole.pth"), "--out", here("made.safetensors")});
+  CHECK(lines_of(here.shortened(out)).front() == "made.safetensors: vit, " + std::to_string(parameter_count(config)) +
+                                                     " parameters, 10 classes, float32, from whole.pth");
+  CHECK(out.find("\n  heads 1 (assumed)\n") != std::string::npos);
   const auto top = [&](const std::string& model) {
-    return json::parse(here.accepts({"run", "--model", here(model), "--json", "--topk", "10", here.picture()}))["top"];
+    return json::parse(
+        here.accepts({"run", "--quiet", "--model", here(model), "--json", "--topk", "10", here.picture()}))["top"];
   };
   CHECK(top("made.safetensors") == top("whole.safetensors"));
   const SafetensorsFile made(here.path("made.safetensors"));
@@ -63,18 +65,19 @@ TEST_CASE("convert: a PyTorch checkpoint answers as the model that it was made f
 
 TEST_CASE("convert: official Swin and distilled DeiT as torch.save wrote them run") {
   const Workplace here;
-  here.accepts({"convert", fixture("swin.pth"), "--out", here("swin.safetensors")});
-  CHECK(here.accepts({"run", "--model", here("swin.safetensors"), here.picture()}).find("model swin, fp32") !=
-        std::string::npos);
-  here.accepts({"convert", "--out", here("distilled.safetensors"), fixture("distilled.pth")});
+  here.accepts({"convert", "--quiet", fixture("swin.pth"), "--out", here("swin.safetensors")});
+  CHECK(
+      here.accepts({"run", "--quiet", "--model", here("swin.safetensors"), here.picture()}).find("model swin, fp32") !=
+      std::string::npos);
+  here.accepts({"convert", "--quiet", "--out", here("distilled.safetensors"), fixture("distilled.pth")});
   const std::string info = here.accepts({"info", here("distilled.safetensors"), "--tensors"});
   CHECK(info.find("head_dist.weight F32 [10, 64]") != std::string::npos);
-  here.accepts({"run", "--model", here("distilled.safetensors"), here.picture()});
+  here.accepts({"run", "--quiet", "--model", here("distilled.safetensors"), here.picture()});
 }
 
 TEST_CASE("convert: a safetensors file keeps what it says of itself") {
   const Workplace here;
-  here.accepts({"convert", here.model(), "--out", here("made.safetensors")});
+  here.accepts({"convert", "--quiet", here.model(), "--out", here("made.safetensors")});
   const SafetensorsFile made(here.path("made.safetensors"));
   CHECK(made.metadata().at("heads") == "2");
   CHECK(made.metadata().at("format") == "vitq");
@@ -84,8 +87,8 @@ TEST_CASE("convert: a safetensors file keeps what it says of itself") {
   };
   CHECK(answer(here.model()) == answer(here("made.safetensors")));
   here.refuses({"convert", here.model(), "--out", here("made.safetensors")}, 1, {"exists already", "--force"});
-  here.accepts({"convert", here.model(), "--out", here("made.safetensors"), "--force"});
-  here.accepts({"convert", here("made.safetensors"), "--out", here("made.safetensors"), "--force"});
+  here.accepts({"convert", "--quiet", here.model(), "--out", here("made.safetensors"), "--force"});
+  here.accepts({"convert", "--quiet", here("made.safetensors"), "--out", here("made.safetensors"), "--force"});
   here.accepts({"info", here("made.safetensors")});
 }
 
@@ -132,7 +135,7 @@ TEST_CASE("convert: files that are not what they should be leave nothing behind"
 TEST_CASE("convert: progress is drawn on a terminal only and leaves nothing behind") {
   const Workplace here;
   const Outcome outcome =
-      here.run({"convert", fixture("swin.pth"), "--out", here("x.safetensors")}, {.err_is_terminal = true});
+      here.run({"convert", "--quiet", fixture("swin.pth"), "--out", here("x.safetensors")}, {.err_is_terminal = true});
   CHECK(outcome.exit_code == 0);
   CHECK(outcome.err.find("convert [") != std::string::npos);
   CHECK(outcome.err.ends_with("\r\x1b[K"));

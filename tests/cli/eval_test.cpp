@@ -219,8 +219,9 @@ TEST_CASE("eval of an artifact against the float model it was made from") {
   for (const char* key : {"agreement", "sqnr_db", "kl", "top1_reference"}) CHECK(named[key] == w8a8[key]);
   CHECK(here.eval({"--model", artifact, "--against", artifact})["sqnr_db"].is_null());
   here.eval({"--resize", "none", "--logits", here("cropped.safetensors")});
-  save_checkpoint(here("own.safetensors"), Checkpoint::open(here.model()),
-                  {{"heads", "2"}, {"image_size", "32"}, {"resize", "0"}});
+  auto uncropped = small_metadata();
+  uncropped["resize"] = "0";
+  save_checkpoint(here("own.safetensors"), Checkpoint::open(here.model()), uncropped);
   const json other = here.eval({"--against", here("own.safetensors")});
   const json expected = here.eval({"--reference", here("cropped.safetensors")});
   for (const char* key :
@@ -247,10 +248,10 @@ TEST_CASE("the float model of an artifact is found or asked for") {
   // In its place lies another model: of another width, or itself an artifact.
   ModelConfig config = small_vit(false);
   config.vit().blocks.hidden = 64;
-  save_checkpoint(here.model(), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}});
+  save_checkpoint(here.model(), Checkpoint::seeded(expected_tensors(config), 3), small_metadata());
   here.refuses(against("fp32"), 1, {"small.safetensors", "is not the model that", "its shapes differ"});
   config.classes = 11;
-  save_checkpoint(here("eleven.safetensors"), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}});
+  save_checkpoint(here("eleven.safetensors"), Checkpoint::seeded(expected_tensors(config), 3), small_metadata());
   here.refuses(against(here("eleven.safetensors")), 1, {"has 11 classes", "has 10"});
   fs::copy_file(artifact, here.model(), fs::copy_options::overwrite_existing);
   here.refuses(against("fp32"), 1, {"small.safetensors", "is a w4a8 artifact"});
@@ -316,9 +317,9 @@ TEST_CASE("golden: accuracy of deit_t on 336 labelled pictures") {
   const Workplace here;
   const fs::path assets = *shared / "assets";
   const json record = json::parse(here.accepts(
-      {"eval", "--model", (assets / "deit_t.safetensors").string(), "--images", (assets / "imagenet_val/eval").string(),
-       "--labels", (assets / "imagenet_val/labels.csv").string(), "--resize", "none", "--format", "json", "--reference",
-       (*shared / "golden/deit_t_eval_logits.safetensors").string()}));
+      {"eval", "--quiet", "--model", (assets / "deit_t.safetensors").string(), "--images",
+       (assets / "imagenet_val/eval").string(), "--labels", (assets / "imagenet_val/labels.csv").string(), "--resize",
+       "none", "--format", "json", "--reference", (*shared / "golden/deit_t_eval_logits.safetensors").string()}));
   MESSAGE("top-1 " << record["top1"] << ", reference " << record["top1_reference"] << ", agreement "
                    << record["agreement"] << ", largest difference of a logit " << record["max_difference"]);
   CHECK(record["n"] == 336);

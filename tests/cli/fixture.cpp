@@ -38,9 +38,19 @@ std::string ppm(int width, int height, std::uint64_t seed) {
   return bytes;
 }
 
+std::map<std::string, std::string> small_metadata() {
+  return {{"format", "vitq"},
+          {"heads", "2"},
+          {"image_size", "32"},
+          {"eps", "1e-6"},
+          {"mean", "0.485,0.456,0.406"},
+          {"std", "0.229,0.224,0.225"},
+          {"resize", "35"}};
+}
+
 Workplace::Workplace() {
   const ModelConfig config = small_vit(false);
-  save_checkpoint(model(), Checkpoint::seeded(expected_tensors(config), 3), {{"heads", "2"}, {"image_size", "32"}});
+  save_checkpoint(model(), Checkpoint::seeded(expected_tensors(config), 3), small_metadata());
   write("cat.ppm", ppm(60, 40, 1));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace vitq::test {
 
 /// A binary PPM of smooth colours that differ with `seed`.
 std::string ppm(int width, int height, std::uint64_t seed);
+
+/// All that small.safetensors states of itself.
+std::map<std::string, std::string> small_metadata();
 
 /// A folder of its own with small.safetensors (ViT, 32 x 32 pixels, 10 classes) and cat.ppm.
 class Workplace {

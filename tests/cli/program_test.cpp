@@ -219,7 +219,7 @@ TEST_CASE("golden: the cat of the issue comes first") {
   }
   const Workplace here;
   const auto lines =
-      lines_of(here.accepts({"run", "--model", (*shared / "assets/deit_t.safetensors").string(), "--image",
+      lines_of(here.accepts({"run", "--quiet", "--model", (*shared / "assets/deit_t.safetensors").string(), "--image",
                              (*shared / "assets/photos/n02124075_Egyptian_cat.JPEG").string()}));
   REQUIRE(lines.size() == 8);
   CHECK(lines[1].ends_with("285  Egyptian cat"));

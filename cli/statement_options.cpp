@@ -1,0 +1,166 @@
+#include "cli/statement_options.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "engine/error.h"
+#include "weights/printable.h"
+
+namespace vitq {
+namespace {
+
+/// Reads "r,g,b", three numbers from `least` to `most`.
+Reader colours(std::optional<std::array<float, 3>>& target, double least, double most) {
+  return [&target, least, most](const std::string& text) -> std::string {
+    std::array<float, 3> values{};
+    std::stringstream parts(text + ',');
+    std::string part;
+    std::size_t count = 0;
+    bool is_fine = true;
+    while (std::getline(parts, part, ',')) {
+      const std::optional<double> value = parse_number(part);
+      is_fine = is_fine && count < values.size() && value && least <= *value && *value <= most;
+      if (!is_fine) break;
+      values[count++] = static_cast<float>(*value);
+    }
+    if (is_fine && count == values.size()) {
+      target = values;
+      return "";
+    }
+    std::ostringstream expected;
+    expected << "three numbers r,g,b from " << least << " to " << most;
+    return expected.str();
+  };
+}
+
+Reader resize_reader(std::optional<int>& target) {
+  return [&target](const std::string& text) -> std::string {
+    constexpr int kMost = 16384;
+    int side = 0;
+    const std::string expected = text == "none" ? "" : whole_number(side, 1, kMost)(text);
+    if (!expected.empty()) return "none or " + expected;
+    target = side;
+    return "";
+  };
+}
+
+/// Reads a file of class names, one a line.
+Reader class_names(std::optional<std::vector<std::string>>& target) {
+  return [&target](const std::string& file) -> std::string {
+    std::ifstream stream(file);
+    check(stream.is_open(), ErrorCode::kFile, file, ": cannot be read; expected class names, one a line (--classes)");
+    std::vector<std::string> names;
+    for (std::string line; std::getline(stream, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      names.push_back(line);
+    }
+    while (!names.empty() && names.back().empty()) names.pop_back();
+    check(!names.empty(), ErrorCode::kFormat, file, ": is empty, expected class names, one a line (--classes)");
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      check(!names[i].empty(), ErrorCode::kFormat, file, ": line ", i + 1, " is empty, expected the name of a class");
+    }
+    target = std::move(names);
+    return "";
+  };
+}
+
+template <class T>
+Reader stated_text(std::optional<T>& target, std::vector<std::string> choices) {
+  return [&target, choices = std::move(choices)](const std::string& text) -> std::string {
+    std::string word;
+    std::string expected = choices.empty() ? vitq::text(word)(text) : choice(word, choices)(text);
+    if (expected.empty()) target = word;
+    return expected;
+  };
+}
+
+Reader stated_extent(std::optional<std::int64_t>& target, std::int64_t most) {
+  return [&target, most](const std::string& text) -> std::string {
+    std::int64_t value = 0;
+    std::string expected = whole_number<std::int64_t>(value, 1, most)(text);
+    if (expected.empty()) target = value;
+    return expected;
+  };
+}
+
+}  // namespace
+
+void declare(ArgumentParser& parser, Stated& stated) {
+  constexpr double kLeastCrop = 1.0 / 16;
+  constexpr double kMostColour = 10;
+  constexpr double kLeastStd = 0.001;
+  constexpr std::int64_t kMostSize = 4096;
+  constexpr std::int64_t kMostHeads = 1024;
+  parser.option("--resize", "N|none", "short side of a picture before the centre crop; none: crop it as it is",
+                resize_reader(stated.resize));
+  parser.option("--crop-pct", "P", "the same as a fraction: resize to (model's size) / P",
+                number(stated.crop_pct, kLeastCrop, 1));
+  parser.option("--interpolation", "bicubic|bilinear", "of that resize",
+                stated_text(stated.interpolation, {"bicubic", "bilinear"}));
+  parser.option("--mean", "R,G,B", "subtracted from pixels between 0 and 1",
+                colours(stated.mean, -kMostColour, kMostColour));
+  parser.option("--std", "R,G,B", "then divided by", colours(stated.std, kLeastStd, kMostColour));
+  parser.option("--image-size", "N", "pixels of a side that the model sees",
+                stated_extent(stated.image_size, kMostSize));
+  parser.option("--heads", "N", "heads of a ViT's attention", stated_extent(stated.heads, kMostHeads));
+  parser.option("--eps", "E", "epsilon of LayerNorm", number(stated.eps, std::numeric_limits<double>::min(), 1));
+  parser.option("--activation", "gelu", "of the MLP", stated_text(stated.activation, {}));
+  parser.option("--pool", "token|avg", "what the head takes: the class token, or the mean of all",
+                stated_text(stated.pool, {"token", "avg"}));
+}
+
+void declare_names(ArgumentParser& parser, Stated& stated) {
+  parser.option("--classes", "FILE", "names of the classes, one a line", class_names(stated.classes));
+  parser.option("--name", "NAME", "what the model is called", stated_text(stated.name, {}));
+}
+
+ModelDescription describe_stated(const Checkpoint& checkpoint, const std::optional<std::string>& insist,
+                                 const Stated& stated) {
+  try {
+    return describe(checkpoint, insist, stated);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kArgument) throw UsageError(error.what());
+    throw;
+  }
+}
+
+void say_guesses(const Notices& notices, const std::string& file, const ModelDescription& description) {
+  const std::map<std::string, std::string> kOptions = {{"resize", "--resize"},
+                                                       {"interpolation", "--interpolation"},
+                                                       {"mean", "--mean"},
+                                                       {"std", "--std"},
+                                                       {"image_size", "--image-size"},
+                                                       {"heads", "--heads"},
+                                                       {"eps", "--eps"},
+                                                       {"activation", "--activation"},
+                                                       {"pool", "--pool"},
+                                                       {"classes", "--classes (convert)"}};
+  std::map<std::string, std::string> facts;  // by source
+  std::string options;
+  for (const Fact& guess : guesses_of(description)) {
+    std::string& list = facts[guess.from];
+    list += (list.empty() ? "" : ", ") + guess.what + ' ' + guess.value;
+    options += (options.empty() ? "" : ", ") + kOptions.at(guess.what);
+  }
+  if (facts.empty()) return;
+  std::string text = file + ": does not state";
+  for (const auto& [from, list] : facts) text += ' ' + list + " (" + from + "),";
+  notices.say(text + " which may be wrong: state " + options + ", here or once with `vitq convert`");
+}
+
+void say_left_behind(const Notices& notices, const std::string& file, const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 5;
+  if (names.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) list += (i > 0 ? ", " : "") + printable(names[i]);
+  if (names.size() > kMost) list += " and " + std::to_string(names.size() - kMost) + " more";
+  notices.say(file + ": left behind, as no part of the model: " + list);
+}
+
+}  // namespace vitq

@@ -1,0 +1,28 @@
+#pragma once
+// What somebody states of a model whose file does not say it, or says it wrong.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vitq {
+
+/// Each goes before what the file says, but for what the weights themselves show: that cannot be changed.
+struct Stated {
+  std::optional<std::string> name = std::nullopt;
+  std::optional<std::int64_t> image_size = std::nullopt;  ///< side of the picture that the model sees, pixels
+  std::optional<std::int64_t> heads = std::nullopt;       ///< of attention; of a ViT
+  std::optional<double> eps = std::nullopt;               ///< of every LayerNorm
+  std::optional<std::string> activation = std::nullopt;   ///< of the MLP: "gelu"
+  std::optional<std::string> pool = std::nullopt;         ///< what the head takes: "token" or "avg"
+  std::optional<std::array<float, 3>> mean = std::nullopt;
+  std::optional<std::array<float, 3>> std = std::nullopt;
+  std::optional<double> crop_pct = std::nullopt;            ///< the short side before the crop is image_size / crop_pct
+  std::optional<int> resize = std::nullopt;                 ///< or that side itself; 0: no resize
+  std::optional<std::string> interpolation = std::nullopt;  ///< of the resize: "bicubic" or "bilinear"
+  std::optional<std::vector<std::string>> classes = std::nullopt;  ///< their names, in order
+};
+
+}  // namespace vitq

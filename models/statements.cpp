@@ -1,0 +1,184 @@
+#include "models/statements.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "engine/error.h"
+#include "models/imagenet_classes.h"
+#include "models/metadata.h"
+#include "weights/artifact.h"
+
+namespace vitq {
+
+namespace {
+
+constexpr std::array<float, 3> kHalves{0.5F, 0.5F, 0.5F};
+constexpr std::int64_t kWithoutMargin = 384;  // timm resizes to the crop itself from here on
+
+double usual_crop(std::int64_t image_size) { return image_size >= kWithoutMargin ? 1.0 : 0.9; }
+
+std::string pool_of(const ModelConfig& config) { return config.head().pool == Pool::kMean ? "avg" : "token"; }
+
+std::optional<std::vector<std::string>> imagenet_names(std::int64_t classes) {
+  const auto names = imagenet_class_names();
+  if (classes != std::ssize(names)) return std::nullopt;
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+// Depth, width and heads of the encoders that are published for pictures of 128 pixels and more, MLP of 4 widths
+// (Dosovitskiy et al., arXiv 2010.11929; Zhai et al., arXiv 2106.04560; Touvron et al., arXiv 2012.12877).
+struct Encoder {
+  const char* name;
+  Stage blocks;
+};
+
+constexpr Encoder kEncoders[] = {
+    {"ViT-Ti", {.depth = 12, .dim = 192, .heads = 3, .hidden = 768}},
+    {"ViT-S", {.depth = 12, .dim = 384, .heads = 6, .hidden = 1536}},
+    {"ViT-B", {.depth = 12, .dim = 768, .heads = 12, .hidden = 3072}},
+    {"ViT-L", {.depth = 24, .dim = 1024, .heads = 16, .hidden = 4096}},
+    {"ViT-H", {.depth = 32, .dim = 1280, .heads = 16, .hidden = 5120}},
+    {"ViT-g", {.depth = 40, .dim = 1408, .heads = 16, .hidden = 6144}},
+    {"ViT-G", {.depth = 48, .dim = 1664, .heads = 16, .hidden = 8192}},
+};
+
+bool is_published_grid(const ModelConfig& config) {
+  constexpr std::int64_t kPatches[] = {8, 14, 16, 32};
+  constexpr std::int64_t kLeastSize = 128;
+  return std::ranges::find(kPatches, config.patch) != std::end(kPatches) && config.image_size >= kLeastSize;
+}
+
+}  // namespace
+
+void Statements::add(Stated says, Source source, std::string from, std::set<std::string, std::less<>> guesses) {
+  all_.push_back({std::move(says), source, std::move(from), std::move(guesses)});
+}
+
+std::optional<Said<int>> Statements::find_resize(const Checkpoint& checkpoint, std::int64_t image_size) const {
+  for (const Statement& one : all_) {
+    if (!one.says.resize && !one.says.crop_pct) continue;
+    const auto side = [&] {
+      if (!one.says.resize) return resize_for_crop(image_size, *one.says.crop_pct);
+      constexpr int kMost = 65536;
+      const int resize = *one.says.resize;
+      check(resize == 0 || (resize >= image_size && resize <= kMost), "resize is ", resize, ", expected 0 (none) or ",
+            image_size, " to ", kMost);
+      return resize;
+    };
+    return said(one, one.source == Source::kFile ? of_file(checkpoint, side) : side(), "resize");
+  }
+  return std::nullopt;
+}
+
+Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
+  Stated says;
+  if (!is_of_vitq(checkpoint)) return says;
+  says.name = metadata_text(checkpoint, "model");
+  says.image_size = metadata_integer(checkpoint, "image_size");
+  says.heads = metadata_integer(checkpoint, "heads");
+  says.eps = metadata_number(checkpoint, "eps");
+  // Before these were written, there was one kind of each.
+  says.activation = metadata_text(checkpoint, "activation").value_or("gelu");
+  says.pool = metadata_text(checkpoint, "pool").value_or(pool_of(shapes));
+  says.interpolation = metadata_text(checkpoint, "interpolation").value_or("bicubic");
+  says.mean = metadata_colours(checkpoint, "mean");
+  says.std = metadata_colours(checkpoint, "std");
+  says.crop_pct = metadata_number(checkpoint, "crop_pct");
+  if (const auto resize = metadata_integer(checkpoint, "resize")) {
+    constexpr std::int64_t kMost = 65536;
+    check(*resize >= 0 && *resize <= kMost, ErrorCode::kFormat, checkpoint.source(), ": metadata 'resize' is ", *resize,
+          ", expected 0 to ", kMost);
+    says.resize = static_cast<int>(*resize);
+  }
+  // vitq writes names where they are not ImageNet's.
+  says.classes = metadata_list(checkpoint, "classes");
+  if (!says.classes) says.classes = imagenet_names(shapes.classes);
+  return says;
+}
+
+std::set<std::string, std::less<>> guesses_of_file(const Checkpoint& checkpoint) {
+  if (!is_of_vitq(checkpoint)) return {};
+  const auto words = metadata_list(checkpoint, "assumed").value_or(std::vector<std::string>());
+  return {words.begin(), words.end()};
+}
+
+Stated structure_of(const ZooEntry& row) {
+  const bool is_vit = row.config.architecture() == Architecture::kVit;
+  return {.name = std::string(row.name),
+          .image_size = row.config.image_size,
+          .heads = is_vit ? std::optional(row.config.vit().blocks.heads) : std::nullopt,
+          .eps = double{row.config.eps},
+          .activation = "gelu",
+          .pool = pool_of(row.config)};
+}
+
+Stated preprocessing_of(const ZooEntry& row) {
+  return {.mean = row.preprocessing.mean,
+          .std = row.preprocessing.std,
+          .resize = row.preprocessing.resize,
+          .interpolation = "bicubic",
+          .classes = imagenet_names(row.config.classes)};
+}
+
+std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig& config) {
+  Stated says{.activation = "gelu", .pool = pool_of(config)};
+  if (config.architecture() == Architecture::kSwin) {
+    const auto row = std::ranges::find_if(zoo(), [&](const ZooEntry& entry) {
+      return entry.config.architecture() == Architecture::kSwin && entry.config.patch == config.patch &&
+             entry.config.swin().stages == config.swin().stages;
+    });
+    if (row == zoo().end()) return std::nullopt;
+    says.eps = row->config.eps;
+    return std::pair(says, "shapes of " + std::string(row->name));
+  }
+  const Stage& blocks = config.vit().blocks;
+  const auto same = [&](const Encoder& encoder) {
+    return encoder.blocks.depth == blocks.depth && encoder.blocks.dim == blocks.dim &&
+           encoder.blocks.hidden == blocks.hidden;
+  };
+  const auto* encoder = std::ranges::find_if(kEncoders, same);
+  if (encoder == std::end(kEncoders) || !is_published_grid(config)) return std::nullopt;
+  says.heads = encoder->blocks.heads;
+  says.eps = 1e-6;
+  return std::pair(says, "shapes of " + std::string(encoder->name));
+}
+
+Stated stated_by_name(std::string_view stem, std::int64_t image_size) {
+  std::string name(stem);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
+  const Preprocessing imagenet;
+  Stated says;
+  if (has("deit") || has("swin") || has("dino") || has("mae")) {
+    says.mean = imagenet.mean;
+    says.std = imagenet.std;
+  } else if (has("vit")) {
+    says.mean = says.std = kHalves;
+  } else {
+    return says;
+  }
+  says.crop_pct = usual_crop(image_size);
+  return says;
+}
+
+Stated usually(const ModelConfig& config) {
+  const Preprocessing imagenet;
+  const bool is_vit = config.architecture() == Architecture::kVit;
+  constexpr std::int64_t kPublishedHeadDim = 64;
+  Stated says{.eps = is_vit ? 1e-6 : 1e-5,
+              .activation = "gelu",
+              .pool = pool_of(config),
+              .mean = imagenet.mean,
+              .std = imagenet.std,
+              .crop_pct = usual_crop(config.image_size),
+              .interpolation = "bicubic",
+              .classes = imagenet_names(config.classes)};
+  if (is_vit && config.vit().blocks.dim % kPublishedHeadDim == 0) {
+    says.heads = config.vit().blocks.dim / kPublishedHeadDim;
+  }
+  // One window at the last stage: 224 pixels for 7 tokens, 384 for 12.
+  if (!is_vit) says.image_size = (config.patch << (config.stages().size() - 1)) * config.swin().window;
+  return says;
+}
+
+}  // namespace vitq
