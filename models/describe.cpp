@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <locale>
-#include <regex>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
@@ -167,11 +167,18 @@ void check_architecture(const Checkpoint& checkpoint, const ModelConfig& config)
 
 // "model-00001-of-00002" is one file of several.
 void check_not_a_part(const Checkpoint& checkpoint) {
-  static const std::regex kPart("-[0-9]+-of-0*([1-9][0-9]*)$");
-  std::smatch match;
   const std::string stem = stem_of(checkpoint);
-  const bool is_part = std::regex_search(stem, match, kPart) && match[1] != "1";
-  check(!is_part, ErrorCode::kUnsupported, checkpoint.source(), ": is one part of ", match.str(1),
+  const std::size_t of = stem.rfind("-of-");
+  if (of == std::string::npos) return;
+  constexpr std::size_t kOf = 4;
+  constexpr std::string_view kDigits = "0123456789";
+  const std::string_view total = std::string_view(stem).substr(of + kOf);
+  const std::size_t first = stem.find_last_not_of(kDigits, of - 1);
+  const bool is_numbered = first != std::string::npos && first + 1 < of && stem[first] == '-' && !total.empty() &&
+                           total.find_first_not_of(kDigits) == std::string_view::npos;
+  const std::size_t one = total.find_first_not_of('0');
+  const bool is_one = one != std::string_view::npos && total.substr(one) == "1";
+  check(!is_numbered || is_one, ErrorCode::kUnsupported, checkpoint.source(), ": is one part of ", total,
         " of a checkpoint, expected a whole one");
 }
 
@@ -259,7 +266,11 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
   if (!assumed.empty()) metadata["assumed"] = joined(assumed);
   if (config.architecture() == Architecture::kVit) metadata["heads"] = std::to_string(config.vit().blocks.heads);
   if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
-    metadata["classes"] = joined(description.class_names);
+    try {
+      metadata["class_names"] = nlohmann::json(description.class_names).dump();
+    } catch (const nlohmann::json::exception&) {
+      fail(ErrorCode::kFormat, "class names: one is no UTF-8 text");
+    }
   }
   return metadata;
 }

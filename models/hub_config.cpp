@@ -1,71 +1,107 @@
 #include "models/hub_config.h"
 
+#include <array>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "engine/error.h"
+#include "models/flat_json.h"
+#include "weights/printable.h"
 
 namespace vitq {
 
 namespace {
 
-using Json = nlohmann::json;
-
-// A config.json, or a part of it: reads values by key, and tells of what is no such value.
-class Section {
+// A config.json: reads values by key, and tells of what is no such value.
+class Config {
  public:
-  Section(const Json& json, std::string file) : json_(json), file_(std::move(file)) {}
+  Config(FlatJson json, std::string file) : json_(std::move(json)), file_(std::move(file)) {}
 
-  template <class T>
-  [[nodiscard]] std::optional<T> get(const char* key) const {
-    const auto found = json_.find(key);
-    if (found == json_.end() || found->is_null()) return std::nullopt;
-    try {
-      return found->template get<T>();
-    } catch (const Json::exception&) {
-      fail(ErrorCode::kFormat, file_, ": ", key, " is ", found->dump().substr(0, 40), ", which it cannot be");
-    }
+  [[nodiscard]] std::optional<std::string> text(const std::string& key) const {
+    const auto* values = find(key);
+    if (values == nullptr) return std::nullopt;
+    check_kind(key, *values, values->size() == 1 && values->front().is_text, "a text");
+    return values->front().text;
   }
 
-  [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] std::optional<double> number(const std::string& key) const {
+    const auto list = numbers(key);
+    if (!list) return std::nullopt;
+    check_kind(key, *find(key), list->size() == 1, "a number");
+    return list->front();
+  }
+
+  [[nodiscard]] std::optional<std::int64_t> integer(const std::string& key) const {
+    constexpr double kMost = 1e15;
+    const auto value = number(key);
+    if (!value) return std::nullopt;
+    check_kind(key, *find(key), *value == std::floor(*value) && std::abs(*value) < kMost, "a whole number");
+    return static_cast<std::int64_t>(*value);
+  }
+
+  [[nodiscard]] std::optional<std::vector<double>> numbers(const std::string& key) const {
+    const auto* values = find(key);
+    if (values == nullptr) return std::nullopt;
+    std::vector<double> list;
+    for (const JsonValue& value : *values) {
+      check_kind(key, *values, !value.is_text, "numbers");
+      list.push_back(value.number);
+    }
+    return list;
+  }
+
+  [[nodiscard]] std::optional<std::array<float, 3>> colours(const std::string& key) const {
+    const auto list = numbers(key);
+    if (!list) return std::nullopt;
+    check_kind(key, *find(key), list->size() == 3, "three numbers");
+    return std::array{static_cast<float>((*list)[0]), static_cast<float>((*list)[1]), static_cast<float>((*list)[2])};
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& key) const {
+    const auto* values = find(key);
+    if (values == nullptr) return std::nullopt;
+    std::vector<std::string> list;
+    for (const JsonValue& value : *values) list.push_back(value.text);
+    return list;
+  }
+
+  /// The texts of an object whose keys are 0, 1, 2, ...
+  [[nodiscard]] std::optional<std::vector<std::string>> numbered_texts(const std::string& key) const {
+    std::vector<std::string> list;
+    for (auto next = text(key + ".0"); next; next = text(key + '.' + std::to_string(list.size()))) {
+      list.push_back(*std::move(next));
+    }
+    const auto below = json_.values.lower_bound(key + '.');
+    const auto behind = json_.values.lower_bound(key + '/');  // '/' follows '.'
+    const std::ptrdiff_t count = std::distance(below, behind);
+    check(count == std::ssize(list), ErrorCode::kFormat, file_, ": ", key, " has ", count,
+          " labels, but none for class ", list.size());
+    return list.empty() ? std::nullopt : std::optional(list);
+  }
+
+  void check_same(const std::string& key, std::int64_t expected) const {
+    const auto said = integer(key);
+    check(!said || *said == expected, ErrorCode::kFormat, file_, ": ", key, " is ", said.value_or(0),
+          ", the tensors have ", expected, "; is it another model's?");
+  }
 
  private:
-  const Json& json_;
+  [[nodiscard]] const std::vector<JsonValue>* find(const std::string& key) const {
+    const auto found = json_.values.find(key);
+    return found != json_.values.end() ? &found->second : nullptr;
+  }
+
+  void check_kind(const std::string& key, const std::vector<JsonValue>& values, bool ok, const char* expected) const {
+    check(ok, ErrorCode::kFormat, file_, ": ", key, " is ", printable(values.front().text), ", expected ", expected);
+  }
+
+  FlatJson json_;
   std::string file_;
 };
-
-void check_same(const Section& config, const char* key, std::int64_t expected) {
-  const auto said = config.get<std::int64_t>(key);
-  check(!said || *said == expected, ErrorCode::kFormat, config.file(), ": ", key, " is ", said.value_or(0),
-        ", the tensors have ", expected, "; is it another model's?");
-}
-
-// transformers: labels by number.
-std::optional<std::vector<std::string>> labels_of(const Section& config) {
-  const auto by_number = config.get<std::map<std::string, std::string>>("id2label");
-  if (!by_number) return std::nullopt;
-  std::vector<std::string> labels(by_number->size());
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const auto label = by_number->find(std::to_string(i));
-    check(label != by_number->end(), ErrorCode::kFormat, config.file(), ": id2label has ", labels.size(),
-          " labels, but none for class ", i);
-    labels[i] = label->second;
-  }
-  return labels;
-}
-
-void read_timm(const Section& config, Stated& says) {
-  if (const auto size = config.get<std::vector<std::int64_t>>("input_size"); size && size->size() == 3) {
-    says.image_size = size->back();
-  }
-  says.mean = config.get<std::array<float, 3>>("mean");
-  says.std = config.get<std::array<float, 3>>("std");
-  says.crop_pct = config.get<double>("crop_pct");
-  says.interpolation = config.get<std::string>("interpolation");
-}
 
 }  // namespace
 
@@ -74,23 +110,27 @@ std::optional<Stated> stated_by_hub_config(const Checkpoint& checkpoint, const M
   const std::filesystem::path path = file.parent_path() / "config.json";
   std::ifstream stream(path);
   if (file.filename() != "model.safetensors" || !stream) return std::nullopt;
-  const Json json = Json::parse(stream, nullptr, false);
-  check(json.is_object(), ErrorCode::kFormat, path.string(), ": is no JSON object, expected the model's configuration");
-  const Section config(json, path.string());
-  check_same(config, "hidden_size", shapes.stages().front().dim);
-  check_same(config, "num_hidden_layers", shapes.stages().front().depth);
-  Stated says;
-  says.name = config.get<std::string>("architecture");
-  says.heads = config.get<std::int64_t>("num_attention_heads");
-  says.eps = config.get<double>("layer_norm_eps");
-  says.activation = config.get<std::string>("hidden_act");
-  says.pool = config.get<std::string>("global_pool");
-  says.classes = labels_of(config);
-  if (!says.classes) says.classes = config.get<std::vector<std::string>>("label_names");
-  if (const auto pretrained = json.find("pretrained_cfg"); pretrained != json.end() && pretrained->is_object()) {
-    read_timm(Section(*pretrained, path.string()), says);
-  } else {
-    says.image_size = config.get<std::int64_t>("image_size");
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  auto json = flatten_json(text);
+  check(json && json->is_object, ErrorCode::kFormat, path.string(),
+        ": is no JSON object, expected the model's configuration");
+  const Config config(*std::move(json), path.string());
+  config.check_same("hidden_size", shapes.stages().front().dim);
+  config.check_same("num_hidden_layers", shapes.stages().front().depth);
+  Stated says{.name = config.text("architecture"),
+              .image_size = config.integer("image_size"),
+              .heads = config.integer("num_attention_heads"),
+              .eps = config.number("layer_norm_eps"),
+              .activation = config.text("hidden_act"),
+              .pool = config.text("global_pool"),
+              .mean = config.colours("pretrained_cfg.mean"),
+              .std = config.colours("pretrained_cfg.std"),
+              .crop_pct = config.number("pretrained_cfg.crop_pct"),
+              .interpolation = config.text("pretrained_cfg.interpolation"),
+              .classes = config.numbered_texts("id2label")};
+  if (!says.classes) says.classes = config.texts("label_names");
+  if (const auto size = config.numbers("pretrained_cfg.input_size"); size && size->size() == 3) {
+    says.image_size = static_cast<std::int64_t>(size->back());
   }
   return says;
 }

@@ -1,10 +1,12 @@
 #include "models/metadata.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <sstream>
 #include <string_view>
 
+#include "models/flat_json.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -60,6 +62,21 @@ std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoin
     check(std::isfinite(colours[i]), ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is not finite");
   }
   return colours;
+}
+
+std::optional<std::vector<std::string>> metadata_json_list(const Checkpoint& checkpoint, const std::string& key) {
+  const auto text = metadata_text(checkpoint, key);
+  if (!text) return std::nullopt;
+  const auto json = flatten_json(*text);
+  const bool is_list = json && !json->is_object && json->values.size() <= 1 &&
+                       (json->values.empty() || json->values.contains("")) &&
+                       (json->values.empty() || std::ranges::all_of(json->values.at(""), &JsonValue::is_text));
+  check(is_list, ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is no JSON array of texts");
+  std::vector<std::string> texts;
+  for (const auto& [path, values] : json->values) {
+    for (const JsonValue& value : values) texts.push_back(value.text);
+  }
+  return texts;
 }
 
 std::optional<std::vector<std::string>> metadata_list(const Checkpoint& checkpoint, const std::string& key) {

@@ -18,6 +18,8 @@ std::optional<std::int64_t> metadata_integer(const Checkpoint& checkpoint, const
 std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::string& key);
 /// Three numbers separated by commas, one per colour.
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key);
+/// The texts of a JSON array.
+std::optional<std::vector<std::string>> metadata_json_list(const Checkpoint& checkpoint, const std::string& key);
 /// Words separated by commas.
 std::optional<std::vector<std::string>> metadata_list(const Checkpoint& checkpoint, const std::string& key);
 

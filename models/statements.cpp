@@ -90,8 +90,9 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
           ", expected 0 to ", kMost);
     says.resize = static_cast<int>(*resize);
   }
-  // vitq writes names where they are not ImageNet's.
-  says.classes = metadata_list(checkpoint, "classes");
+  // vitq writes names where they are not ImageNet's; until a name could hold a comma, with commas between.
+  says.classes = metadata_json_list(checkpoint, "class_names");
+  if (!says.classes) says.classes = metadata_list(checkpoint, "classes");
   if (!says.classes) says.classes = imagenet_names(shapes.classes);
   return says;
 }
