@@ -101,6 +101,11 @@ vitq::ModelOptions options_of(std::uint32_t flags) {
   return {.bf16 = (flags & VITQ_BF16) != 0};
 }
 
+vitq::DecodeOptions decoding_of(std::uint32_t flags) {
+  check((flags & ~std::uint32_t{VITQ_AS_STORED}) == 0, "flags are ", flags, ", expected 0 or VITQ_AS_STORED");
+  return {.apply_orientation = (flags & VITQ_AS_STORED) == 0};
+}
+
 }  // namespace
 
 extern "C" {
@@ -204,19 +209,28 @@ vitq_status vitq_session_run_floats(vitq_session* session, const float* values, 
   });
 }
 
-vitq_status vitq_image_load(const char* path, vitq_image** image) {
+vitq_status vitq_image_load(const char* path, vitq_image** image) { return vitq_image_load_with(path, 0, image); }
+
+vitq_status vitq_image_decode(const void* bytes, size_t size, const char* name, vitq_image** image) {
+  return vitq_image_decode_with(bytes, size, name, 0, image);
+}
+
+vitq_status vitq_image_load_with(const char* path, uint32_t flags, vitq_image** image) {
   return status_of([&] {
     vitq_image*& out = given(image, "image");
-    out = std::make_unique<vitq_image>(vitq_image{vitq::load_image(&given(path, "path"))}).release();
+    out =
+        std::make_unique<vitq_image>(vitq_image{vitq::load_image(&given(path, "path"), decoding_of(flags))}).release();
   });
 }
 
-vitq_status vitq_image_decode(const void* bytes, size_t size, const char* name, vitq_image** image) {
+vitq_status vitq_image_decode_with(const void* bytes, size_t size, const char* name, uint32_t flags,
+                                   vitq_image** image) {
   return status_of([&] {
     vitq_image*& out = given(image, "image");
     check(bytes != nullptr, "bytes is NULL");
     const std::span file(static_cast<const std::uint8_t*>(bytes), size);
-    out = std::make_unique<vitq_image>(vitq_image{vitq::decode_image(file, &given(name, "name"))}).release();
+    out = std::make_unique<vitq_image>(vitq_image{vitq::decode_image(file, &given(name, "name"), decoding_of(flags))})
+              .release();
   });
 }
 

@@ -9,6 +9,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
+#include "cli/picture_options.h"
 #include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/scores.h"
@@ -26,6 +27,7 @@ constexpr int kDigits = 4;
 
 struct EvalOptions {
   ModelArguments model;
+  PictureArguments picture;
   std::string images;
   std::string labels;
   std::string logits;
@@ -47,6 +49,7 @@ bool parse(const Arguments& args, EvalOptions& options) {
                 text(options.labels));
   declare(parser, options.model);
   declare_precision(parser, options.model);
+  declare(parser, options.picture);
   parser.option("--limit", "N", "only the first N pictures (of directories: taken from all classes in turn)",
                 whole_number<std::size_t>(options.limit, 1));
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
@@ -132,15 +135,18 @@ Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::s
 }
 
 /// `against` may be null.
-void evaluate(Contestant& contestant, Contestant* against, const std::vector<LabelledPicture>& pictures, int batch,
-              Evaluation& evaluation) {
+void evaluate(Contestant& contestant, Contestant* against, const std::vector<LabelledPicture>& pictures,
+              const EvalOptions& options, Evaluation& evaluation) {
   std::vector<std::filesystem::path> paths;
   paths.reserve(pictures.size());
   for (const LabelledPicture& picture : pictures) paths.push_back(picture.path);
   Progress progress("eval", pictures.size());
   const auto start = std::chrono::steady_clock::now();
   double reference_ms = 0;
-  infer(contestant, against, paths, batch,
+  ReductionNotice reduction(options.model.notices);
+  const DecodeOptions decoding = decode_options(
+      options.picture, {&contestant.preprocessing, against != nullptr ? &against->preprocessing : nullptr});
+  infer(contestant, against, paths, decoding, options.batch,
         {.on_result =
              [&](std::size_t index, const PictureTimes& times, std::span<const float> logits,
                  std::span<const float> other) {
@@ -159,6 +165,11 @@ void evaluate(Contestant& contestant, Contestant* against, const std::vector<Lab
                log_error(message);
                progress.advance();
                ++evaluation.failures;
+             },
+         .on_reduced =
+             [&](std::size_t index, const Image& image) {
+               progress.clear();
+               reduction.say(paths[index], image);
              }});
   constexpr double kMilliseconds = 1000;
   evaluation.seconds =
@@ -202,7 +213,7 @@ Record make_record(const EvalOptions& options, const OpenModel& model, const Ope
   add_system(record);
   record["file"] = model.file.string();
   record["sha256"] = model.file.empty() ? "" : sha256_of_file(model.file);
-  record["preprocessing"] = model.preprocessing;
+  record["preprocessing"] = model.preprocessing + exif_text(options.picture);
   record["peak_rss_mb"] = rounded(static_cast<double>(peak_rss_bytes()) / kMebibyte, 1);
   return record;
 }
@@ -223,7 +234,7 @@ int eval_command(const Arguments& args) {
   options.batch = static_cast<int>(std::min<std::size_t>(options.batch, pictures.size()));
 
   Evaluation evaluation = prepare(options, description.config, listed, pictures.size());
-  evaluate(model.contestant, against != nullptr ? &against->contestant : nullptr, pictures, options.batch, evaluation);
+  evaluate(model.contestant, against != nullptr ? &against->contestant : nullptr, pictures, options, evaluation);
   check(evaluation.failures < pictures.size(), ErrorCode::kFormat, "none of the ", pictures.size(),
         " pictures could be read");
   print(to_format(make_record(options, model, against, evaluation), options.format));

@@ -11,6 +11,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
+#include "cli/picture_options.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "cli/record.h"
@@ -57,6 +58,7 @@ constexpr std::array<std::pair<const char*, Rounding>, 2> kRoundings{
 
 struct Options {
   ModelArguments model;
+  PictureArguments picture;
   std::vector<std::string> images;
   std::string out;
   std::string preset;
@@ -122,6 +124,7 @@ bool parse(const Arguments& args, Options& options) {
   parser.list("--images", "DIR|FILE ...", "pictures to choose from", options.images);
   parser.option("--out", "FILE", "the artifact to write", text(options.out));
   declare(parser, options.model);
+  declare(parser, options.picture);
   parser.option("--count", "N", "pictures to use; default 32",
                 whole_number<std::size_t>(options.count, 1, kMostPictures));
   parser.option("--seed", "N", "which of the pictures, the same on every machine; default 0",
@@ -150,12 +153,16 @@ bool parse(const Arguments& args, Options& options) {
 }
 
 /// The pictures as the model sees them, [count, 3, size, size].
-std::vector<float> load(const std::vector<std::filesystem::path>& pictures, const Preprocessing& preprocessing) {
+std::vector<float> load(const std::vector<std::filesystem::path>& pictures, const Preprocessing& preprocessing,
+                        const Options& options) {
+  const DecodeOptions decoding = decode_options(options.picture, {&preprocessing});
+  ReductionNotice reduction(options.model.notices);
   const std::size_t side = preprocessing.image_size;
   const std::size_t size = ModelConfig::kChannels * side * side;
   std::vector<float> images(pictures.size() * size);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    const Image image = load_image(pictures[i]);
+    const Image image = load_image(pictures[i], decoding);
+    if (image.reduction > 1) reduction.say(pictures[i], image);
     try {
       preprocess(image, preprocessing, std::span(images).subspan(i * size, size));
     } catch (const Error& error) {
@@ -167,10 +174,12 @@ std::vector<float> load(const std::vector<std::filesystem::path>& pictures, cons
 
 /// What the calibration was made of, which the artifact does not know by itself.
 Record describe_calibration(const Options& options, const OpenFile& source, const std::string& sha256) {
-  return {{"calibration_count", options.count},
-          {"calibration_seed", options.seed},
-          {"calibration_sha256", sha256},
-          {"source", source.file.filename().string()}};
+  Record record{{"calibration_count", options.count},
+                {"calibration_seed", options.seed},
+                {"calibration_sha256", sha256},
+                {"source", source.file.filename().string()}};
+  if (options.picture.no_exif) record["calibration_exif"] = "ignored";
+  return record;
 }
 
 void add_metadata(ArtifactBuilder& artifact, const Record& calibration, const std::vector<SiteReport>& sites) {
@@ -216,7 +225,7 @@ Record make_record(const Options& options, const OpenFile& source, const Record&
   record["threads"] = options.how.threads > 0 ? options.how.threads : available_threads();
   record["bytes"] = bytes;
   record["ratio_to_fp32"] = rounded(bytes / (kFloatBytes * parameters), 4);
-  record["preprocessing"] = source.preprocessing;
+  record["preprocessing"] = source.preprocessing + exif_text(options.picture);
   add_system(record);
   return record;
 }
@@ -257,7 +266,7 @@ int quantize_command(const Arguments& args) {
   Preprocessing how = source.description.preprocessing;
   how.resize = resize.value_or(how.resize);
   const auto pictures = sample_pictures(list_pictures(options.images), options.count, options.seed);
-  const std::vector<float> images = load(pictures, how);
+  const std::vector<float> images = load(pictures, how, options);
 
   const auto start = std::chrono::steady_clock::now();
   QuantizedModel quantized = quantize(source, images, options);

@@ -8,6 +8,7 @@
 #include "cli/inference.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/picture_options.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
 #include "cli/record.h"
@@ -20,6 +21,7 @@ constexpr int kMostBatch = 4096;
 
 struct RunOptions {
   ModelArguments model;
+  PictureArguments picture;
   std::vector<std::string> images;
   int topk = 5;
   int batch = 1;
@@ -33,6 +35,7 @@ bool parse(const Arguments& args, RunOptions& options) {
   parser.list("--image", "FILE|DIR ...", "the pictures; the word --image may be left out", options.images);
   declare(parser, options.model);
   declare_precision(parser, options.model);
+  declare(parser, options.picture);
   parser.option("--topk", "K", "classes to print, best first; default 5", whole_number(options.topk, 1, 1000000));
   parser.option("--batch", "N", "pictures to compute at once; default 1", whole_number(options.batch, 1, kMostBatch));
   parser.flag("--json", options.json,
@@ -111,8 +114,10 @@ int run_command(const Arguments& args) {
   const Printer printer(options, model);
   // On a terminal the results themselves show how far it is.
   Progress progress("run", pictures.size(), ::isatty(STDOUT_FILENO) == 0);
+  ReductionNotice reduction(options.model.notices);
   std::size_t failures = 0;
-  infer(model.contestant, nullptr, pictures, options.batch,
+  infer(model.contestant, nullptr, pictures, decode_options(options.picture, {&model.contestant.preprocessing}),
+        options.batch,
         {.on_result =
              [&](std::size_t index, const PictureTimes& times, std::span<const float> logits, std::span<const float>) {
                printer.picture(pictures[index].string(), times,
@@ -125,6 +130,11 @@ int run_command(const Arguments& args) {
                log_error(message);
                progress.advance();
                ++failures;
+             },
+         .on_reduced =
+             [&](std::size_t index, const Image& image) {
+               progress.clear();
+               reduction.say(pictures[index], image);
              }});
   if (failures < pictures.size()) printer.summary();
   return failures == 0 ? 0 : 1;

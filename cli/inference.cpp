@@ -63,8 +63,8 @@ class Lane {
 class Batch {
  public:
   Batch(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
-        std::size_t size, const InferenceEvents& events)
-      : model_(contestant, size), pictures_(pictures), events_(events), size_(size) {
+        const DecodeOptions& decoding, std::size_t size, const InferenceEvents& events)
+      : model_(contestant, size), pictures_(pictures), decoding_(decoding), events_(events), size_(size) {
     if (reference != nullptr) reference_.emplace(*reference, size);
     waiting_.reserve(size);
   }
@@ -72,7 +72,8 @@ class Batch {
   void add(std::size_t index) {
     PictureTimes times;
     Stopwatch watch;
-    const Image image = load_image(pictures_[index]);
+    const Image image = load_image(pictures_[index], decoding_);
+    if (image.reduction > 1) events_.on_reduced(index, image);
     times.decode_ms = watch.lap_ms();
     try {
       model_.put(image, waiting_.size());
@@ -115,6 +116,7 @@ class Batch {
   Lane model_;
   std::optional<Lane> reference_;
   std::span<const std::filesystem::path> pictures_;
+  const DecodeOptions& decoding_;
   const InferenceEvents& events_;
   std::size_t size_;
   std::vector<Waiting> waiting_;
@@ -131,10 +133,11 @@ Preprocessing without_resize(Preprocessing how) {
 Contestant::Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how)
     : session(std::move(model), {.threads = threads, .preprocessing = without_resize(how)}), preprocessing(how) {}
 
-void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures, int batch,
-           const InferenceEvents& events) {
+void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
+           const DecodeOptions& decoding, int batch, const InferenceEvents& events) {
   if (pictures.empty()) return;
-  Batch waiting(contestant, reference, pictures, std::min(static_cast<std::size_t>(batch), pictures.size()), events);
+  Batch waiting(contestant, reference, pictures, decoding, std::min(static_cast<std::size_t>(batch), pictures.size()),
+                events);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     try {
       waiting.add(i);

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "vitq/image.h"
 #include "vitq/session.h"
 
 namespace vitq {
@@ -27,6 +28,9 @@ struct InferenceEvents {
       on_result;
   /// Picture `index` cannot be read or does not suit the preprocessing; the others go on.
   std::function<void(std::size_t index, const std::string& message)> on_failure;
+  /// Picture `index` was too large to be decoded whole (DecodeOptions::least_side). An Error thrown here makes a
+  /// failure of it.
+  std::function<void(std::size_t index, const Image& image)> on_reduced;
 };
 
 /// A model at work, and what is done to a picture before it. The session takes pictures of the model's own size.
@@ -38,10 +42,10 @@ struct Contestant {
   Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how);
 };
 
-/// Runs all `pictures`, `batch` at a time, through the model and, where it is not null, through a second one with as
-/// many classes; a picture is decoded once. Throws Error where a model fails, and where its answer holds NaN or
-/// infinity: no ranking of that would mean anything.
-void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures, int batch,
-           const InferenceEvents& events);
+/// Runs all `pictures`, decoded as `decoding` says, `batch` at a time, through the model and, where it is not null,
+/// through a second one with as many classes; a picture is decoded once. Throws Error where a model fails, and where
+/// its answer holds NaN or infinity: no ranking of that would mean anything.
+void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
+           const DecodeOptions& decoding, int batch, const InferenceEvents& events);
 
 }  // namespace vitq

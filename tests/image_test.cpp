@@ -11,6 +11,7 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/error.h"
 #include "tests/picture_bytes.h"
@@ -78,6 +79,12 @@ std::size_t marker(const Bytes& jpeg, std::uint8_t code) {
 
 Bytes first(const Bytes& bytes, std::size_t count) { return Bytes(bytes.begin(), bytes.begin() + count); }
 
+Bytes joined(const std::vector<Bytes>& parts) {
+  Bytes whole;
+  for (const Bytes& part : parts) vitq::test::append(whole, part);
+  return whole;
+}
+
 const Bytes kBaseline = vitq::test::from_hex(vitq::test::kBaselineJpeg);
 const Bytes kProgressive = vitq::test::from_hex(vitq::test::kProgressiveJpeg);
 const Bytes kGrey = vitq::test::from_hex(vitq::test::kGreyJpeg);
@@ -105,10 +112,29 @@ TEST_CASE("decode: JPEG baseline and progressive and grey and CMYK") {
   check_color(decode_image(kCmyk, "x"), {255, 0, 0}, 1);
 }
 
-TEST_CASE("decode: bytes behind the end of a JPEG do no harm") {
-  Bytes file = kBaseline;
-  vitq::test::append(file, bytes_of("rubbish"));
-  CHECK(decode_image(file, "x").rgb == decode_image(kBaseline, "x").rgb);
+TEST_CASE("decode: bytes behind a JPEG, or before its end marker, do no harm") {
+  // What phones write there is data of their own: a video, a second picture, a block with their names in it.
+  const Bytes rubbish = bytes_of("rubbish");
+  const Bytes phone = bytes_of("\x00\x01\n\x0EImage_UTC_Data0000000000000SEFH" + std::string(4000, 'j') + "SEFT");
+  const Bytes zeros(4096, 0);
+  for (const Bytes& file : {kBaseline, kProgressive, kGrey, kCmyk}) {
+    const Bytes pixels = decode_image(file, "x").rgb;
+    const Bytes open_end = first(file, file.size() - 2);
+    for (const Bytes& more : {rubbish, phone, zeros, file})
+      CHECK(decode_image(joined({file, more}), "x").rgb == pixels);
+    for (const Bytes& more : {rubbish, phone, zeros}) {
+      CHECK(decode_image(joined({open_end, more}), "x").rgb == pixels);
+      CHECK(decode_image(joined({open_end, more, {0xFF, 0xD9}}), "x").rgb == pixels);
+    }
+  }
+}
+
+TEST_CASE("decode: a JPEG without its end marker, or with half of it") {
+  for (const Bytes& file : {kBaseline, kProgressive, kGrey, kCmyk}) {
+    const Bytes pixels = decode_image(file, "x").rgb;
+    CHECK(decode_image(first(file, file.size() - 1), "x").rgb == pixels);
+    CHECK(decode_image(first(file, file.size() - 2), "x").rgb == pixels);
+  }
 }
 
 TEST_CASE("decode: PNG of every colour type") {
@@ -181,12 +207,46 @@ TEST_CASE("refuse: other formats are named") {
   check_refused(bytes_of("version https://git-lfs.github.com/spec/v1\n"), "is a Git LFS pointer");
 }
 
-TEST_CASE("refuse: a JPEG cut anywhere") {
+TEST_CASE("refuse: a JPEG cut anywhere before its end marker") {
   for (const Bytes& file : {kBaseline, kProgressive, kGrey, kCmyk}) {
-    for (std::size_t length = 2; length < file.size(); ++length) check_refused(first(file, length), "JPEG");
-    check_refused(first(file, file.size() - 1), "is cut off");
-    check_refused(first(file, 2), "is cut off");
+    for (std::size_t length = 2; length < file.size() - 2; ++length) check_refused(first(file, length), "is cut off");
   }
+}
+
+TEST_CASE("refuse: a JPEG whose rows are missing before its end marker") {
+  Bytes tall = kGrey;
+  tall[marker(kGrey, 0xC0) + 6] = 64;  // rows; there are data for eight
+  check_refused(tall, "is cut off");
+  check_refused(joined({first(tall, tall.size() - 2), kGrey}), "is cut off");
+}
+
+TEST_CASE("refuse: a progressive JPEG that ends between two scans, without an end marker") {
+  const Bytes end = {0xFF, 0xD9};
+  std::size_t scans = 0;
+  for (std::size_t at = 0; at + 1 < kProgressive.size(); ++at) {
+    const bool is_tables = kProgressive[at] == 0xFF && kProgressive[at + 1] == 0xC4;
+    if (!is_tables || at < marker(kProgressive, 0xDA)) continue;
+    ++scans;
+    check_refused(first(kProgressive, at), "is cut off");
+    // With the marker it is a picture that was meant to be coarse.
+    CHECK(decode_image(joined({first(kProgressive, at), end}), "x").width == 16);
+  }
+  CHECK(scans > 5);
+}
+
+TEST_CASE("decode: a JPEG above the limit of pixels at a part of its sides, where that is enough") {
+  const Bytes huge = vitq::test::flat_jpeg(12000, 9001);
+  check_refused(huge, "is too large: 12000 x 9001 pixels");
+  const Image half = decode_image(huge, "x", {.least_side = 4501});
+  CHECK(half.reduction == 2);
+  CHECK(half.width == 6000);
+  CHECK(half.height == 4501);
+  CHECK(std::ranges::all_of(half.rgb, [](std::uint8_t value) { return value == 128; }));
+  CHECK_THROWS_AS(decode_image(huge, "x", {.least_side = 4502}), vitq::Error);
+  CHECK_THROWS_AS(decode_image(vitq::test::flat_jpeg(40000, 30000), "x", {.least_side = 1}), vitq::Error);
+  // All others are decoded whole.
+  CHECK(decode_image(kBaseline, "x", {.least_side = 1}).width == 16);
+  CHECK(decode_image(kBaseline, "x", {.least_side = 1}).reduction == 1);
 }
 
 TEST_CASE("refuse: a JPEG of a kind that is not read") {
@@ -222,7 +282,7 @@ TEST_CASE("refuse: a JPEG with lying dimensions") {
 }
 
 TEST_CASE("refuse: a damaged JPEG") {
-  // Counts that add up to more codes than a table may have: stb_image alone would write past its end.
+  // Counts that add up to more codes than a table may have.
   Bytes overfull = kBaseline;
   const std::size_t table = marker(kBaseline, 0xC4);
   std::fill_n(overfull.begin() + table + 5, 16, 255);

@@ -25,6 +25,40 @@ inline void append_le(Bytes& to, std::uint32_t value, int size) {
   for (int i = 0; i < size; ++i) to.push_back(static_cast<std::uint8_t>(value >> 8 * i));
 }
 
+/// A JPEG segment: marker, length, data.
+inline Bytes jpeg_segment(std::uint8_t marker, std::string_view data) {
+  const std::size_t length = data.size() + 2;
+  Bytes segment{0xFF, marker, static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length)};
+  append(segment, bytes_of(data));
+  return segment;
+}
+
+/// An Exif segment of one entry, an orientation unless the tag says otherwise; type 3 is a 16-bit number.
+inline std::string exif(int orientation, int tag = 0x112, int type = 3) {
+  Bytes bytes;
+  append(bytes, {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42});
+  append_be32(bytes, 8);
+  for (const int number : {1, tag, type, 0, 1, orientation, 0, 0, 0}) {
+    append(bytes, {static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)});
+  }
+  return std::string(bytes.begin(), bytes.end());
+}
+
+/// A grey JPEG of one colour: of each block of 8 x 8 pixels two bits, 0 for no change and 0 for no detail.
+inline Bytes flat_jpeg(int width, int height) {
+  Bytes file{0xFF, 0xD8};
+  append(file, jpeg_segment(0xDB, std::string(1, '\0') + std::string(64, '\1')));
+  std::string frame{8};
+  for (const int side : {height, width}) frame += {static_cast<char>(side >> 8), static_cast<char>(side)};
+  append(file, jpeg_segment(0xC0, frame + std::string{1, 1, 0x11, 0}));
+  for (const char table : {'\x00', '\x10'}) append(file, jpeg_segment(0xC4, std::string{table, 1} + std::string(16, '\0')));
+  append(file, jpeg_segment(0xDA, std::string{1, 1, 0, 0, 63, 0}));
+  const std::size_t blocks = ((width + 7) / 8) * static_cast<std::size_t>((height + 7) / 8);
+  file.insert(file.end(), (2 * blocks + 7) / 8, 0);
+  append(file, {0xFF, 0xD9});
+  return file;
+}
+
 /// A PNG chunk: length, type, data, CRC-32 of type and data (bit by bit).
 inline Bytes png_chunk(std::string_view type, const Bytes& data) {
   Bytes chunk;

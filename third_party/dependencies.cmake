@@ -1,5 +1,5 @@
 # Finds every library that vitq uses. Nothing is downloaded or copied; tested versions are in README.md beside this file.
-# Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, libjpeg-turbo::turbojpeg, libzip::zip,
+# Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, libjpeg-turbo::jpeg, libzip::zip,
 # nlohmann_json::nlohmann_json, CLI11::CLI11, CURL::libcurl, Eigen3::Eigen and, where tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
 
 # vitq_require(FOUND NAME PACKAGE PURPOSE): stops with one line that says what to install.
@@ -27,7 +27,8 @@ endif()
 find_package(OpenMP QUIET COMPONENTS CXX)
 vitq_require("${OpenMP_CXX_FOUND}" OpenMP g++ "threads")
 
-# Debian's CMake package of it also wants the files of libjpeg62-turbo-dev, which vitq does not use.
+# Its own interface, libjpeg's: TurboJPEG's does not tell a missing end marker from missing rows. Debian's CMake package
+# of it comes with libturbojpeg0-dev, which vitq does not use otherwise.
 find_package(libjpeg-turbo CONFIG QUIET)
 vitq_require("${libjpeg-turbo_FOUND}" "libjpeg-turbo" "libturbojpeg0-dev libjpeg62-turbo-dev" "decoding JPEG pictures")
 

@@ -12,14 +12,15 @@
 #include <system_error>
 
 #include "engine/error.h"
+#include "engine/picture/byte_order.h"
 #include "engine/picture/image_header.h"
 #include "engine/picture/jpeg.h"
+#include "engine/picture/orientation.h"
 
 namespace vitq {
 
 namespace {
 
-using Bytes = std::span<const std::uint8_t>;
 using namespace std::string_view_literals;
 
 /// A format by the bytes it has at a place near its beginning.
@@ -65,10 +66,6 @@ constexpr Magic kForeign[] = {
     {0, "<html", "a web page, not a picture (a failed download?)"},
     {0, "version https://git-lfs", "a Git LFS pointer, not the picture itself"},
 };
-
-bool has(Bytes bytes, std::size_t at, std::string_view magic) {
-  return bytes.size() >= at + magic.size() && std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
-}
 
 [[noreturn]] void fail_foreign(Bytes bytes, const std::string& name) {
   std::string_view what = "not a picture that vitq knows";
@@ -182,22 +179,26 @@ Image decode_pnm(Bytes bytes, const std::string& name) {
 
 }  // namespace
 
-Image decode_image(Bytes bytes, const std::string& name) {
+Image decode_image(Bytes bytes, const std::string& name, const DecodeOptions& options) {
   check(!bytes.empty(), ErrorCode::kFormat, name, ": is empty; expected a JPEG, PNG, BMP or PPM picture");
   check(bytes.size() <= kMaxImageFileBytes, ErrorCode::kUnsupported, name,
         ": is too large for a picture: ", bytes.size(), " bytes, the limit is ", kMaxImageFileBytes);
+  const auto upright = [&](Image image, const PictureMetadata& metadata) {
+    return turned_upright(std::move(image), options.apply_orientation ? orientation_of(metadata) : 1);
+  };
   if (has(bytes, 0, "\xFF\xD8")) {
-    const PictureSize size = check_jpeg(bytes, name);
-    if (auto image = decode_jpeg(bytes, size, name)) return *std::move(image);
-    return decode_with_stb(bytes, size, "JPEG", name);
+    DecodedJpeg jpeg = decode_jpeg(bytes, check_jpeg(bytes, options.least_side, name), name);
+    return upright(std::move(jpeg.image), jpeg.metadata);
   }
-  if (has(bytes, 0, "\x89PNG\r\n\x1A\n")) return decode_with_stb(bytes, check_png(bytes, name), "PNG", name);
+  if (has(bytes, 0, "\x89PNG\r\n\x1A\n")) {
+    return upright(decode_with_stb(bytes, check_png(bytes, name), "PNG", name), png_metadata(bytes));
+  }
   if (has(bytes, 0, "BM")) return decode_with_stb(bytes, check_bmp(bytes, name), "BMP", name);
   if (has(bytes, 0, "P5") || has(bytes, 0, "P6")) return decode_pnm(bytes, name);
   fail_foreign(bytes, name);
 }
 
-Image load_image(const std::filesystem::path& path) {
+Image load_image(const std::filesystem::path& path, const DecodeOptions& options) {
   const std::string name = path.string();
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
@@ -218,7 +219,7 @@ Image load_image(const std::filesystem::path& path) {
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
   check(static_cast<std::uintmax_t>(file.gcount()) == size, ErrorCode::kFile, name,
         ": could only be read in part: ", file.gcount(), " of ", size, " bytes");
-  return decode_image(bytes, name);
+  return decode_image(bytes, name, options);
 }
 
 }  // namespace vitq

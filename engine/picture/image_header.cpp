@@ -6,18 +6,12 @@
 #include <string_view>
 
 #include "engine/error.h"
+#include "engine/picture/byte_order.h"
 #include "vitq/image.h"
 
 namespace vitq {
 
 namespace {
-
-using Bytes = std::span<const std::uint8_t>;
-
-std::uint32_t be16(Bytes bytes, std::size_t at) { return bytes[at] * 256U + bytes[at + 1]; }
-std::uint32_t be32(Bytes bytes, std::size_t at) { return be16(bytes, at) << 16 | be16(bytes, at + 2); }
-std::uint32_t le16(Bytes bytes, std::size_t at) { return bytes[at + 1] * 256U + bytes[at]; }
-std::uint32_t le32(Bytes bytes, std::size_t at) { return le16(bytes, at + 2) << 16 | le16(bytes, at); }
 
 [[noreturn]] void fail_truncated(const char* format, const std::string& name) {
   fail(ErrorCode::kFormat, name, ": the ", format,
@@ -38,21 +32,19 @@ void check_plausible(PictureSize size, std::int64_t least, std::size_t packed, c
 
 enum JpegMarker : int { kHuffman = 0xC4, kAdobe = 0xEE, kStartOfScan = 0xDA, kEndOfImage = 0xD9 };
 
+/// The segments of a JPEG up to its first scan. What follows is the decoder's: many a camera and program writes more
+/// behind its picture, or leaves the end marker out.
 class JpegWalk {
  public:
-  JpegWalk(Bytes bytes, const std::string& name) : bytes_(bytes), name_(name) {}
+  JpegWalk(Bytes bytes, int least_side, const std::string& name)
+      : bytes_(bytes), least_side_(least_side), name_(name) {}
 
-  PictureSize run() {
-    int scans = 0;
-    for (int marker = next_marker(); marker != kEndOfImage; marker = next_marker()) {
+  JpegFrame run() {
+    for (int marker = next_marker(); marker != kStartOfScan; marker = next_marker()) {
+      if (marker == kEndOfImage) fail_damaged("JPEG", name_, "no pixels in it");
       if (marker < 0xC0 || (marker >= 0xD0 && marker <= 0xD8)) fail_damaged("JPEG", name_, "a marker out of place");
       const Bytes body = next_segment();
-      if (marker == kStartOfScan) {
-        if (size_.width == 0) fail_damaged("JPEG", name_, "pixels before the frame header");
-        // A progressive picture has about ten; each costs a pass over all pixels, so a file of thousands would hang.
-        if (++scans > kMaxScans) fail_damaged("JPEG", name_, "more than " + std::to_string(kMaxScans) + " scans");
-        skip_scan();
-      } else if (marker == kHuffman) {
+      if (marker == kHuffman) {
         check_huffman_tables(body);
       } else if (marker == kAdobe && body.size() >= 12 && std::memcmp(body.data(), "Adobe", 5) == 0) {
         adobe_transform_ = body[11];
@@ -60,15 +52,13 @@ class JpegWalk {
         read_frame(marker, body);
       }
     }
-    if (scans == 0) fail_damaged("JPEG", name_, "no pixels in it");
+    if (frame_.size.width == 0) fail_damaged("JPEG", name_, "pixels before the frame header");
     check(components_ != 4 || adobe_transform_ == 0 || adobe_transform_ == 2, ErrorCode::kUnsupported, name_,
           ": is a four-channel JPEG without Adobe's colour mark, which vitq cannot read: convert it to RGB first");
-    return size_;
+    return frame_;
   }
 
  private:
-  static constexpr int kMaxScans = 128;
-
   /// The code of the next marker; garbage and fill bytes before it are skipped.
   int next_marker() {
     while (at_ < bytes_.size() && bytes_[at_] != 0xFF) ++at_;
@@ -88,26 +78,7 @@ class JpegWalk {
     return body;
   }
 
-  /// Stops at the next marker that is neither a stuffed FF byte (FF 00) nor a restart (FF D0 to FF D7).
-  void skip_scan() {
-    while (at_ < bytes_.size()) {
-      const void* found = std::memchr(bytes_.data() + at_, 0xFF, bytes_.size() - at_);
-      if (found == nullptr) fail_truncated("JPEG", name_);
-      const std::size_t marker = static_cast<const std::uint8_t*>(found) - bytes_.data();
-      at_ = marker;
-      while (at_ < bytes_.size() && bytes_[at_] == 0xFF) ++at_;
-      if (at_ >= bytes_.size()) fail_truncated("JPEG", name_);
-      const int code = bytes_[at_];
-      if (code != 0 && (code < 0xD0 || code > 0xD7)) {
-        at_ = marker;
-        return;
-      }
-      ++at_;
-    }
-    fail_truncated("JPEG", name_);
-  }
-
-  /// stb_image 2.27 writes past its tables when the sixteen counts add up to more than 256 codes.
+  /// Said here in plain words; libjpeg says "bogus".
   void check_huffman_tables(Bytes body) {
     while (!body.empty()) {
       if (body.size() < 17) fail_damaged("JPEG", name_, "a Huffman table is cut off");
@@ -126,21 +97,35 @@ class JpegWalk {
           lossless ? "lossless" : (arithmetic ? "arithmetic-coded" : "hierarchical"),
           "), which vitq cannot read: convert it to a baseline JPEG or a PNG first");
     if (body.size() < 6) fail_damaged("JPEG", name_, "the frame header is too short");
-    if (size_.width != 0) fail_damaged("JPEG", name_, "a second frame header");
+    if (frame_.size.width != 0) fail_damaged("JPEG", name_, "a second frame header");
     check(body[0] == 8, ErrorCode::kUnsupported, name_, ": is a ", int{body[0]},
           "-bit JPEG, which vitq cannot read: convert it to an 8-bit JPEG or a PNG first");
-    size_ = {be16(body, 3), be16(body, 1)};
+    const PictureSize size{be16(body, 3), be16(body, 1)};
     components_ = body[5];
-    check_picture_size(size_, "JPEG", name_);
+    frame_ = {size, reduction_of(size)};
+    check_picture_size(reduced(size, frame_.reduction), "JPEG", name_);
     // A block of 8 x 8 samples takes at least a bit, and at the coarsest sampling there are two blocks for 32 x 32
     // pixels.
-    check_plausible(size_, size_.width * size_.height / 4096, bytes_.size(), "JPEG", name_);
+    check_plausible(size, size.width * size.height / 4096, bytes_.size(), "JPEG", name_);
+  }
+
+  /// The least that brings the picture within the limit and leaves its short side long enough; else 1.
+  [[nodiscard]] int reduction_of(PictureSize size) const {
+    if (least_side_ <= 0 || size.width * size.height > kMostReducedPixels) return 1;
+    for (const int reduction : {1, 2, 4, 8}) {
+      const PictureSize small = reduced(size, reduction);
+      const bool is_whole = reduction == 1;
+      if (!is_whole && std::min(small.width, small.height) < least_side_) break;
+      if (small.width * small.height <= kMaxImagePixels) return reduction;
+    }
+    return 1;
   }
 
   Bytes bytes_;
+  int least_side_;
   const std::string& name_;
   std::size_t at_ = 2;
-  PictureSize size_;
+  JpegFrame frame_;
   int components_ = 0;
   int adobe_transform_ = -1;
 };
@@ -153,14 +138,6 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
     table[byte] = crc;
   }
   return table;
-}
-
-/// CRC-32 of zlib and PNG.
-std::uint32_t crc32(Bytes bytes) {
-  static constexpr std::array<std::uint32_t, 256> kTable = make_crc_table();
-  std::uint32_t crc = ~0U;
-  for (const std::uint8_t byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xFF];
-  return ~crc;
 }
 
 /// The size in an IHDR chunk, and the bytes its pixels take when unpacked.
@@ -192,7 +169,20 @@ void check_picture_size(PictureSize size, const char* format, const std::string&
         " in all; make it smaller first");
 }
 
-PictureSize check_jpeg(Bytes bytes, const std::string& name) { return JpegWalk(bytes, name).run(); }
+PictureSize reduced(PictureSize size, int reduction) {
+  return {(size.width + reduction - 1) / reduction, (size.height + reduction - 1) / reduction};
+}
+
+JpegFrame check_jpeg(Bytes bytes, int least_side, const std::string& name) {
+  return JpegWalk(bytes, least_side, name).run();
+}
+
+std::uint32_t png_checksum(Bytes bytes) {
+  static constexpr std::array<std::uint32_t, 256> kTable = make_crc_table();
+  std::uint32_t crc = ~0U;
+  for (const std::uint8_t byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xFF];
+  return ~crc;
+}
 
 PictureSize check_png(Bytes bytes, const std::string& name) {
   constexpr std::size_t kSignature = 8;
@@ -211,7 +201,7 @@ PictureSize check_png(Bytes bytes, const std::string& name) {
     if (critical && type != "IHDR" && type != "PLTE" && type != "IDAT" && type != "IEND") {
       fail_damaged("PNG", name, "an unknown critical chunk");
     }
-    if (critical && crc32(bytes.subspan(at + 4, length + 4)) != be32(bytes, at + 8 + length)) {
+    if (critical && png_checksum(bytes.subspan(at + 4, length + 4)) != be32(bytes, at + 8 + length)) {
       fail_damaged("PNG", name, "wrong checksum in chunk " + std::string(type));
     }
     if (type == "IHDR") size = read_png_header(data, name, unpacked);

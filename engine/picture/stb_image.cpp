@@ -19,7 +19,6 @@ void* grow(void* buffer, std::size_t bytes) { return bytes > kMaxBufferBytes ? n
 }  // namespace
 
 #define STB_IMAGE_IMPLEMENTATION
-#define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
 #define STBI_NO_STDIO

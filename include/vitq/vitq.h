@@ -38,6 +38,9 @@ typedef struct vitq_image vitq_image;
 /* Bits of `flags` of vitq_model_open. */
 enum { VITQ_BF16 = 1 };
 
+/* Bits of `flags` of vitq_image_load_with and vitq_image_decode_with. */
+enum { VITQ_AS_STORED = 1 /* rows and columns as they are stored: the EXIF orientation is left alone */ };
+
 typedef enum vitq_pixel_format {
   VITQ_RGB = 0,
   VITQ_RGBA = 1,
@@ -116,9 +119,14 @@ VITQ_SHOWN vitq_status vitq_session_run(vitq_session* session, const vitq_view* 
 VITQ_SHOWN vitq_status vitq_session_run_floats(vitq_session* session, const float* values, size_t values_size,
                                                size_t count, const vitq_outputs* outputs);
 
-/* A picture from a file, or from its bytes (JPEG, PNG, BMP, PNM); name: what messages call them. */
+/* A picture from a file, or from its bytes (JPEG, PNG, BMP, PNM), turned as its EXIF orientation says; name: what
+ * messages call them. */
 VITQ_SHOWN vitq_status vitq_image_load(const char* path, vitq_image** image);
 VITQ_SHOWN vitq_status vitq_image_decode(const void* bytes, size_t size, const char* name, vitq_image** image);
+/* The same with flags: VITQ_AS_STORED or 0. */
+VITQ_SHOWN vitq_status vitq_image_load_with(const char* path, uint32_t flags, vitq_image** image);
+VITQ_SHOWN vitq_status vitq_image_decode_with(const void* bytes, size_t size, const char* name, uint32_t flags,
+                                              vitq_image** image);
 VITQ_SHOWN void vitq_image_free(vitq_image* image);
 /* Its pixels, which live as long as it; all zero for NULL. */
 VITQ_SHOWN vitq_view vitq_image_view(const vitq_image* image);

@@ -255,8 +255,9 @@ class Caller {
         "P6 " + std::to_string(1 + choices_.byte() % 20) + " " + std::to_string(1 + choices_.byte() % 20) + " 255\n";
     ppm.resize(ppm.size() + std::size_t{3} * 20 * 20, static_cast<char>(choices_.byte()));
     vitq_image* image = nullptr;
-    if (ok(vitq_image_decode(choices_.byte() % 32 == 0 ? nullptr : ppm.data(), ppm.size(),
-                             choices_.byte() % 32 == 0 ? nullptr : "a picture", &image))) {
+    if (ok(vitq_image_decode_with(choices_.byte() % 32 == 0 ? nullptr : ppm.data(), ppm.size(),
+                                  choices_.byte() % 32 == 0 ? nullptr : "a picture",
+                                  choices_.of<std::uint32_t>({0, VITQ_AS_STORED, 2, 0xffffffff}), &image))) {
       images_.push_back(image);
     }
     if (ok(vitq_image_load(choices_.of<const char*>({nullptr, "", "no/picture"}), &image))) std::abort();

@@ -31,7 +31,7 @@ bool repair_png(std::vector<std::uint8_t>& file) {
 /// `choice` decides over the sizes.
 void decode(Bytes bytes, unsigned choice) {
   Image image;
-  if (!succeeds([&] { image = decode_image(bytes, "picture"); })) return;
+  if (!succeeds([&] { image = decode_image(bytes, "picture", {.apply_orientation = choice % 5 != 0}); })) return;
   if (image.rgb.size() != std::size_t{3} * image.width * image.height) std::abort();
   const int size = 1 + static_cast<int>(choice % 40);
   const int resize = choice % 3 == 0 ? 0 : size + static_cast<int>(choice % 7);

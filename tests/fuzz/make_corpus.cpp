@@ -164,6 +164,26 @@ void write_picture_seeds(const fs::path& folder) {
   seeds.write("progressive.jpg", test::from_hex(test::kProgressiveJpeg));
   seeds.write("grey.jpg", test::from_hex(test::kGreyJpeg));
   seeds.write("cmyk.jpg", test::from_hex(test::kCmykJpeg));
+  const std::string exif = test::exif(6);
+  const std::string xmp = std::string("http://ns.adobe.com/xap/1.0/") + '\0' + "<x tiff:Orientation=\"8\"/>";
+  test::Bytes turned{0xFF, 0xD8};
+  for (const std::string& segment : {exif, exif, xmp}) test::append(turned, test::jpeg_segment(0xE1, segment));
+  const test::Bytes grey = test::from_hex(test::kGreyJpeg);
+  turned.insert(turned.end(), grey.begin() + 2, grey.end());
+  seeds.write("turned.jpg", turned);
+  seeds.write("open_end.jpg", {turned.begin(), turned.end() - 2});
+  const auto png_with = [](const char* type, const std::string& data) {
+    return test::png_file({test::png_header(2, 1, 8, 0), test::png_chunk(type, bytes_of(data)),
+                           test::png_pixels({{7, 250}}), test::png_chunk("IEND", {})});
+  };
+  const std::string zero(1, '\0');
+  seeds.write("exif.png", png_with("eXIf", exif.substr(6)));
+  seeds.write("exif_text.png", png_with("tEXt", "exif" + zero + exif));
+  seeds.write("raw_profile.png", png_with("tEXt", "Raw profile type exif" + zero +
+                                                      "\nexif\n 26\n4d4d002a0000000800010112000300000001"
+                                                      "000600000000000000"));
+  seeds.write("packed_profile.png", png_with("zTXt", "Raw profile type exif" + zero + zero + "\x78\x9C\x4B\x04"));
+  seeds.write("xmp.png", png_with("iTXt", "XML:com.adobe.xmp" + std::string(5, '\0') + xmp.substr(29)));
   seeds.write("rgb.png", test::png(2, 8, 2, {{1, 2, 3, 4, 5, 6}, {7, 8, 9, 10, 11, 12}}));
   seeds.write("rgba16.png", test::png(1, 16, 6, {{1, 2, 3, 4, 5, 6, 7, 8}}));
   seeds.write("grey1.png", test::png(8, 1, 0, {{0xAA}, {0x55}}));
