@@ -33,7 +33,7 @@ std::string sources(const ModelDescription& description) {
 
 void declare(ArgumentParser& parser, ModelArguments& options) {
   parser.option("--model", "NAME|FILE", "a name of `vitq models`, or a safetensors file", text(options.model));
-  parser.option("--threads", "N", "threads to compute with; default: all CPUs",
+  parser.option("--threads", "N", "threads to compute with; default: as `vitq info` says",
                 whole_number(options.threads, 1, kMostThreads));
   declare(parser, options.stated);
   declare(parser, options.notices);

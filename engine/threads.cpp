@@ -3,11 +3,16 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 
 namespace vitq {
 
-int available_threads() { return std::max(1, std::min(omp_get_num_procs(), omp_get_thread_limit())); }
+ThreadLimit thread_limit() {
+  return least_limit(omp_get_num_procs(), omp_get_thread_limit(), std::getenv("OMP_NUM_THREADS"), cgroup_cpus());
+}
+
+int available_threads() { return thread_limit().count; }
 
 int granted_threads(int threads) {
   const bool is_nested_too_deep = omp_in_parallel() != 0 && omp_get_active_level() >= omp_get_max_active_levels();

@@ -5,9 +5,15 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "engine/thread_limit.h"
+
 namespace vitq {
 
-/// CPUs this process may run on (its affinity mask), at most OMP_THREAD_LIMIT, at least 1.
+/// With how many threads this process computes unless it is told otherwise, and what holds it there: the CPUs it may
+/// run on (its affinity mask), OMP_THREAD_LIMIT, OMP_NUM_THREADS, or the CPU quota of its cgroup.
+ThreadLimit thread_limit();
+
+/// Its count.
 int available_threads();
 
 /// How many of `threads` a parallel region opened here would really get: no more than OMP_THREAD_LIMIT, and 1 inside

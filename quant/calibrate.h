@@ -47,7 +47,7 @@ struct QuantizeOptions {
   /// Values of one site that its ranges and code books are searched on, at most (128 MiB of floats); of more, evenly
   /// spread rows. What can be summed, the weights' rounding and the bias correction, always takes all.
   std::int64_t most_sampled = std::int64_t{1} << 25;
-  int threads = 0;  ///< 0: as many as CPUs this process may run on
+  int threads = 0;  ///< 0: as SessionOptions::threads
   /// Called after each site, on the calling thread.
   std::function<void(int done, int total, const std::string& site)> progress;
 };

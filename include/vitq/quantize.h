@@ -15,7 +15,7 @@ struct QuantizeSettings {
   int weight_bits = 8;      ///< 3 to 8
   int activation_bits = 8;  ///< 3 to 8
   int edge_bits = 8;        ///< both, of the patch embedding and the head; 3 to 8
-  int threads = 0;          ///< 0: as many as CPUs this process may run on
+  int threads = 0;          ///< 0: as SessionOptions::threads
   /// Called after each site (a layer or an attention) on the calling thread. False: stop, with Error (kCancelled) and
   /// nothing written.
   std::function<bool(int done, int total, const std::string& site)> progress = {};

@@ -14,7 +14,9 @@
 namespace vitq {
 
 struct SessionOptions {
-  int threads = 0;  ///< to compute with; 0: as many as CPUs this process may run on; never more than OpenMP grants
+  /// To compute with; never more than OpenMP grants. 0: as many as CPUs this process may run on, at most
+  /// OMP_NUM_THREADS, and at most the CPU quota of its cgroup, rounded up.
+  int threads = 0;
   /// Instead of the model's own; its image_size must be the model's.
   std::optional<Preprocessing> preprocessing = std::nullopt;
 };

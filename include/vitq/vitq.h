@@ -105,7 +105,7 @@ VITQ_SHOWN const char* vitq_model_class_name(const vitq_model* model, int64_t in
 VITQ_SHOWN vitq_status vitq_model_top(const vitq_model* model, const float* logits, size_t logits_size, size_t count,
                                       vitq_prediction* best);
 
-/* A session; threads: 0 for as many as CPUs. */
+/* A session; threads: 0 for as many as CPUs, held to OMP_NUM_THREADS and to a container's CPU quota. */
 VITQ_SHOWN vitq_status vitq_session_create(const vitq_model* model, int32_t threads, vitq_session** session);
 VITQ_SHOWN void vitq_session_free(vitq_session* session);
 /* 0 for NULL. */
