@@ -81,7 +81,9 @@ run() {
   if compgen -G 'weights/builtin/*.safetensors' >/dev/null; then
     exec "$PROGRAM" run --image "$picture" "$@"
   fi
-  local cache=${VITQ_HOME:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vitq}
+  local cache
+  cache=$("$PROGRAM" info | sed -n 's/^models  *//p')
+  [[ $cache == /* ]] || die "there is no folder for models: set VITQ_HOME to one"
   local model=$cache/deit_t.seeded.safetensors
   mkdir -p "$cache"
   say "no trained weights are here yet: classifying with seeded ones, so the names below mean nothing"

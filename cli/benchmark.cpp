@@ -15,6 +15,7 @@
 #include "cli/statistics.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
+#include "models/model_home.h"
 #include "models/zoo.h"
 #include "quant/calibrate.h"
 #include "weights/artifact.h"
@@ -68,8 +69,9 @@ std::optional<fs::path> if_there(const fs::path& file) { return fs::exists(file)
 Files find_files(const std::string& model) {
   if (model.empty()) return {"", find_built_in_model(kFloatPrecision), find_built_in_model("")};
   if (find_in_zoo(model) != nullptr) {
-    return {model, if_there(model_home() / (model + ".safetensors")),
-            if_there(model_home() / (model + ".w8a8.safetensors"))};
+    const auto home = find_model_home();
+    if (!home) return {model, std::nullopt, std::nullopt};
+    return {model, if_there(*home / (model + ".safetensors")), if_there(*home / (model + ".w8a8.safetensors"))};
   }
   const fs::path file = find_model_file(model);
   const Checkpoint checkpoint = open_checkpoint(file);

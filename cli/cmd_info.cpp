@@ -15,6 +15,7 @@
 #include "engine/kernels/dispatch.h"
 #include "engine/threads.h"
 #include "models/describe.h"
+#include "models/model_home.h"
 #include "vitq/version.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
@@ -62,7 +63,7 @@ std::string machine() {
   sheet.row("waiting", wait_policy());
   sheet.row("int8", int8_support(effective_isa()));
   sheet.row("bf16", bf16_support(effective_isa()));
-  sheet.row("models", one_line(model_home().string()));
+  sheet.row("models", one_line(model_home_text()));
   return sheet.text();
 }
 

@@ -1,11 +1,13 @@
+#include <filesystem>
 #include <iomanip>
+#include <optional>
 #include <sstream>
 
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/record.h"
-#include "models/describe.h"
+#include "models/model_home.h"
 #include "models/zoo.h"
 
 namespace vitq {
@@ -14,20 +16,21 @@ namespace {
 constexpr double kMillion = 1e6;
 constexpr double kBillion = 1e9;
 
-std::filesystem::path weights_of(const ZooEntry& entry) {
-  return model_home() / (std::string(entry.name) + ".safetensors");
+/// Where the weights are; nothing where they are not here.
+std::optional<std::filesystem::path> weights_of(const ZooEntry& entry) {
+  const std::optional<std::filesystem::path> home = find_model_home();
+  if (!home) return std::nullopt;
+  std::filesystem::path file = *home / (std::string(entry.name) + ".safetensors");
+  std::error_code ignored;
+  return std::filesystem::exists(file, ignored) ? std::optional(std::move(file)) : std::nullopt;
 }
 
 std::string address_of(const ZooEntry& entry) { return std::string(kHub) + '/' + hub_path(entry); }
 
-bool is_here(const ZooEntry& entry) {
-  std::error_code ignored;
-  return std::filesystem::exists(weights_of(entry), ignored);
-}
-
 std::string json() {
   std::string lines;
   for (const ZooEntry& entry : zoo()) {
+    const auto weights = weights_of(entry);
     lines += to_json({{"name", entry.name},
                       {"parameters", parameter_count(entry.config)},
                       {"gmac", rounded(static_cast<double>(multiply_accumulates(entry.config)) / kBillion, 3)},
@@ -35,7 +38,7 @@ std::string json() {
                       {"published_top1", rounded(entry.top1 / 100, 4)},
                       {"tag", entry.timm_tag},
                       {"address", address_of(entry)},
-                      {"weights", is_here(entry) ? Record(weights_of(entry).string()) : Record()}});
+                      {"weights", weights ? Record(weights->string()) : Record()}});
   }
   return lines;
 }
@@ -50,12 +53,11 @@ std::string table() {
     text << std::left << std::setw(18) << entry.name << std::right << std::setw(10) << std::setprecision(2)
          << static_cast<double>(parameter_count(entry.config)) / kMillion << std::setw(8)
          << static_cast<double>(multiply_accumulates(entry.config)) / kBillion << std::setw(7)
-         << entry.config.image_size << std::setw(8) << entry.top1 << "  " << (is_here(entry) ? "yes " : "no  ") << "  "
-         << entry.timm_tag << '\n';
+         << entry.config.image_size << std::setw(8) << entry.top1 << "  " << (weights_of(entry) ? "yes " : "no  ")
+         << "  " << entry.timm_tag << '\n';
   }
-  text << "top-1: ImageNet-1k, as published for the float32 weights. Weights are looked for as "
-       << one_line((model_home() / "NAME.safetensors").string()) << ";\n`vitq pull NAME` downloads them from " << kHub
-       << "/timm/TAG.\n";
+  text << "top-1: ImageNet-1k, as published for the float32 weights. Weights, NAME.safetensors, are looked for in\n"
+       << one_line(model_home_text()) << ";\n`vitq pull NAME` downloads them from " << kHub << "/timm/TAG.\n";
   return text.str();
 }
 

@@ -11,6 +11,7 @@
 #include "cli/sha256.h"
 #include "engine/error.h"
 #include "models/describe.h"
+#include "models/model_home.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
 

@@ -4,6 +4,7 @@
 #include "cli/spelling.h"
 #include "engine/error.h"
 #include "models/describe.h"
+#include "models/model_home.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
 #include "weights/torch_checkpoint.h"
@@ -87,20 +88,21 @@ fs::path find_built_in_model(const std::string& precision) {
     }
   }
   throw UsageError("--model is needed, a name or a safetensors file: the built-in model is not here, looked for " +
-                   listed(tried) + "; `vitq pull NAME` downloads a model that has a name to " + model_home().string() +
+                   listed(tried) + "; `vitq pull NAME` downloads a model that has a name to " + model_home_text() +
                    " (or $VITQ_HOME), `vitq seed --model deit_t --out FILE` makes untrained weights");
 }
 
 fs::path find_float_model(const fs::path& file, const std::string& source, const std::string& name) {
+  const auto home = find_model_home();
   std::vector<fs::path> tried;
   // The file name alone: metadata is anybody's text, and must not lead elsewhere.
   const fs::path source_name = fs::path(source).filename();
   if (!source_name.empty()) {
     tried.push_back(file.parent_path() / source_name);
-    tried.push_back(model_home() / source_name);
+    if (home) tried.push_back(*home / source_name);
     for (const fs::path& folder : built_in_folders()) tried.push_back(folder / source_name);
   }
-  if (find_in_zoo(name) != nullptr) tried.push_back(model_home() / (name + ".safetensors"));
+  if (home && find_in_zoo(name) != nullptr) tried.push_back(*home / (name + ".safetensors"));
   for (const fs::path& candidate : tried) {
     if (is_there(candidate)) return candidate;
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <initializer_list>
 #include <iterator>
 #include <locale>
@@ -14,6 +13,7 @@
 #include "models/hub_config.h"
 #include "models/imagenet_classes.h"
 #include "models/metadata.h"
+#include "models/model_home.h"
 #include "models/statements.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
@@ -277,16 +277,6 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
 
 std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name) {
   return metadata_of(describe(seeded_checkpoint(zoo_name), zoo_name));
-}
-
-std::filesystem::path model_home() {
-  const auto variable = [](const char* name) -> std::filesystem::path {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-  };
-  if (auto home = variable("VITQ_HOME"); !home.empty()) return home;
-  if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "vitq";
-  return variable("HOME") / ".cache" / "vitq";
 }
 
 std::filesystem::path locate_model(const std::string& model) {

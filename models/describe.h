@@ -45,9 +45,6 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
 /// metadata_of the zoo model of that name.
 std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
 
-/// Folder where models are looked for by name: $VITQ_HOME, else $XDG_CACHE_HOME/vitq, else ~/.cache/vitq.
-std::filesystem::path model_home();
-
 /// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), else
 /// model_home()/model.safetensors. Throws Error where there is no such file (kFile) or zoo row.
 std::filesystem::path locate_model(const std::string& model);

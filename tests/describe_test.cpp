@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "engine/error.h"
+#include "models/model_home.h"
 #include "tests/small_models.h"
 #include "tests/temporary_folder.h"
 #include "weights/checkpoint.h"

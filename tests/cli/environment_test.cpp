@@ -35,5 +35,16 @@ TEST_CASE("run computes with as many threads as OMP_NUM_THREADS says, unless --t
         std::string::npos);
 }
 
+TEST_CASE("no relative folder is the home of models, and none is made") {
+  const Workplace here;
+  for (const char* home : {"", ".", "relative"}) {
+    CAPTURE(home);
+    const std::string found = row(here, "models", {{"VITQ_HOME", ""}, {"XDG_CACHE_HOME", "cache"}, {"HOME", home}});
+    CHECK((found.starts_with('/') || found.starts_with("nowhere")));
+  }
+  CHECK(row(here, "models", {{"VITQ_HOME", ""}, {"XDG_CACHE_HOME", "/cache"}, {"HOME", "/h"}}) == "/cache/vitq");
+  CHECK(row(here, "models", {{"VITQ_HOME", ""}, {"XDG_CACHE_HOME", "cache"}, {"HOME", "/h"}}) == "/h/.cache/vitq");
+}
+
 }  // namespace
 }  // namespace vitq::test
