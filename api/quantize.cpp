@@ -9,6 +9,7 @@
 #include "models/zoo.h"
 #include "quant/calibrate.h"
 #include "weights/artifact.h"
+#include "weights/atomic_file.h"
 
 namespace vitq {
 
@@ -30,6 +31,7 @@ void quantize(const std::string& model, std::span<const ImageView> pictures, con
   translated_memory([&] {
     check(!pictures.empty(), "quantize: no pictures, expected at least one");
     check(settings.threads >= 0, "quantize: ", settings.threads, " threads, expected a positive number, or 0 for all");
+    check_writable(out);
     const Checkpoint checkpoint = Checkpoint::open(locate_model(model));
     check(!is_artifact(checkpoint), checkpoint.source(), ": is an artifact already, expected a float32 model");
     const ModelDescription description = describe(checkpoint, zoo_name(model));

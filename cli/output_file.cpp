@@ -1,6 +1,7 @@
 #include "cli/output_file.h"
 
 #include "engine/error.h"
+#include "weights/atomic_file.h"
 
 namespace vitq {
 
@@ -11,6 +12,7 @@ void check_output_file(const std::filesystem::path& path, bool may_replace) {
         ": cannot be written: there is no folder ", folder.string(), "; make it first (mkdir -p)");
   check(may_replace || !std::filesystem::exists(path, error), ErrorCode::kFile, path.string(),
         ": exists already; --force replaces it");
+  check_writable(path);
 }
 
 }  // namespace vitq

@@ -203,4 +203,35 @@ TEST_CASE("the real and the golden files open") {
   CHECK(SafetensorsFile(*shared / "golden/deit_t_eval_logits.safetensors").find("logits")->shape == Shape{336, 1000});
 }
 
+TEST_CASE("atomic file: names up to the longest that the file system takes") {
+  const TemporaryFolder folder;
+  std::string umlauts;
+  for (int i = 0; i < 127; ++i) umlauts += "\xC3\xA4";
+  for (const std::string& name : {std::string(200, 'n'), std::string(243, 'n'), std::string(255, 'n'), umlauts}) {
+    CAPTURE(name.size());
+    AtomicFile file(folder.path() / name);
+    file.write("whole");
+    file.commit();
+    CHECK(std::filesystem::file_size(folder.path() / name) == 5);
+  }
+  CHECK(folder.file_count() == 4);
+  const std::filesystem::path longer = folder.path() / std::string(256, 'n');
+  CHECK_THROWS_WITH_AS(AtomicFile{longer}, doctest::Contains("File name too long"), Error);
+  CHECK_THROWS_WITH_AS(check_writable(longer), doctest::Contains("File name too long"), Error);
+  CHECK_NOTHROW(check_writable(folder.path() / "later"));
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "later"));
+}
+
+TEST_CASE("atomic file: of several writers to one name each writes a whole file, and the last one stays") {
+  const TemporaryFolder folder;
+  AtomicFile first(folder.path() / "x");
+  AtomicFile second(folder.path() / "x");
+  first.write("first");
+  second.write("second one");
+  second.commit();
+  CHECK(std::filesystem::file_size(folder.path() / "x") == 10);
+  first.commit();
+  CHECK(std::filesystem::file_size(folder.path() / "x") == 5);
+}
+
 }  // namespace vitq

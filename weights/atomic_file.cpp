@@ -18,7 +18,9 @@ namespace {
 fs::path resolve(const fs::path& target) {
   std::error_code error;
   const fs::file_status status = fs::status(target, error);
-  check(!error || !fs::exists(status), ErrorCode::kFile, target.string(), ": cannot be written: ", error.message());
+  // Such as a name that is longer than the file system takes.
+  check(status.type() != fs::file_type::none, ErrorCode::kFile, target.string(),
+        ": cannot be written: ", error.message());
   check(!fs::is_directory(status), ErrorCode::kFile, target.string(),
         ": cannot be written: it is a directory, expected a file name");
   check(!fs::exists(status) || fs::is_regular_file(status), ErrorCode::kFile, target.string(),
@@ -30,7 +32,8 @@ fs::path resolve(const fs::path& target) {
   return real;
 }
 
-// A number after the process id, because a killed process of the same id may have left its file.
+// A number after the process id: another thread may be writing there, or a killed process of the same id have left its
+// file.
 constexpr int kAttempts = 100;
 
 /// The file that is open as `fd`, for those who ask for a path.
@@ -62,7 +65,7 @@ void AtomicFile::open_temporary() {
 }
 
 fs::path AtomicFile::temporary_name(int attempt) const {
-  return folder_of(target_) / text_of('.', target_.filename().string(), '.', ::getpid(), '-', attempt, ".tmp");
+  return folder_of(target_) / text_of(".vitq-", ::getpid(), '-', attempt, ".tmp");
 }
 
 bool AtomicFile::give_name() {
@@ -110,6 +113,8 @@ void AtomicFile::commit() {
     ::close(folder);
   }
 }
+
+void check_writable(const fs::path& target) { const AtomicFile probe(target); }
 
 void AtomicFile::fail_to(const char* action) const {
   fail(ErrorCode::kFile, target_.string(), ": cannot ", action, ": ", std::strerror(errno), "; nothing was changed");

@@ -11,12 +11,13 @@ namespace vitq {
 
 /// Until commit() the target is untouched, and what is written goes with the object, or with the process, however that
 /// ends. Only where the file system knows no files without a name (O_TMPFILE: NFS, some network and FUSE ones) it is
-/// `.NAME.PID-N.tmp` beside the target from the beginning: the destructor removes it, a process that is killed leaves
-/// it.
+/// `.vitq-PID-N.tmp` beside the target from the beginning, however long the target's own name: the destructor removes
+/// it, a process that is killed leaves it.
 class AtomicFile {
  public:
-  /// Throws where the folder is missing or may not be written, or where `target` exists and is no regular file (so
-  /// that /dev/null is never replaced). A symbolic link is followed: the file that it names is replaced.
+  /// Throws where the folder is missing or may not be written, where the name is longer than the file system takes, or
+  /// where `target` exists and is no regular file (so that /dev/null is never replaced). A symbolic link is followed:
+  /// the file that it names is replaced.
   explicit AtomicFile(const std::filesystem::path& target);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -41,5 +42,8 @@ class AtomicFile {
   std::filesystem::path temporary_;  ///< empty while there is nothing to remove
   int fd_ = -1;
 };
+
+/// Throws what AtomicFile(target) would: asked before work whose result goes there.
+void check_writable(const std::filesystem::path& target);
 
 }  // namespace vitq
