@@ -21,6 +21,7 @@
 #include "engine/picture/resize.h"
 #include "engine/threads.h"
 #include "quant/calibrate.h"
+#include "quant/picture_faults.h"
 #include "vitq/version.h"
 
 namespace vitq {
@@ -134,7 +135,8 @@ bool parse(const Arguments& args, Options& options) {
   parser.flag("--json", options.json,
               "one object: file, model, source, precision, bits and methods, pictures, calibration_sha256,\n"
               "calibration_s, bytes, ratio_to_fp32, sites: [{name, weight_bits, input_bits, sqnr_db,\n"
-              "tanq_a, tanq_c, scale_spread}]");
+              "tanq_a, tanq_c, scale_spread}]; sqnr_db: how well a site's codes fit the calibration\n"
+              "pictures, no measure of quality; is_flat: true where what it takes has no range there");
   if (!parser.parse(args)) return false;
   if (options.images.empty()) parser.fail("--images is missing, expected a directory of pictures");
   if (options.out.empty()) parser.fail("--out is missing, expected the file to write");
@@ -170,6 +172,40 @@ std::vector<float> load(const std::vector<std::filesystem::path>& pictures, cons
     }
   }
   return images;
+}
+
+/// "a, b, c and 5 more".
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) text += (i > 0 ? ", " : "") + one_line(names[i]);
+  return names.size() > kMost ? text + text_of(" and ", names.size() - kMost, " more") : text;
+}
+
+/// Says what makes ranges worthless that are fitted to these pictures.
+void say_faults_of(const std::vector<float>& images, const std::vector<std::filesystem::path>& pictures,
+                   const Preprocessing& how, const Notices& notices) {
+  const std::size_t count = pictures.size();
+  const PictureFaults faults = find_picture_faults(images, std::ssize(pictures), how.std);
+  if (count > 1 && faults.different == 1) {
+    notices.say(text_of("calibration: all ", count, " pictures are the same; what is fitted to them suits no other"));
+  } else if (2 * static_cast<std::size_t>(faults.different) <= count) {
+    notices.say(text_of("calibration: of ", count, " pictures only ", faults.different, " are different"));
+  }
+  if (faults.plain.empty()) return;
+  std::vector<std::string> names;
+  for (const std::int64_t i : faults.plain) names.push_back(pictures[i].filename().string());
+  notices.say(text_of("calibration: ", names.size(), " of ", count, " pictures are of one colour: ", some_of(names)));
+}
+
+void say_faults_of(const std::vector<SiteReport>& sites, const Notices& notices) {
+  std::vector<std::string> names;
+  for (const SiteReport& site : sites) {
+    if (site.is_flat) names.push_back(site.name);
+  }
+  if (names.empty()) return;
+  notices.say(text_of("calibration: what ", names.size(), " of ", sites.size(),
+                      " sites take has no range on these pictures: ", some_of(names)));
 }
 
 /// What the calibration was made of, which the artifact does not know by itself.
@@ -267,10 +303,13 @@ int quantize_command(const Arguments& args) {
   how.resize = resize.value_or(how.resize);
   const auto pictures = sample_pictures(list_pictures(options.images), options.count, options.seed);
   const std::vector<float> images = load(pictures, how, options);
+  say_faults_of(images, pictures, how, options.model.notices);
 
   const auto start = std::chrono::steady_clock::now();
   QuantizedModel quantized = quantize(source, images, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  say_faults_of(quantized.sites, options.model.notices);
 
   const Record calibration = describe_calibration(options, source, sha256_of_pictures(pictures));
   add_metadata(quantized.artifact, calibration, quantized.sites);

@@ -54,6 +54,7 @@ Record to_record(const std::vector<SiteReport>& sites) {
                     {"tanq_a", finite(site.tanq_a, kDigits)},
                     {"tanq_c", finite(site.tanq_c, kDigits)},
                     {"scale_spread", finite(site.scale_spread, 2)}});
+    if (site.is_flat) list.back()["is_flat"] = true;
   }
   return list;
 }
@@ -83,7 +84,8 @@ std::vector<SiteReport> parse_sites(std::string_view json) {
                      .sqnr_db = number_in(site, "sqnr_db"),
                      .scale_spread = number_in(site, "scale_spread"),
                      .tanq_a = static_cast<float>(number_in(site, "tanq_a")),
-                     .tanq_c = static_cast<float>(number_in(site, "tanq_c"))});
+                     .tanq_c = static_cast<float>(number_in(site, "tanq_c")),
+                     .is_flat = site.contains("is_flat") && site.at("is_flat") == Record(true)});
   }
   return sites;
 }
@@ -114,12 +116,13 @@ std::string site_table(const std::vector<SiteReport>& sites) {
     text << std::left << std::setw(static_cast<int>(width)) << printable(site.name) << std::right;
     cell(is_attention ? "-" : bits_text(site.weight_bits));
     cell(bits_text(site.input_bits));
-    cell(is_float ? "-" : number(site.sqnr_db, 1));
+    cell(is_float ? "-" : (site.is_flat ? "no range" : number(site.sqnr_db, 1)));
     cell(is_attention ? number(site.tanq_a, 3) : "-");
     cell(is_attention ? number(site.tanq_c, 2) : "-");
     cell(is_float ? "-" : number(site.scale_spread, 1));
     text << '\n';
   }
+  text << "SQNR: how well a site's codes fit the calibration pictures. It is no measure of how good the model is.\n";
   return text.str();
 }
 

@@ -12,7 +12,7 @@
 namespace vitq {
 
 /// An array with an object per site: name, weight_bits, input_bits (0: float), sqnr_db (null: not finite), tanq_a,
-/// tanq_c, scale_spread.
+/// tanq_c, scale_spread; is_flat (true) where that is so.
 Record to_record(const std::vector<SiteReport>& sites);
 
 /// The inverse. Throws Error, saying what is wrong, for anything else: at most 1 MiB, 4096 sites, bits from 0 to 8.

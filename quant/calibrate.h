@@ -72,6 +72,9 @@ struct SiteReport {
   double scale_spread = 0;  ///< largest over smallest weight scale of a layer; of the channels, behind a LayerNorm
   float tanq_a = 0;         ///< attention only
   float tanq_c = 0;
+  /// What it takes has no range on the pictures: the values of a layer, those of most channels behind a LayerNorm, or
+  /// q, k or v. Its codes hold for nothing else, and its SQNR says nothing.
+  bool is_flat = false;
 };
 
 struct QuantizedModel {

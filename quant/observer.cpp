@@ -90,6 +90,13 @@ Quantiles lower_quantiles(std::span<const float> values, float* scratch) {
   return negated;
 }
 
+/// The least range that values between these have.
+double least_range_of(double lo, double hi) {
+  return std::max(kLeastRange, kLeastRelativeRange * std::max(std::fabs(lo), std::fabs(hi)));
+}
+
+bool spans_nothing(double lo, double hi) { return hi - lo <= least_range_of(lo, hi); }
+
 using Grids = std::array<UniformGrid, kCandidates>;
 
 Grids grids_of(const Ranges& ranges, int bits, double least_range) {
@@ -98,8 +105,7 @@ Grids grids_of(const Ranges& ranges, int bits, double least_range) {
   for (int i = 0; i < kCandidates; ++i) {
     const double lo = ranges.lo[i];
     const double hi = ranges.hi[i];
-    const double range =
-        std::max({hi - lo, least_range, kLeastRange, kLeastRelativeRange * std::max(std::fabs(lo), std::fabs(hi))});
+    const double range = std::max({hi - lo, least_range, least_range_of(lo, hi)});
     const auto scale = static_cast<float>(range / steps);
     grids[i] = {scale, static_cast<std::int32_t>(std::nearbyint(-lo / scale)), 0, steps};
   }
@@ -196,6 +202,32 @@ std::vector<UniformGrid> tensor_candidates(const FloatRows& rows, int bits) {
   std::vector<float> storage;
   const Grids grids = tensor_grids(dense(rows, storage), bits);
   return {grids.begin(), grids.end()};
+}
+
+bool is_flat(const FloatRows& rows) {
+  float lo = std::numeric_limits<float>::infinity();
+  float hi = -lo;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const auto [least, most] = std::ranges::minmax(std::span(rows.data + r * rows.stride, rows.columns));
+    lo = std::min(lo, least);
+    hi = std::max(hi, most);
+  }
+  return spans_nothing(lo, hi);
+}
+
+std::int64_t flat_columns(const FloatRows& rows) {
+  std::vector<float> lo(rows.data, rows.data + rows.columns);
+  std::vector<float> hi = lo;
+  for (std::int64_t r = 1; r < rows.rows; ++r) {
+    const float* row = rows.data + r * rows.stride;
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      lo[c] = std::min(lo[c], row[c]);
+      hi[c] = std::max(hi[c], row[c]);
+    }
+  }
+  std::int64_t count = 0;
+  for (std::int64_t c = 0; c < rows.columns; ++c) count += spans_nothing(lo[c], hi[c]) ? 1 : 0;
+  return count;
 }
 
 std::vector<Observation> observe_channels(const FloatRows& values, int bits) {

@@ -46,6 +46,13 @@ Observation observe_tensor(const FloatRows& rows, int bits);
 /// The four grids among which observe_tensor chooses, the narrowest first.
 std::vector<UniformGrid> tensor_candidates(const FloatRows& rows, int bits);
 
+/// Whether the values are all but the same: the range of observe_tensor would be widened. Codes of such a range hold
+/// for nothing else.
+bool is_flat(const FloatRows& rows);
+
+/// How many columns are.
+std::int64_t flat_columns(const FloatRows& rows);
+
 /// observe_tensor for each column. The ranges are also widened to 1 % of the median range across columns.
 /// Memory: one transposed copy.
 std::vector<Observation> observe_channels(const FloatRows& values, int bits);

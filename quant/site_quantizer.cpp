@@ -76,6 +76,7 @@ void SiteQuantizer::linear(const SiteRef& site, const LinearInputs& inputs) {
   const bool has_book = bits < kAllBits && !edge && holds(options_.code_books, site.name);
   replace(site, inputs, has_book ? code_book_input(inputs.sample, bits) : uniform_input(inputs.sample, bits),
           weight_bits_of(site.name), weight(site.name), bias(site.name));
+  reports_.back().is_flat = is_flat(rows_in(inputs.sample));
 }
 
 void SiteQuantizer::behind_norm(const SiteRef& site, const LinearInputs& inputs) {
@@ -89,6 +90,7 @@ void SiteQuantizer::behind_norm(const SiteRef& site, const LinearInputs& inputs)
   const FoldedLinear folded = fold_linear(weight(site.name), bias(site.name), channels, whole);
   replace(site, inputs, folded_input(channels, whole, bits), weight_bits, folded.weight, folded.bias);
   reports_.back().scale_spread = spread(channels.scale);
+  reports_.back().is_flat = 2 * flat_columns(rows_in(inputs.sample)) > inputs.sample.columns();
   norm.gamma = std::move(folded_norm.gain);
   norm.beta = std::move(folded_norm.shift);
   norm.folded = true;
@@ -101,9 +103,11 @@ void SiteQuantizer::attention(const SiteRef& site, const AttentionInputs& inputs
   const Tensor& qkv = inputs.sample;
   const std::int64_t dim = qkv.columns() / 3;
   QuantizedAttention stored;
+  bool has_flat_part = false;
   for (std::int64_t part = 0; part < 3; ++part) {
     const FloatRows values(qkv.f32() + part * dim, qkv.rows(), dim, qkv.strides[0]);
     stored.scales[part] = observe_symmetric(values, bits).grid.scale;
+    has_flat_part = has_flat_part || is_flat(values);
   }
   const SoftmaxFit fit = fit_softmax(gemm_, inputs, stored.scales[2], bits, options_.softmax);
   // Without a table the code is the uniform one, which TanQ is at 8 bits.
@@ -120,7 +124,8 @@ void SiteQuantizer::attention(const SiteRef& site, const AttentionInputs& inputs
           .sqnr_db = decibels(1.0, fit.error),
           .scale_spread = spread(stored.scales),
           .tanq_a = stored.a,
-          .tanq_c = stored.c});
+          .tanq_c = stored.c,
+          .is_flat = has_flat_part});
 }
 
 void SiteQuantizer::keep_the_rest(const std::vector<TensorSpec>& expected) {

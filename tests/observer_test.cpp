@@ -218,3 +218,16 @@ TEST_CASE("observers refuse what they cannot measure") {
     CHECK_THROWS_AS(observe_channels({values.data(), 4, 10, 10}, 8), Error);
   }
 }
+
+TEST_CASE("observer: values without a range are flat, and so are columns") {
+  CHECK(is_flat(std::vector<float>(100, 0.0F)));
+  CHECK(is_flat(std::vector<float>(100, -3.5F)));
+  CHECK(is_flat(std::vector<float>{1.0F, 1.00005F}));
+  CHECK_FALSE(is_flat(std::vector<float>{1.0F, 1.001F}));
+  CHECK_FALSE(is_flat(std::vector<float>{0.0F, 1e-7F}));
+  const std::vector<float> table = {1, 2, 3, 9,  //
+                                    1, 5, 3, 9};
+  CHECK(flat_columns({table.data(), 2, 3, 4}) == 2);
+  CHECK_FALSE(is_flat(FloatRows(table.data(), 2, 3, 4)));
+  CHECK(is_flat(FloatRows(table.data() + 3, 2, 1, 4)));
+}

@@ -2,12 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
 
 #include "engine/error.h"
 #include "quant/calibrate.h"
+#include "quant/picture_faults.h"
 #include "quant/sites.h"
 #include "tests/random.h"
 #include "tests/reference_model.h"
@@ -348,4 +351,34 @@ TEST_CASE("quantized: options that make no sense are refused by name") {
   options.keep_float = {"qkw"};
   CHECK_THROWS_WITH_AS((void)model.quantize(options), doctest::Contains("no site 'qkw'"), Error);
   CHECK_THROWS_AS((void)quantize_model(model.checkpoint, model.description, {}, 0, {}), Error);
+}
+
+TEST_CASE("quantized: a site that sees no range on the pictures says so, and none does on ordinary ones") {
+  for (const ModelConfig& config : architectures()) {
+    Small model(config);
+    for (const SiteReport& site : model.quantize(bits(8, 8)).sites) CHECK_FALSE(site.is_flat);
+    std::ranges::fill(model.images, 0.25F);
+    const auto sites = model.quantize(bits(8, 8)).sites;
+    CHECK(sites.front().is_flat);  // the patch embedding
+    CHECK(std::ranges::none_of(sites, [](const SiteReport& site) { return std::isnan(site.sqnr_db); }));
+  }
+}
+
+TEST_CASE("quantized: equal pictures and those of one colour are found") {
+  constexpr std::array<float, 3> kStd{0.25F, 0.25F, 0.25F};
+  constexpr std::size_t kSize = 3 * 4 * 4;
+  std::vector<float> images = test::random_floats(4 * kSize, 1);
+  CHECK(find_picture_faults(images, 4, kStd).different == 4);
+  CHECK(find_picture_faults(images, 4, kStd).plain.empty());
+  const auto picture = [&](std::size_t i) { return std::span(images).subspan(i * kSize, kSize); };
+  std::ranges::copy(picture(0), picture(3).begin());
+  CHECK(find_picture_faults(images, 4, kStd).different == 3);
+  // Channels may differ; two steps of a byte are what a JPEG makes of one colour.
+  for (std::size_t i = 0; i < kSize; ++i) picture(1)[i] = static_cast<float>(i / 16) + (i % 2 == 0 ? 0 : 0.03F);
+  CHECK(find_picture_faults(images, 4, kStd).plain == std::vector<std::int64_t>{1});
+  picture(1)[5] += 0.03F;
+  CHECK(find_picture_faults(images, 4, kStd).plain.empty());
+  for (std::size_t i = 1; i < 4; ++i) std::ranges::copy(picture(0), picture(i).begin());
+  CHECK(find_picture_faults(images, 4, kStd).different == 1);
+  CHECK_THROWS_AS(find_picture_faults(images, 5, kStd), Error);
 }
