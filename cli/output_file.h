@@ -5,8 +5,8 @@
 
 namespace vitq {
 
-/// Throws Error where the folder of `path` does not exist, where `path` exists, unless `may_replace`, and where no file of
-/// that name could be made.
+/// Throws Error where the folder of `path` does not exist, where `path` exists, unless `may_replace`, and where no file
+/// of that name could be made.
 void check_output_file(const std::filesystem::path& path, bool may_replace);
 
 }  // namespace vitq

@@ -51,7 +51,8 @@ inline Bytes flat_jpeg(int width, int height) {
   std::string frame{8};
   for (const int side : {height, width}) frame += {static_cast<char>(side >> 8), static_cast<char>(side)};
   append(file, jpeg_segment(0xC0, frame + std::string{1, 1, 0x11, 0}));
-  for (const char table : {'\x00', '\x10'}) append(file, jpeg_segment(0xC4, std::string{table, 1} + std::string(16, '\0')));
+  for (const char table : {'\x00', '\x10'})
+    append(file, jpeg_segment(0xC4, std::string{table, 1} + std::string(16, '\0')));
   append(file, jpeg_segment(0xDA, std::string{1, 1, 0, 0, 63, 0}));
   const std::size_t blocks = ((width + 7) / 8) * static_cast<std::size_t>((height + 7) / 8);
   file.insert(file.end(), (2 * blocks + 7) / 8, 0);

@@ -36,10 +36,10 @@ struct Prediction {
 class [[gnu::visibility("default")]] Model {
  public:
   /// Opens a safetensors file: float weights under the names of timm, DeiT or Swin, or an artifact of the quantizer. A
-  /// short name ("deit_s") is looked for in $VITQ_HOME, else $XDG_CACHE_HOME/vitq where that is absolute, else ~/.cache/vitq. The file is
-  /// mapped while it is read, and closed afterwards.
-  /// Throws Error: kFile where there is none, kFormat where it is no model that vitq knows, kUnsupported where this CPU
-  /// has no bf16 and it is asked for, kArgument for bf16 of an artifact, kMemory.
+  /// short name ("deit_s") is looked for in $VITQ_HOME, else $XDG_CACHE_HOME/vitq where that is absolute, else
+  /// ~/.cache/vitq. The file is mapped while it is read, and closed afterwards. Throws Error: kFile where there is
+  /// none, kFormat where it is no model that vitq knows, kUnsupported where this CPU has no bf16 and it is asked for,
+  /// kArgument for bf16 of an artifact, kMemory.
   static std::shared_ptr<const Model> open(const std::string& path_or_name, const ModelOptions& options = {});
 
   /// The same of the bytes of such a file. `name` stands for them in messages and may tell which model it is, as a file

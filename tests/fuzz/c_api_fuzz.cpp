@@ -27,7 +27,8 @@ std::vector<std::string> make_files() {
   config.classes = 4;
   config.body = VitConfig{.blocks = {.depth = 1, .dim = 8, .heads = 2, .hidden = 8}};
   const Checkpoint seeded = Checkpoint::seeded(expected_tensors(config), 1);
-  const std::map<std::string, std::string> metadata = {{"format", "vitq"}, {"heads", "2"}, {"image_size", "8"}, {"patch_size", "4"}};
+  const std::map<std::string, std::string> metadata = {
+      {"format", "vitq"}, {"heads", "2"}, {"image_size", "8"}, {"patch_size", "4"}};
   std::vector<std::string> files(2);
   const auto read_back = [](const std::filesystem::path& path, std::string& into) {
     const SafetensorsFile file(path);

@@ -73,7 +73,8 @@ ModelConfig tiny_swin() {
 /// zero byte, the data.
 void write_model(const Seeds& seeds, const std::string& name, const ModelConfig& config) {
   const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 1);
-  const std::map<std::string, std::string> metadata = {{"format", "vitq"}, {"heads", std::to_string(config.stages()[0].heads)},
+  const std::map<std::string, std::string> metadata = {{"format", "vitq"},
+                                                       {"heads", std::to_string(config.stages()[0].heads)},
                                                        {"image_size", std::to_string(config.image_size)},
                                                        {"mean", "0.5,0.5,0.5"},
                                                        {"std", "0.5,0.5,0.5"},
