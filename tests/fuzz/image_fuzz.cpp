@@ -39,7 +39,7 @@ void decode(Bytes bytes, unsigned choice) {
     std::vector<float> chw(std::size_t{3} * size * size);
     preprocess(image, {.image_size = size, .resize = resize}, chw);
   });
-  succeeds([&] { (void)resize(image, size, 1 + static_cast<int>(choice % 50)); });
+  succeeds([&] { (void)vitq::resize(image, size, 1 + static_cast<int>(choice % 50)); });
   constexpr int kLongest = 2000;  // the long side grows with the short one
   if (image.width < kLongest && image.height < kLongest) succeeds([&] { (void)resize_short_side(image, size); });
 }
