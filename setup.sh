@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly BUILD_PACKAGES=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libstb-dev libturbojpeg0-dev
   libjpeg62-turbo-dev libzip-dev zipcmp zipmerge ziptool libcurl4-openssl-dev ca-certificates nlohmann-json3-dev
-  libcli11-dev libeigen3-dev doctest-dev libbenchmark-dev pkgconf)
+  libeigen3-dev doctest-dev libbenchmark-dev pkgconf)
 readonly LINT_PACKAGES=(clang-format clang-tidy)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev libomp-dev llvm)
 readonly FUZZ_TARGETS=(safetensors artifact sites pickle torch image arguments labels c_api)

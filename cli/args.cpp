@@ -1,8 +1,6 @@
 #include "cli/args.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iterator>
 #include <sstream>
 
 #include "cli/output.h"
@@ -17,7 +15,13 @@ bool is_help(const std::string& arg) { return arg == "--help" || arg == "-h"; }
 /// The option in "--name" or "--name=value".
 std::string name_in(const std::string& arg) { return arg.substr(0, arg.find('=')); }
 
-bool looks_like_option(const std::string& arg) { return arg.size() > 2 && arg.starts_with("--"); }
+constexpr std::string_view kEndOfOptions = "--";
+
+/// A word that belongs to no option, or is one more value of a list. A lone - is one.
+bool is_operand(const std::string& arg) { return arg.size() < 2 || arg[0] != '-'; }
+
+/// Whether `arg` cannot be the value of the option before it. -1 can.
+bool is_no_value(const std::string& arg) { return arg.starts_with(kEndOfOptions); }
 
 }  // namespace
 
@@ -66,24 +70,38 @@ const ArgumentParser::Option* ArgumentParser::find(std::string_view name) const 
   return found != options_.end() ? &*found : nullptr;
 }
 
-// What CLI11 must not decide, for its versions differ: it would take the next option for a value, tells a missing one
-// in its own words, and from 2.4 on takes a word such as --<ESC>[31m, which cannot be the name of an option, for an
-// operand.
-void ArgumentParser::check_options(const std::vector<std::string>& args) const {
-  for (std::size_t i = 0; i < args.size() && args[i] != "--"; ++i) {
-    if (args[i].size() < 2 || args[i][0] != '-') continue;  // an operand or one more value of a list
-    const Option* option = find(name_in(args[i]));
-    if (option == nullptr) refuse_unknown(args[i]);
-    const bool has_equals = args[i] != option->name;
-    if (option->flag != nullptr) {
-      if (has_equals) fail(option->name + " takes no value, found " + printable(args[i]));
-      continue;
-    }
-    const bool has_value = has_equals ? args[i].size() > option->name.size() + 1
-                                      : i + 1 < args.size() && !looks_like_option(args[i + 1]) && args[i + 1] != "--";
-    if (!has_value) fail(option->name + ": a value is missing, expected " + option->value);
-    if (!has_equals) ++i;
+std::size_t ArgumentParser::take_option(const std::vector<std::string>& args, std::size_t at) const {
+  const std::string& word = args[at++];
+  const Option* option = find(name_in(word));
+  if (option == nullptr) refuse_unknown(word);
+  const bool has_equals = word != option->name;
+  if (option->flag != nullptr) {
+    if (has_equals) fail(option->name + " takes no value, found " + printable(word));
+    *option->flag = true;
+    return at;
   }
+  const bool has_value =
+      has_equals ? word.size() > option->name.size() + 1 : at < args.size() && !is_no_value(args[at]);
+  if (!has_value) fail(option->name + ": a value is missing, expected " + option->value);
+  take_value(*option, has_equals ? word.substr(option->name.size() + 1) : args[at++]);
+  const bool may_have_more = option->list != nullptr;
+  while (may_have_more && at < args.size() && is_operand(args[at])) take_value(*option, args[at++]);
+  return at;
+}
+
+void ArgumentParser::take_value(const Option& option, const std::string& text) {
+  if (option.list != nullptr) {
+    option.list->push_back(text);
+    return;
+  }
+  const std::string expected = option.reader(text);
+  if (!expected.empty()) throw UsageError(option.name + ": expected " + expected + ", found " + printable(text));
+}
+
+void ArgumentParser::take_operands(std::vector<std::string> words) const {
+  const std::size_t most = operands_ != nullptr ? most_operands_ : 0;
+  if (words.size() > most) fail("unexpected argument " + printable(words[most]));
+  if (operands_ != nullptr) *operands_ = std::move(words);
 }
 
 void ArgumentParser::refuse_unknown(const std::string& arg) const {
@@ -94,45 +112,22 @@ void ArgumentParser::refuse_unknown(const std::string& arg) const {
 }
 
 bool ArgumentParser::parse(const std::vector<std::string>& args) const {
-  if (std::any_of(args.begin(), std::ranges::find(args, "--"), is_help)) {
+  const auto end = std::ranges::find(args, kEndOfOptions);
+  if (std::any_of(args.begin(), end, is_help)) {
     print(help());
     return false;
   }
-  check_options(args);
-
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  for (const Option& option : options_) {
-    if (option.flag != nullptr) {
-      app.add_flag(option.name, *option.flag)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    } else if (option.list != nullptr) {
-      app.add_option(option.name, *option.list);
+  std::vector<std::string> operands;
+  std::size_t at = 0;
+  while (at < args.size() && args[at] != kEndOfOptions) {
+    if (is_operand(args[at])) {
+      operands.push_back(args[at++]);
     } else {
-      const auto read = [&option](const std::string& text) {
-        const std::string expected = option.reader(text);
-        if (!expected.empty()) {
-          throw UsageError(option.name + ": expected " + expected + ", found " + printable(text));
-        }
-      };
-      app.add_option_function<std::string>(option.name, read)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      at = take_option(args, at);
     }
   }
-  if (operands_ != nullptr) app.add_option("operands", *operands_);
-  const auto end = std::ranges::find(args, "--");
-  try {
-    // CLI11 wants them from the last to the first.
-    app.parse(std::vector<std::string>(std::make_reverse_iterator(end), args.rend()));
-  } catch (const CLI::ParseError& error) {
-    fail(error.what());
-  }
-  std::vector<std::string> unexpected = app.remaining();
-  std::vector<std::string>& operands = operands_ != nullptr ? *operands_ : unexpected;
-  if (end != args.end()) operands.insert(operands.end(), end + 1, args.end());
-  if (!unexpected.empty()) fail("unexpected argument " + printable(unexpected.front()));
-  if (operands_ != nullptr && operands_->size() > most_operands_) {
-    fail("unexpected argument " + printable((*operands_)[most_operands_]));
-  }
+  if (at < args.size()) operands.insert(operands.end(), end + 1, args.end());
+  take_operands(std::move(operands));
   return true;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // The command line of one subcommand: options are declared once, and parsing, `--help` and the messages about what is
-// wrong follow from that. CLI11 does the splitting; args.cpp alone sees it.
+// wrong follow from that. A word is taken as it stands, whatever characters it is made of.
 
 #include <charconv>
 #include <cmath>
@@ -37,12 +37,12 @@ class ArgumentParser {
 
   /// name: "--json".
   void flag(const std::string& name, bool& target, const std::string& help);
-  /// An option with one value, shown as `value`; given twice, the last counts.
+  /// An option with one value, `--name VALUE` or `--name=VALUE`, shown as `value`; given twice, the last counts.
   void option(const std::string& name, const std::string& value, const std::string& help, Reader reader);
   /// An option with one or more values, which may be repeated.
   void list(const std::string& name, const std::string& value, const std::string& help,
             std::vector<std::string>& target);
-  /// Allows words that belong to no option, at most `most` of them.
+  /// Allows words that belong to no option, at most `most` of them. A lone `-` is one, and so is all that follows `--`.
   void operands(std::vector<std::string>& target, std::size_t most);
 
   /// Fills the targets. False: `--help` was asked for and printed, there is nothing more to do. Throws UsageError.
@@ -65,7 +65,10 @@ class ArgumentParser {
 
   [[nodiscard]] std::string help() const;
   [[nodiscard]] const Option* find(std::string_view name) const;
-  void check_options(const std::vector<std::string>& args) const;
+  /// Takes the option args[at] with its values. Returns the place of the word behind them.
+  std::size_t take_option(const std::vector<std::string>& args, std::size_t at) const;
+  static void take_value(const Option& option, const std::string& text);
+  void take_operands(std::vector<std::string> words) const;
   [[noreturn]] void refuse_unknown(const std::string& arg) const;
 
   std::string command_;

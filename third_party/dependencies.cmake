@@ -1,6 +1,6 @@
 # Finds every library that vitq uses. Nothing is downloaded or copied; tested versions are in README.md beside this file.
 # Defines the targets DNNL::dnnl, OpenMP::OpenMP_CXX, Stb::stb, libjpeg-turbo::jpeg, libzip::zip,
-# nlohmann_json::nlohmann_json, CLI11::CLI11, CURL::libcurl, Eigen3::Eigen and, where tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
+# nlohmann_json::nlohmann_json, CURL::libcurl, Eigen3::Eigen and, where tests or benchmarks are on, doctest::doctest and benchmark::benchmark.
 
 # vitq_require(FOUND NAME PACKAGE PURPOSE): stops with one line that says what to install.
 function(vitq_require found name package purpose)
@@ -48,9 +48,6 @@ endif()
 find_package(nlohmann_json 3.9 CONFIG QUIET)
 vitq_require("${nlohmann_json_FOUND}" "nlohmann_json 3.9 or newer" nlohmann-json3-dev "safetensors headers")
 
-find_package(CLI11 2.1 CONFIG QUIET)
-vitq_require("${CLI11_FOUND}" "CLI11 2.1 or newer" libcli11-dev "the command line")
-
 find_package(CURL 7.85 QUIET)
 vitq_require("${CURL_FOUND}" "libcurl 7.85 or newer" libcurl4-openssl-dev "downloading weights (vitq pull)")
 
@@ -68,4 +65,4 @@ if(VITQ_BENCH)
 endif()
 
 message(STATUS "vitq: oneDNN ${dnnl_VERSION}, OpenMP ${OpenMP_CXX_VERSION}, nlohmann_json ${nlohmann_json_VERSION}, "
-               "CLI11 ${CLI11_VERSION}, libcurl ${CURL_VERSION_STRING}")
+               "libcurl ${CURL_VERSION_STRING}")
