@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "cli/args.h"
 #include "cli/commands.h"
@@ -42,8 +43,9 @@ struct EvalOptions {
 bool parse(const Arguments& args, EvalOptions& options) {
   ArgumentParser parser(
       "eval", "--model NAME|FILE --images DIR [--labels CSV] [--format md|csv|json] [OPTIONS]",
-      "Measures accuracy on labelled pictures: a directory and a list of labels, or a directory with\n"
-      "one directory per class, called as the class is (or by ImageNet wnid).");
+      "Measures accuracy on labelled pictures: a directory and a list of labels, or a directory with one\n"
+      "directory per class (and more in it), called as the class is, by ImageNet wnid, or by the number of\n"
+      "the class. Only where none is, and there are as many as classes, they are taken in order.");
   parser.option("--images", "DIR", "where the pictures are", text(options.images));
   parser.option("--labels", "CSV", "header file,label, then NAME,CLASS-INDEX per line, without quotes",
                 text(options.labels));
@@ -53,7 +55,11 @@ bool parse(const Arguments& args, EvalOptions& options) {
   parser.option("--limit", "N", "only the first N pictures (of directories: taken from all classes in turn)",
                 whole_number<std::size_t>(options.limit, 1));
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
-  parser.option("--format", "md|csv|json", "of the result; default md", choice(options.format, {"md", "csv", "json"}));
+  parser.option("--format", "md|csv|json",
+                "of the result; default md. The last keys say what was counted: pictures (listed), unreadable,\n"
+                "repeated (the same file as an earlier one), classes (that have pictures), matched (by name, wnid,\n"
+                "number, order or labels file), left_out",
+                choice(options.format, {"md", "csv", "json"}));
   parser.option(
       "--against", "fp32|FILE",
       "run the same pictures through this model too and compare; fp32: the model that an\n"
@@ -73,11 +79,13 @@ bool parse(const Arguments& args, EvalOptions& options) {
   return true;
 }
 
-std::vector<LabelledPicture> labelled_pictures(const EvalOptions& options, const ModelDescription& model) {
+LabelledPictures labelled_pictures(const EvalOptions& options, const ModelDescription& model) {
   check(std::filesystem::is_directory(options.images), ErrorCode::kFile, options.images,
         ": is no directory; expected the pictures (--images)");
-  return options.labels.empty() ? read_class_folders(options.images, model.class_names)
-                                : read_labels(options.labels, options.images, model.config.classes);
+  if (options.labels.empty()) return read_class_folders(options.images, model.class_names, options.model.notices);
+  LabelledPictures listed = read_labels(options.labels, options.images, model.config.classes, options.model.notices);
+  listed.left_out.add("picture", "not listed", count_unlisted(listed.pictures));
+  return listed;
 }
 
 /// The second model of --against.
@@ -120,12 +128,19 @@ struct Evaluation {
   std::size_t failures = 0;
 };
 
+/// Before anything is computed: whether the logits can go where they shall. `against` may be null.
+void check_logits_file(const EvalOptions& options, const OpenModel& model, const OpenModel* against) {
+  if (options.logits.empty()) return;
+  check_not_input(options.logits, model.file, "--model");
+  if (against != nullptr) check_not_input(options.logits, against->file, "--against");
+  check_not_input(options.logits, options.reference, "--reference");
+  check_not_input(options.logits, options.labels, "--labels");
+  check_output_file(options.logits, options.force);
+}
+
 Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::size_t listed, std::size_t count) {
   Evaluation evaluation;
-  if (!options.logits.empty()) {
-    check_output_file(options.logits, options.force);
-    evaluation.logits.emplace(count, config.classes);
-  }
+  if (!options.logits.empty()) evaluation.logits.emplace(count, config.classes);
   if (!options.reference.empty()) {
     const std::int64_t rows = evaluation.reference.emplace(options.reference, config.classes).rows();
     check(rows == static_cast<std::int64_t>(listed) || rows == static_cast<std::int64_t>(count), ErrorCode::kFormat,
@@ -135,7 +150,7 @@ Evaluation prepare(const EvalOptions& options, const ModelConfig& config, std::s
 }
 
 /// `against` may be null.
-void evaluate(Contestant& contestant, Contestant* against, const std::vector<LabelledPicture>& pictures,
+void evaluate(Contestant& contestant, Contestant* against, std::span<const LabelledPicture> pictures,
               const EvalOptions& options, Evaluation& evaluation) {
   std::vector<std::filesystem::path> paths;
   paths.reserve(pictures.size());
@@ -192,8 +207,20 @@ void add_comparison(Record& record, const EvalOptions& options, const OpenModel*
   record["reference"] = against != nullptr ? against->file.string() : options.reference;
 }
 
+/// What was counted and how its classes are known.
+void add_pictures(Record& record, const LabelledPictures& listed, const Evaluation& evaluation) {
+  std::set<int> classes;
+  for (const LabelledPicture& picture : listed.pictures) classes.insert(picture.label);
+  record["pictures"] = listed.pictures.size();
+  record["unreadable"] = evaluation.failures;
+  record["repeated"] = listed.repeated;
+  record["classes"] = classes.size();
+  record["matched"] = listed.matched;
+  record["left_out"] = listed.left_out.empty() ? "nothing" : listed.left_out.text();
+}
+
 Record make_record(const EvalOptions& options, const OpenModel& model, const OpenModel* against,
-                   const Evaluation& evaluation) {
+                   const LabelledPictures& listed, const Evaluation& evaluation) {
   constexpr double kMebibyte = 1 << 20;
   const auto n = static_cast<double>(evaluation.accuracy.count());
   const Summary ms = summarize(evaluation.model_ms);
@@ -215,6 +242,7 @@ Record make_record(const EvalOptions& options, const OpenModel& model, const Ope
   record["sha256"] = model.file.empty() ? "" : sha256_of_file(model.file);
   record["preprocessing"] = model.preprocessing + exif_text(options.picture);
   record["peak_rss_mb"] = rounded(static_cast<double>(peak_rss_bytes()) / kMebibyte, 1);
+  add_pictures(record, listed, evaluation);
   return record;
 }
 
@@ -227,17 +255,19 @@ int eval_command(const Arguments& args) {
   std::optional<OpenModel> reference;
   if (!options.against.empty()) reference.emplace(open_reference(options, model));
   OpenModel* against = reference ? &*reference : nullptr;
+  check_logits_file(options, model, against);
   const ModelDescription& description = model.description();
-  std::vector<LabelledPicture> pictures = labelled_pictures(options, description);
-  const std::size_t listed = pictures.size();
-  if (options.limit > 0 && options.limit < listed) pictures.resize(options.limit);
+  const LabelledPictures listed = labelled_pictures(options, description);
+  const std::size_t count =
+      options.limit > 0 ? std::min(options.limit, listed.pictures.size()) : listed.pictures.size();
+  const std::span<const LabelledPicture> pictures = std::span(listed.pictures).first(count);
   options.batch = static_cast<int>(std::min<std::size_t>(options.batch, pictures.size()));
 
-  Evaluation evaluation = prepare(options, description.config, listed, pictures.size());
+  Evaluation evaluation = prepare(options, description.config, listed.pictures.size(), count);
   evaluate(model.contestant, against != nullptr ? &against->contestant : nullptr, pictures, options, evaluation);
   check(evaluation.failures < pictures.size(), ErrorCode::kFormat, "none of the ", pictures.size(),
         " pictures could be read");
-  print(to_format(make_record(options, model, against, evaluation), options.format));
+  print(to_format(make_record(options, model, against, listed, evaluation), options.format));
   if (evaluation.logits) {
     check(evaluation.failures == 0, ErrorCode::kFormat, options.logits, ": not written, because ", evaluation.failures,
           " pictures could not be read");

@@ -122,7 +122,8 @@ bool parse(const Arguments& args, Options& options) {
                         "Turns a float32 model into one that runs on integers, fitted to a few pictures (without\n"
                         "labels). It is stored with the model's own preprocessing, changed by --crop-pct, --mean and\n"
                         "--std; --resize holds for the calibration pictures alone.");
-  parser.list("--images", "DIR|FILE ...", "pictures to choose from", options.images);
+  parser.list("--images", "DIR|FILE ...", "pictures to choose from; of a directory, all in it and below it",
+              options.images);
   parser.option("--out", "FILE", "the artifact to write", text(options.out));
   declare(parser, options.model);
   declare(parser, options.picture);
@@ -294,14 +295,16 @@ QuantizedModel quantize(const OpenFile& source, const std::vector<float>& images
 int quantize_command(const Arguments& args) {
   Options options;
   if (!parse(args, options)) return 0;
-  check_output_file(options.out, options.force);
   options.model.precision = kFloatPrecision;
   // --resize holds for the calibration pictures; the model keeps its own.
   const std::optional<int> resize = std::exchange(options.model.stated.resize, std::nullopt);
   const OpenFile source = open_model_file(options.model);
+  check_not_input(options.out, source.file, "--model");
+  check_output_file(options.out, options.force);
   Preprocessing how = source.description.preprocessing;
   how.resize = resize.value_or(how.resize);
-  const auto pictures = sample_pictures(list_pictures(options.images), options.count, options.seed);
+  const auto pictures =
+      sample_pictures(list_pictures(options.images, options.model.notices), options.count, options.seed);
   const std::vector<float> images = load(pictures, how, options);
   say_faults_of(images, pictures, how, options.model.notices);
 

@@ -30,8 +30,10 @@ struct RunOptions {
 
 bool parse(const Arguments& args, RunOptions& options) {
   std::vector<std::string> operands;
-  ArgumentParser parser("run", "--image FILE|DIR ... [--model NAME|FILE] [--topk 5] [--json] [OPTIONS]",
-                        "Classifies pictures: JPEG, PNG, BMP, PGM, PPM, or all of them in a directory.");
+  ArgumentParser parser(
+      "run", "--image FILE|DIR ... [--model NAME|FILE] [--topk 5] [--json] [OPTIONS]",
+      "Classifies pictures: JPEG, PNG, BMP, PGM, PPM, or all of them in a directory and in those in it\n"
+      "(not what begins with a dot). What is left out of a directory is said in one line.");
   parser.list("--image", "FILE|DIR ...", "the pictures; the word --image may be left out", options.images);
   declare(parser, options.model);
   declare_precision(parser, options.model);
@@ -109,7 +111,7 @@ class Printer {
 int run_command(const Arguments& args) {
   RunOptions options;
   if (!parse(args, options)) return 0;
-  const std::vector<std::filesystem::path> pictures = list_pictures(options.images);
+  const std::vector<std::filesystem::path> pictures = list_pictures(options.images, options.model.notices);
   OpenModel model = open_model(options.model);
   const Printer printer(options, model);
   // On a terminal the results themselves show how far it is.

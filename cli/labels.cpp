@@ -1,16 +1,15 @@
 #include "cli/labels.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
-#include <fstream>
 #include <map>
-#include <optional>
+#include <set>
 
+#include "cli/class_folders.h"
+#include "cli/file_identity.h"
 #include "cli/output.h"
 #include "cli/pictures.h"
 #include "engine/error.h"
-#include "models/imagenet_classes.h"
 #include "weights/mapped_file.h"
 #include "weights/printable.h"
 
@@ -48,44 +47,61 @@ LabelledPicture parse_line(std::string_view line, const std::string& where, cons
   return {std::move(path), index};
 }
 
-/// How names of classes and directories are compared.
-std::string folded(std::string_view name) {
-  std::string text(name);
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return c == '_' ? ' ' : static_cast<char>(std::tolower(c)); });
-  return text;
+/// One kind of repeated pictures: how many there are, and the first of them with the one it repeats.
+struct Repeats {
+  std::size_t count = 0;
+  const LabelledPicture* earlier = nullptr;
+  const LabelledPicture* later = nullptr;
+
+  void add(const LabelledPicture& known, const LabelledPicture& again) {
+    if (count++ > 0) return;
+    earlier = &known;
+    later = &again;
+  }
+  /// "a.jpg: is listed twice WHAT; 3 more such pictures".
+  [[nodiscard]] std::string text(const std::string& what) const {
+    const std::string other = earlier->path == later->path ? "" : " (also as " + later->path.string() + ")";
+    const std::string more = count == 1 ? "" : text_of("; ", count - 1, " more such picture", count == 2 ? "" : "s");
+    return earlier->path.string() + ": is listed twice" + other + what + more;
+  }
+};
+
+/// Says which files are listed more than once. Returns how many pictures repeat another.
+std::size_t tell_repeats(const std::vector<LabelledPicture>& pictures, const Notices& notices) {
+  std::map<FileIdentity, const LabelledPicture*> first_of;
+  Repeats same;
+  Repeats differing;
+  for (const LabelledPicture& picture : pictures) {
+    const auto identity = identity_of(picture.path);
+    if (!identity) continue;
+    const auto [first, is_new] = first_of.emplace(*identity, &picture);
+    if (!is_new) (first->second->label == picture.label ? same : differing).add(*first->second, picture);
+  }
+  if (differing.count > 0) {
+    notices.say(differing.text(text_of(" with two labels, ", differing.earlier->label, " and ", differing.later->label,
+                                       ", and counts under each")));
+  }
+  if (same.count > 0) notices.say(same.text(" and counts twice"));
+  return same.count + differing.count;
 }
 
-/// Class of each directory.
-std::vector<int> classes_of(const std::vector<fs::path>& directories, const std::vector<std::string>& class_names,
-                            const fs::path& images) {
-  std::map<std::string, int> index_of;
-  for (std::size_t i = 0; i < class_names.size(); ++i) index_of.emplace(folded(class_names[i]), static_cast<int>(i));
-  const auto wnids = imagenet_wnids();
-  if (class_names.size() == wnids.size()) {
-    for (std::size_t i = 0; i < wnids.size(); ++i) index_of.emplace(wnids[i], static_cast<int>(i));
-  }
-  std::vector<int> classes;
-  for (const fs::path& directory : directories) {
-    const auto found = index_of.find(folded(directory.filename().string()));
-    if (found != index_of.end()) {
-      classes.push_back(found->second);
-      continue;
+/// The first of each, then the second of each, and so on.
+std::vector<LabelledPicture> mixed(std::vector<std::vector<fs::path>> folders, const std::vector<int>& classes) {
+  std::size_t most = 0;
+  for (const auto& pictures : folders) most = std::max(most, pictures.size());
+  std::vector<LabelledPicture> list;
+  for (std::size_t turn = 0; turn < most; ++turn) {
+    for (std::size_t f = 0; f < folders.size(); ++f) {
+      if (turn < folders[f].size()) list.push_back({std::move(folders[f][turn]), classes[f]});
     }
-    check(directories.size() == class_names.size(), ErrorCode::kFormat, directory.string(),
-          ": the directory is called as no class of the model; expected class names (the first is ",
-          printable(class_names.front()), "), ImageNet's wnids, or exactly ", class_names.size(),
-          " directories, found ", directories.size(), " in ", images.string());
-    classes.resize(directories.size());
-    for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = static_cast<int>(i);
-    return classes;
   }
-  return classes;
+  return list;
 }
 
 }  // namespace
 
-std::vector<LabelledPicture> read_labels(const fs::path& csv, const fs::path& images, std::int64_t classes) {
+LabelledPictures read_labels(const fs::path& csv, const fs::path& images, std::int64_t classes,
+                             const Notices& notices) {
   std::error_code ignored;
   check(fs::exists(csv, ignored), ErrorCode::kFile, csv.string(),
         ": there is no such file; expected the list of labels (--labels)");
@@ -95,37 +111,74 @@ std::vector<LabelledPicture> read_labels(const fs::path& csv, const fs::path& im
   const std::string_view header = next_line(text);
   check(header == "file,label", ErrorCode::kFormat, csv.string(), " line 1: found ",
         header.empty() ? "nothing" : printable(header), ", expected the header file,label");
-  std::vector<LabelledPicture> pictures;
+  LabelledPictures found;
+  found.matched = "by labels file";
   for (int number = 2; !text.empty(); ++number) {
     const std::string_view line = next_line(text);
     if (line.empty()) continue;
-    pictures.push_back(parse_line(line, csv.string() + " line " + std::to_string(number) + ": ", images, classes));
+    found.pictures.push_back(
+        parse_line(line, csv.string() + " line " + std::to_string(number) + ": ", images, classes));
   }
-  check(!pictures.empty(), ErrorCode::kFormat, csv.string(),
+  check(!found.pictures.empty(), ErrorCode::kFormat, csv.string(),
         ": no pictures are listed; expected lines FILE,LABEL below the header");
-  return pictures;
+  found.repeated = tell_repeats(found.pictures, notices);
+  return found;
 }
 
-std::vector<LabelledPicture> read_class_folders(const fs::path& images, const std::vector<std::string>& class_names) {
-  const std::vector<fs::path> directories = directories_in(images);
-  check(!directories.empty(), ErrorCode::kFile, images.string(),
-        ": there are no directories in it; expected one per class, or --labels with the class of each picture");
-  const std::vector<int> classes = classes_of(directories, class_names, images);
-  std::vector<std::vector<fs::path>> pictures;
-  std::size_t most = 0;
-  for (const fs::path& directory : directories) {
-    pictures.push_back(pictures_in(directory));
-    most = std::max(most, pictures.back().size());
+std::size_t count_unlisted(const std::vector<LabelledPicture>& pictures) {
+  std::set<FileIdentity> listed;
+  std::set<fs::path> folders;
+  for (const LabelledPicture& picture : pictures) {
+    if (const auto identity = identity_of(picture.path)) listed.insert(*identity);
+    folders.insert(picture.path.parent_path());
   }
-  check(most > 0, ErrorCode::kFile, images.string(), ": no pictures in its directories; expected files that end in ",
-        picture_endings());
-  std::vector<LabelledPicture> mixed;
-  for (std::size_t turn = 0; turn < most; ++turn) {
-    for (std::size_t d = 0; d < directories.size(); ++d) {
-      if (turn < pictures[d].size()) mixed.push_back({std::move(pictures[d][turn]), classes[d]});
+  std::size_t count = 0;
+  for (const fs::path& folder : folders) {
+    try {
+      for (const fs::path& file : entries_of(folder.empty() ? "." : folder).files) {
+        const auto identity = identity_of(file);
+        count += is_picture(file) && identity && !listed.contains(*identity) ? 1 : 0;
+      }
+    } catch (const Error&) {
+      continue;  // nobody needs to list a folder to open its files
     }
   }
-  return mixed;
+  return count;
+}
+
+LabelledPictures read_class_folders(const fs::path& images, const std::vector<std::string>& class_names,
+                                    const Notices& notices) {
+  const FolderEntries entries = entries_of(images);
+  check(!entries.folders.empty(), ErrorCode::kFile, images.string(),
+        ": there are no directories in it; expected one per class, or --labels with the class of each picture");
+  LabelledPictures found;
+  for (const fs::path& file : entries.files) {
+    if (is_picture(file)) {
+      found.left_out.add("picture", "in no class folder");
+    } else {
+      found.left_out.add_file(file);
+    }
+  }
+  std::vector<fs::path> folders;
+  std::vector<std::vector<fs::path>> pictures;
+  for (const fs::path& folder : entries.folders) {
+    FoundPictures inside = find_pictures(folder);
+    found.left_out.add(inside.left_out);
+    if (inside.pictures.empty()) {
+      found.left_out.add("folder", "without pictures");
+      continue;
+    }
+    folders.push_back(folder);
+    pictures.push_back(std::move(inside.pictures));
+  }
+  check(!folders.empty(), ErrorCode::kFile, images.string(),
+        ": no pictures in its directories; expected files that end in ", picture_endings());
+  FolderClasses known = classes_of_folders(images, folders, class_names, notices);
+  found.matched = std::move(known.matched);
+  found.pictures = mixed(std::move(pictures), known.classes);
+  if (!found.left_out.empty()) notices.say(images.string() + ": left out " + found.left_out.text());
+  found.repeated = tell_repeats(found.pictures, notices);
+  return found;
 }
 
 }  // namespace vitq

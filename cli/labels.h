@@ -1,10 +1,14 @@
 #pragma once
-// Pictures whose class is known: from a list, or from the directories they lie in.
+// Pictures whose class is known: from a list, or from the folders they lie in.
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "cli/left_out.h"
+#include "cli/notices.h"
 
 namespace vitq {
 
@@ -13,18 +17,30 @@ struct LabelledPicture {
   int label = 0;  ///< class index
 };
 
-/// A text file with the header line `file,label` and then NAME,INDEX per picture: a file of the directory `images` and
-/// a class index below `classes`. No quotes: a name may hold commas, the last one counts. CRLF, a byte order mark and
-/// empty lines are fine. Throws Error naming the line for anything else, a missing picture included.
-std::vector<LabelledPicture> read_labels(const std::filesystem::path& csv, const std::filesystem::path& images,
-                                         std::int64_t classes);
+/// The pictures of an evaluation, and how they came to be these.
+struct LabelledPictures {
+  std::vector<LabelledPicture> pictures;
+  std::string matched;       ///< how the classes are known: "by labels file", or as FolderClasses says
+  std::size_t repeated = 0;  ///< pictures that are the same file as an earlier one; they count again
+  LeftOut left_out;
+};
 
-/// The pictures of the directories in `images`, each directory a class. It is called as the class is (without regard to
-/// case, `_` for blanks) or, for the 1000 classes of ImageNet, by wnid; where one is not and there are as many
-/// directories as classes, they are the classes in the order of their names. The first picture of every class comes
-/// first, then the second of every class: the head of the list is as mixed as all of it.
-/// Throws Error naming the directory that fits no class, and where there are no directories or no pictures.
-std::vector<LabelledPicture> read_class_folders(const std::filesystem::path& images,
-                                                const std::vector<std::string>& class_names);
+/// A text file with the header line `file,label` and then NAME,INDEX per picture: a file of the folder `images` and
+/// a class index below `classes`. No quotes: a name may hold commas, the last one counts. CRLF, a byte order mark and
+/// empty lines are fine. A file that is listed again is said. Throws Error naming the line for anything else, a missing
+/// picture included.
+LabelledPictures read_labels(const std::filesystem::path& csv, const std::filesystem::path& images,
+                             std::int64_t classes, const Notices& notices);
+
+/// How many pictures lie beside those of `pictures`, in the same folders, and are none of them. A folder that cannot be
+/// read holds none.
+std::size_t count_unlisted(const std::vector<LabelledPicture>& pictures);
+
+/// The pictures of the folders in `images` and below them, each folder of `images` that holds any a class
+/// (classes_of_folders() says which). The first picture of every class comes first, then the second of every class: the
+/// head of the list is as mixed as all of it. What is left out is said, and so is a file that is met again.
+/// Throws Error as classes_of_folders(), and where there are no folders or no pictures.
+LabelledPictures read_class_folders(const std::filesystem::path& images, const std::vector<std::string>& class_names,
+                                    const Notices& notices);
 
 }  // namespace vitq

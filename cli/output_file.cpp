@@ -1,5 +1,6 @@
 #include "cli/output_file.h"
 
+#include "cli/file_identity.h"
 #include "engine/error.h"
 #include "weights/atomic_file.h"
 
@@ -13,6 +14,12 @@ void check_output_file(const std::filesystem::path& path, bool may_replace) {
   check(may_replace || !std::filesystem::exists(path, error), ErrorCode::kFile, path.string(),
         ": exists already; --force replaces it");
   check_writable(path);
+}
+
+void check_not_input(const std::filesystem::path& path, const std::filesystem::path& input, const std::string& option) {
+  const auto identity = identity_of(path);
+  check(!identity || identity != identity_of(input), ErrorCode::kFile, path.string(), ": is the file of ", option,
+        ", which is only read; name another file to write");
 }
 
 }  // namespace vitq

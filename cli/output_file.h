@@ -9,4 +9,7 @@ namespace vitq {
 /// of that name could be made.
 void check_output_file(const std::filesystem::path& path, bool may_replace);
 
+/// Throws Error where `path`, to be written, is the file `input`, which `option` named, under whatever name.
+void check_not_input(const std::filesystem::path& path, const std::filesystem::path& input, const std::string& option);
+
 }  // namespace vitq

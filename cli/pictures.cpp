@@ -2,52 +2,94 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <cstdint>
+#include <fstream>
+#include <set>
 #include <string_view>
 
+#include "cli/file_identity.h"
 #include "engine/error.h"
+#include "engine/picture/image_header.h"
 
 namespace vitq {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::array<std::string_view, 6> kEndings{".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm"};
+constexpr std::array<std::string_view, 9> kEndings{".jpg", ".jpeg", ".jpe", ".jfif", ".png",
+                                                   ".bmp", ".ppm",  ".pgm", ".pnm"};
+/// Formats that are not read; but a file called so may hold one that is.
+constexpr std::array<std::string_view, 2> kDoubtfulEndings{".webp", ".pbm"};
 
-bool has_picture_name(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(kEndings, ending) != kEndings.end();
+/// What macOS, Synology, QNAP and Windows leave beside people's files: thumbnails and waste, never data.
+constexpr std::array<std::string_view, 6> kSystemFolders{"__MACOSX",     "@eaDir",     "#recycle",
+                                                         "$RECYCLE.BIN", "lost+found", "System Volume Information"};
+
+bool is_passed_over(const std::string& name) {
+  return name.starts_with('.') || std::ranges::find(kSystemFolders, name) != kSystemFolders.end();
 }
 
-/// The entries of `directory` for which `is_wanted`, sorted.
-template <class Predicate>
-std::vector<fs::path> entries(const fs::path& directory, Predicate is_wanted) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  fs::directory_iterator entry(directory, error);
-  for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
-    std::error_code ignored;  // a broken link is no directory
-    if (is_wanted(entry->path(), entry->is_directory(ignored))) found.push_back(entry->path());
-  }
-  check(!error, ErrorCode::kFile, directory.string(), ": the directory cannot be read: ", error.message());
-  std::ranges::sort(found);
-  return found;
+bool begins_like_a_picture(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return false;  // reading a pipe would wait
+  std::array<char, 8> start{};
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(start.data(), start.size());
+  return begins_as_known_format(
+      {reinterpret_cast<const std::uint8_t*>(start.data()), static_cast<std::size_t>(stream.gcount())});
 }
 
 }  // namespace
 
-std::vector<fs::path> pictures_in(const fs::path& directory) {
-  return entries(directory,
-                 [](const fs::path& path, bool is_directory) { return !is_directory && has_picture_name(path); });
+FolderEntries entries_of(const fs::path& folder) {
+  FolderEntries found;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+    if (is_passed_over(entry->path().filename().string())) continue;
+    std::error_code ignored;  // a broken link is no folder
+    (entry->is_directory(ignored) ? found.folders : found.files).push_back(entry->path());
+  }
+  check(!error, ErrorCode::kFile, folder.string(), ": the directory cannot be read: ", error.message());
+  std::ranges::sort(found.files);
+  std::ranges::sort(found.folders);
+  return found;
 }
 
-std::vector<fs::path> directories_in(const fs::path& directory) {
-  return entries(directory, [](const fs::path& path, bool is_directory) {
-    return is_directory && !path.filename().string().starts_with('.');
-  });
+bool is_picture(const fs::path& file) {
+  const std::string ending = ending_of(file);
+  if (std::ranges::find(kEndings, ending) != kEndings.end()) return true;
+  return std::ranges::find(kDoubtfulEndings, ending) != kDoubtfulEndings.end() && begins_like_a_picture(file);
 }
 
-std::vector<fs::path> list_pictures(const std::vector<std::string>& arguments) {
+FoundPictures find_pictures(const fs::path& folder) {
+  FoundPictures found;
+  std::set<FileIdentity> entered;
+  std::vector<fs::path> waiting{folder};
+  while (!waiting.empty()) {
+    const fs::path next = std::move(waiting.back());
+    waiting.pop_back();
+    const auto identity = identity_of(next);
+    if (identity && !entered.insert(*identity).second) {
+      found.left_out.add("link", "to a folder read already");
+      continue;
+    }
+    FolderEntries entries = entries_of(next);
+    for (fs::path& file : entries.files) {
+      if (is_picture(file)) {
+        found.pictures.push_back(std::move(file));
+      } else {
+        found.left_out.add_file(file);
+      }
+    }
+    // The first is the next to be entered.
+    waiting.insert(waiting.end(), std::make_move_iterator(entries.folders.rbegin()),
+                   std::make_move_iterator(entries.folders.rend()));
+  }
+  std::ranges::sort(found.pictures);
+  return found;
+}
+
+std::vector<fs::path> list_pictures(const std::vector<std::string>& arguments, const Notices& notices) {
   std::vector<fs::path> pictures;
   for (const std::string& argument : arguments) {
     std::error_code ignored;  // what cannot be examined is told when it is opened
@@ -55,10 +97,13 @@ std::vector<fs::path> list_pictures(const std::vector<std::string>& arguments) {
       pictures.emplace_back(argument);
       continue;
     }
-    const std::vector<fs::path> inside = pictures_in(argument);
-    check(!inside.empty(), ErrorCode::kFile, argument, ": no pictures in this directory; expected files that end in ",
-          picture_endings());
-    pictures.insert(pictures.end(), inside.begin(), inside.end());
+    const FoundPictures found = find_pictures(argument);
+    const std::string left_out = found.left_out.empty() ? "" : "left out " + found.left_out.text();
+    check(!found.pictures.empty(), ErrorCode::kFile, argument,
+          ": no pictures in this directory; expected files that end in ", picture_endings(),
+          left_out.empty() ? "" : "; ", left_out);
+    if (!left_out.empty()) notices.say(text_of(argument, ": ", left_out));
+    pictures.insert(pictures.end(), found.pictures.begin(), found.pictures.end());
   }
   return pictures;
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <tuple>
 
+#include "cli/file_identity.h"
 #include "cli/sha256.h"
 #include "engine/error.h"
 
@@ -50,6 +52,11 @@ std::vector<fs::path> sample_pictures(std::vector<fs::path> pictures, std::size_
   };
   std::ranges::sort(pictures, by_name);
   pictures.erase(std::unique(pictures.begin(), pictures.end()), pictures.end());
+  std::set<FileIdentity> known;
+  std::erase_if(pictures, [&known](const fs::path& picture) {
+    const auto identity = identity_of(picture);
+    return identity && !known.insert(*identity).second;
+  });
   std::vector<fs::path> chosen;
   for (const std::size_t index : sample_indices(pictures.size(), count, seed)) chosen.push_back(pictures[index]);
   return chosen;

@@ -14,8 +14,9 @@ namespace vitq {
 /// lies below the largest multiple of (total - i). Throws Error where count > total.
 std::vector<std::size_t> sample_indices(std::size_t total, std::size_t count, std::uint64_t seed);
 
-/// `count` of `pictures`, sorted by file name (then path; a path given twice counts once): sample_indices() of that
-/// list, so that neither the order nor the folder they are given by matters. Throws Error where there are too few.
+/// `count` of `pictures`, sorted by file name (then path; a file given twice, by whatever names, counts once):
+/// sample_indices() of that list, so that neither the order nor the folder they are given by matters. Throws Error
+/// where there are too few.
 std::vector<std::filesystem::path> sample_pictures(std::vector<std::filesystem::path> pictures, std::size_t count,
                                                    std::uint64_t seed);
 

@@ -29,19 +29,24 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
+std::optional<std::size_t> nearest(std::string_view word, std::span<const std::string> candidates) {
   constexpr std::size_t kLongestWord = 64;
   constexpr std::size_t kMostEdits = 2;
-  if (word.size() > kLongestWord) return "";
-  const std::string* nearest = nullptr;
+  if (word.size() > kLongestWord) return std::nullopt;
+  std::optional<std::size_t> found;
   std::size_t least = kMostEdits + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t edits = distance(word, candidate);
-    if (edits >= least || 2 * edits >= candidate.size()) continue;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::size_t edits = distance(word, candidates[i]);
+    if (edits >= least || 2 * edits >= candidates[i].size()) continue;
     least = edits;
-    nearest = &candidate;
+    found = i;
   }
-  return nearest != nullptr ? "; did you mean " + *nearest + "?" : "";
+  return found;
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string> candidates) {
+  const auto found = nearest(word, candidates);
+  return found ? "; did you mean " + candidates[*found] + "?" : "";
 }
 
 }  // namespace vitq

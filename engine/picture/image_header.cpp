@@ -241,4 +241,11 @@ PictureSize check_bmp(Bytes bytes, const std::string& name) {
   return size;
 }
 
+bool begins_as_known_format(Bytes bytes) {
+  constexpr std::array<std::string_view, 5> kBeginnings{"\xFF\xD8", "\x89PNG\r\n\x1A\n", "BM", "P5", "P6"};
+  return std::ranges::any_of(kBeginnings, [bytes](std::string_view beginning) {
+    return bytes.size() >= beginning.size() && std::memcmp(bytes.data(), beginning.data(), beginning.size()) == 0;
+  });
+}
+
 }  // namespace vitq

@@ -10,6 +10,7 @@ using Words = std::vector<std::string>;
 
 /// A command with one option of each kind.
 struct Parsed {
+  bool is_to_run = false;
   bool flag = false;
   std::string option;
   Words list;
@@ -21,7 +22,7 @@ struct Parsed {
     parser.option("--option", "TEXT", "", text(option));
     parser.list("--list", "TEXT ...", "", list);
     parser.operands(operands, 3);
-    CHECK(parser.parse(args));
+    is_to_run = parser.parse(args);
   }
 };
 
@@ -44,6 +45,7 @@ TEST_CASE("a word is taken as it stands whatever characters it is made of") {
 
 TEST_CASE("options, lists and operands are told apart") {
   const Parsed mixed({"a", "--list", "b", "c", "--flag", "d", "--option=x=y", "--list=e", "f", "--option", "-1"});
+  CHECK(mixed.is_to_run);
   CHECK(mixed.flag);
   CHECK(mixed.option == "-1");
   CHECK(mixed.list == Words{"b", "c", "e", "f"});

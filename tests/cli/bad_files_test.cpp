@@ -178,11 +178,13 @@ TEST_CASE("label lists that make no sense are refused by line") {
 TEST_CASE("class directories and other files of an evaluation are checked") {
   const Workplace here;
   fs::create_directories(here.path("set/whatever"));
+  fs::copy_file(here.picture(), here.path("set/whatever/a.ppm"));
   const auto eval = [&](std::vector<std::string> more, const std::vector<std::string>& words) {
     more.insert(more.begin(), {"eval", "--model", here.model(), "--images", here("set")});
     here.refuses(more, 1, words);
   };
   eval({}, {"whatever", "no class of the model", "exactly 10 directories, found 1"});
+  fs::remove(here.path("set/whatever/a.ppm"));
   fs::rename(here.path("set/whatever"), here.path("set/class_7"));
   eval({}, {"no pictures in its directories"});
   here.write("set/class_7/a.jpg", "no picture");
@@ -191,7 +193,7 @@ TEST_CASE("class directories and other files of an evaluation are checked") {
   eval({"--labels", labels, "--reference", here("missing")}, {"missing", "no such file", "--reference"});
   eval({"--labels", labels, "--reference", here.model()}, {"no tensor named logits", "--reference"});
   eval({"--labels", labels, "--logits", here("nowhere/x.safetensors")}, {"nowhere", "mkdir"});
-  eval({"--labels", labels, "--logits", labels}, {"l.csv", "exists already", "--force"});
+  eval({"--labels", labels, "--logits", here.picture()}, {"cat.ppm", "exists already", "--force"});
 }
 
 TEST_CASE("seed does not overwrite or write nowhere") {

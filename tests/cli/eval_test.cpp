@@ -290,22 +290,35 @@ TEST_CASE("eval formats say the same") {
   CHECK(md.find(" | " + record["top1"].dump() + " |\n") != std::string::npos);
 }
 
-TEST_CASE("class directories give the labels by name or by order") {
+TEST_CASE("class directories give the labels by name, or by order, which is said") {
   const LabelledWorkplace here;
   const double expected = here.eval({})["top5"];
-  const auto from_directories = [&](const std::string& root, const auto& name_of) {
+  const auto from_directories = [&](const std::string& root, const auto& name_of, const std::string& warning) {
     for (int i = 0; i < kPictures; ++i) {
       const fs::path folder = here.path(root) / name_of(LabelledWorkplace::label(i));
       fs::create_directories(folder);
       fs::copy_file(here.path("set/picture, " + std::to_string(i) + ".ppm"), folder / (std::to_string(i) + ".ppm"));
     }
-    return json::parse(here.accepts({"eval", "--model", here.model(), "--images", here(root), "--format", "json"}));
+    const Outcome outcome = here.run({"eval", "--model", here.model(), "--images", here(root), "--format", "json"});
+    CHECK(outcome.exit_code == 0);
+    CHECK(outcome.err == warning);
+    return json::parse(outcome.out);
   };
-  const auto by_name = from_directories("named", [](int c) { return "Class_" + std::to_string(c); });
+  const auto by_name = from_directories(
+      "named", [](int c) { return "Class_" + std::to_string(c); }, "");
   CHECK(by_name["n"] == kPictures);
   CHECK(by_name["top5"] == expected);
-  const auto by_order = from_directories("ordered", [](int c) { return std::string(1, static_cast<char>('p' + c)); });
+  CHECK(by_name["matched"] == "by name");
+  const auto by_number = from_directories(
+      "numbered", [](int c) { return "00" + std::to_string(c); }, "");
+  CHECK(by_number["top5"] == expected);
+  CHECK(by_number["matched"] == "by number");
+  const auto by_order = from_directories(
+      "ordered", [](int c) { return std::string(1, static_cast<char>('p' + c)); },
+      "vitq: warning: " + here("ordered") +
+          ": no folder is called as a class of the model: taken in order, p -> class 0, y -> class 9\n");
   CHECK(by_order["top5"] == expected);
+  CHECK(by_order["matched"] == "by order");
 }
 
 TEST_CASE("golden: accuracy of deit_t on 336 labelled pictures") {

@@ -213,8 +213,8 @@ TEST_CASE("a report of sites survives the way through a file and a strange one i
 TEST_CASE("fuzz: a list of labels does not get control characters into a message") {
   const TemporaryFolder folder;
   const auto list = folder.write("l.csv", "file,label\na\x1b[31m.jpg,1\n");
-  CHECK_THROWS_WITH_AS(read_labels(list, folder.path(), 10), doctest::Contains("a\\x1b[31m.jpg: there is no such file"),
-                       Error);
+  CHECK_THROWS_WITH_AS(read_labels(list, folder.path(), 10, {}),
+                       doctest::Contains("a\\x1b[31m.jpg: there is no such file"), Error);
 }
 
 TEST_CASE("numbers are read whole and in range") {

@@ -87,7 +87,7 @@ TEST_CASE("a directory is read in order and one bad picture among many does not 
   here.write("set/b.PPM", ppm(50, 50, 2));
   here.write("set/a.ppm", ppm(50, 50, 3));
   here.write("set/c.jpg", "no picture at all");
-  here.write("set/notes.txt", "not meant");
+  here.write("set/.notes.txt", "not meant");
   for (const std::string batch : {"1", "2", "7"}) {
     CAPTURE(batch);
     const Outcome outcome =
