@@ -160,13 +160,14 @@ TEST_CASE("quantize --max-mb keeps to the size and says which bits each layer go
 TEST_CASE("the table of quantize names every site and where it went") {
   const Workplace here;
   const auto lines = lines_of(here.accepts(quantize(here, {"--out", here("x.safetensors"), "--count", "2"})));
-  REQUIRE(lines.size() == 1 + 12 + 4);
+  REQUIRE(lines.size() == 1 + 12 + 5);
   CHECK(lines[0].starts_with("site"));
   CHECK(lines[1].starts_with("patch_embed.proj"));
   CHECK(lines[12].starts_with("head"));
-  CHECK(lines[14].starts_with(here("x.safetensors") + ": vit w8a8, "));
-  CHECK(lines[15].starts_with("calibrated on 2 pictures (seed 0) in "));
-  CHECK(lines[16].starts_with("sha256 of the pictures "));
+  CHECK(lines[13].ends_with("It is no measure of how good the model is."));
+  CHECK(lines[15].starts_with(here("x.safetensors") + ": vit w8a8, "));
+  CHECK(lines[16].starts_with("calibrated on 2 pictures (seed 0) in "));
+  CHECK(lines[17].starts_with("sha256 of the pictures "));
 }
 
 TEST_CASE("an artifact keeps the model's preprocessing, and --resize is for its calibration alone") {
