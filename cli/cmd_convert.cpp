@@ -88,7 +88,7 @@ Checkpoint open_published(const Options& options) {
     bar->advance();
   };
   try {
-    return read_torch_checkpoint(options.in, {.key = options.key, .progress = advance});
+    return read_torch_checkpoint(options.in, {.key = options.key, .wrapper = options.prefix, .progress = advance});
   } catch (const NoStateDict& missing) {
     fail(missing.code(), missing.what(), options.key.empty() ? ": --key NAME" : "");
   }

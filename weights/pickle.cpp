@@ -1,14 +1,15 @@
 #include "weights/pickle.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
+#include <charconv>
 #include <cstddef>
-#include <cstring>
-#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "engine/error.h"
-#include "weights/pickle_opcodes.h"
+#include "weights/pickle_bytes.h"
+#include "weights/pickle_stack.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -17,153 +18,109 @@ namespace {
 using Kind = PickleNode::Kind;
 
 constexpr std::size_t kMaxBytes = std::size_t{1} << 26;
-constexpr std::size_t kMaxValues = std::size_t{1} << 21;
-constexpr std::size_t kMaxMarks = 256;
 constexpr std::size_t kMaxGlobalLength = 256;
 constexpr int kNewestProtocol = 5;
+
+/// Whether nobody knows what Python would have here: what can be done to it cannot be said to be wrong.
+bool may_be_anything(const PickleNode& node) { return node.kind >= Kind::kGlobal; }
 
 /// The stack machine that a pickle is a program for, without the part that calls.
 class PickleReader {
  public:
-  PickleReader(std::span<const std::uint8_t> bytes, std::span<const std::string_view> globals, std::string source,
-               std::deque<PickleNode>& nodes)
-      : bytes_(bytes), globals_(globals), source_(std::move(source)), nodes_(nodes) {}
+  PickleReader(std::span<const std::uint8_t> bytes, const std::string& source, std::deque<PickleNode>& nodes)
+      : bytes_(bytes, source), stack_(nodes, bytes_) {}
 
   const PickleNode* read() {
-    check(bytes_.size() <= kMaxBytes, ErrorCode::kFormat, source_, ": has ", bytes_.size(), " bytes, expected at most ",
-          kMaxBytes);
-    check(!bytes_.empty() && bytes_[0] == static_cast<std::uint8_t>(Opcode::kProto), ErrorCode::kFormat, source_,
-          ": does not begin as a pickle of protocol 2 or newer");
-    for (;;) {
-      at_ = next_;
-      opcode_ = static_cast<Opcode>(take(1)[0]);
-      if (opcode_ == Opcode::kStop) break;
-      const bool is_known = read_plain() || read_text() || read_container() || read_memo() || read_object();
-      if (!is_known) refuse("holds the opcode ", opcode_name(opcode_), ", which no state dict needs");
+    while (bytes_.take_opcode() != Opcode::kStop) {
+      const bool is_known = read_plain() || read_number_line() || read_text() || read_closed() || read_container() ||
+                            read_addition() || read_stack() || read_memo() || read_object();
+      if (!is_known) bytes_.refuse("holds the opcode ", name(), ", which no file of PyTorch's has");
     }
-    if (!marks_.empty() || stack_.size() != 1) refuse("ends with ", stack_.size(), " objects, expected 1");
-    if (next_ != bytes_.size()) refuse("ends, but ", bytes_.size() - next_, " bytes follow");
-    return stack_.back();
+    const PickleNode* root = stack_.take_last();
+    if (bytes_.left() != 0) bytes_.refuse("ends, but ", bytes_.left(), " bytes follow");
+    return root;
   }
 
  private:
-  template <class... Parts>
-  [[noreturn]] void refuse(const Parts&... parts) const {
-    fail(ErrorCode::kFormat, source_, ": byte ", at_, ": ", parts...);
-  }
+  [[nodiscard]] std::string name() const { return opcode_name(bytes_.opcode()); }
 
-  std::span<const std::uint8_t> take(std::uint64_t count) {
-    const std::size_t left = bytes_.size() - next_;
-    if (count > left) {
-      refuse(at_ == next_ ? "expected an opcode" : "expected " + std::to_string(count) + " bytes more", ", found ",
-             left, "; it is cut short or damaged");
-    }
-    next_ += count;
-    return bytes_.subspan(next_ - count, count);
-  }
-
-  /// An unsigned number of `size` bytes, at most 8, little-endian.
-  std::uint64_t number(std::size_t size) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, take(size).data(), size);
-    return value;
-  }
-
-  /// The same in two's complement.
-  std::int64_t signed_number(std::size_t size) {
-    if (size == 0) return 0;
-    const auto unused = static_cast<int>(8 * (sizeof(std::uint64_t) - size));
-    return static_cast<std::int64_t>(number(size) << unused) >> unused;
-  }
-
-  std::string text(std::uint64_t size) {
-    const auto bytes = take(size);
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-
-  /// Up to the next newline, which is skipped.
-  std::string line() {
-    const auto rest = bytes_.subspan(next_);
-    const auto end = std::find(rest.begin(), rest.end(), static_cast<std::uint8_t>('\n'));
-    if (end == rest.end()) refuse("expected a line, found no end of it; it is cut short or damaged");
-    std::string found = text(static_cast<std::uint64_t>(end - rest.begin()));
-    take(1);
-    return found;
-  }
-
-  void push(PickleNode* node) {
-    if (++values_ > kMaxValues) refuse("holds more than ", kMaxValues, " objects");
-    stack_.push_back(node);
-  }
-
-  PickleNode& push_new(Kind kind) {
-    push(&nodes_.emplace_back());
-    nodes_.back().kind = kind;
-    return nodes_.back();
-  }
-
-  PickleNode* pop() {
-    const std::size_t floor = marks_.empty() ? 0 : marks_.back();
-    if (stack_.size() <= floor) refuse(opcode_name(opcode_), " needs an object, found none");
-    PickleNode* node = stack_.back();
-    stack_.pop_back();
-    return node;
-  }
-
-  PickleNode* top() {
-    PickleNode* node = pop();
-    stack_.push_back(node);
-    return node;
-  }
-
-  /// All above the last mark, which goes too.
-  std::vector<const PickleNode*> pop_marked() {
-    if (marks_.empty()) refuse(opcode_name(opcode_), " needs a mark, found none");
-    const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
-    std::vector<const PickleNode*> items(first, stack_.end());
-    stack_.erase(first, stack_.end());
-    marks_.pop_back();
-    return items;
-  }
-
-  /// None, truth, numbers, and what says nothing.
+  /// None, truth, binary numbers, and what says nothing.
   bool read_plain() {
-    switch (opcode_) {
+    switch (bytes_.opcode()) {
       case Opcode::kProto: {
-        const std::uint64_t protocol = number(1);
-        if (at_ != 0) refuse("a second PROTO");
-        if (protocol < 2 || protocol > kNewestProtocol) refuse("protocol ", protocol, ", expected 2 to 5");
+        if (!bytes_.is_first()) bytes_.refuse("a second PROTO");
+        const std::uint64_t protocol = bytes_.take_number(1);
+        if (protocol > kNewestProtocol) bytes_.refuse("protocol ", protocol, ", expected at most ", kNewestProtocol);
         return true;
       }
       case Opcode::kFrame: {
-        const std::uint64_t size = number(sizeof(std::uint64_t));
-        if (size > bytes_.size() - next_) refuse("a frame of ", size, " bytes, found ", bytes_.size() - next_);
+        const std::uint64_t size = bytes_.take_number(sizeof(std::uint64_t));
+        if (size > bytes_.left()) bytes_.refuse("a frame of ", size, " bytes, found ", bytes_.left());
         return true;
       }
       case Opcode::kNone:
-        push_new(Kind::kNone);
+        stack_.push_new(Kind::kNone);
         return true;
       case Opcode::kNewTrue:
       case Opcode::kNewFalse:
-        push_new(Kind::kBool).integer = opcode_ == Opcode::kNewTrue ? 1 : 0;
+        stack_.push_new(Kind::kBool).integer = bytes_.opcode() == Opcode::kNewTrue ? 1 : 0;
         return true;
       case Opcode::kBinInt:
-        push_new(Kind::kInteger).integer = signed_number(4);
+        stack_.push_new(Kind::kInteger).integer = bytes_.take_signed(4);
         return true;
       case Opcode::kBinInt1:
-      case Opcode::kBinInt2:
-        push_new(Kind::kInteger).integer = static_cast<std::int64_t>(number(opcode_ == Opcode::kBinInt1 ? 1 : 2));
+        stack_.push_new(Kind::kInteger).integer = static_cast<std::int64_t>(bytes_.take_number(1));
         return true;
-      case Opcode::kLong1: {
-        const std::uint64_t size = number(1);
-        if (size > sizeof(std::int64_t)) refuse("an integer of ", size, " bytes, expected at most 8");
-        push_new(Kind::kInteger).integer = signed_number(size);
+      case Opcode::kBinInt2:
+        stack_.push_new(Kind::kInteger).integer = static_cast<std::int64_t>(bytes_.take_number(2));
+        return true;
+      case Opcode::kLong1:
+        push_long(bytes_.take_number(1));
+        return true;
+      case Opcode::kLong4:
+        push_long(bytes_.take_number(4));
+        return true;
+      case Opcode::kBinFloat:
+        stack_.push_new(Kind::kFloat).number = bytes_.take_double();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  void push_long(std::uint64_t size) {
+    if (size <= sizeof(std::int64_t)) {
+      stack_.push_new(Kind::kInteger).integer = bytes_.take_signed(size);
+    } else {
+      push_closed(size);
+    }
+  }
+
+  void push_closed(std::uint64_t size) {
+    bytes_.take(size);
+    stack_.push_new(Kind::kClosed);
+  }
+
+  /// Numbers as protocols 0 and 1 have them: digits up to the end of the line.
+  bool read_number_line() {
+    switch (bytes_.opcode()) {
+      case Opcode::kInt: {
+        const std::string line = bytes_.take_line();
+        if (line == "00" || line == "01") {
+          stack_.push_new(Kind::kBool).integer = line == "01" ? 1 : 0;
+        } else {
+          push_digits(line);
+        }
         return true;
       }
-      case Opcode::kBinFloat: {  // the one big-endian number of the format
-        std::array<std::uint8_t, sizeof(double)> reversed{};
-        std::ranges::reverse_copy(take(sizeof(double)), reversed.begin());
-        push_new(Kind::kFloat).number = std::bit_cast<double>(reversed);
+      case Opcode::kLong: {
+        const std::string line = bytes_.take_line();
+        push_digits(std::string_view(line).substr(0, line.size() - (line.ends_with('L') ? 1 : 0)));
+        return true;
+      }
+      case Opcode::kFloat: {
+        const std::string line = bytes_.take_line();
+        push_parsed(std::string_view(line), stack_.push_new(Kind::kFloat).number);
         return true;
       }
       default:
@@ -171,16 +128,75 @@ class PickleReader {
     }
   }
 
+  void push_digits(std::string_view digits) {
+    PickleNode& node = stack_.push_new(Kind::kInteger);
+    push_parsed(digits, node.integer);
+  }
+
+  /// Reads `value`, which belongs to the node on top.
+  template <class Number>
+  void push_parsed(std::string_view digits, Number& value) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) {
+      bytes_.refuse(name(), " with ", printable(digits), ", which is no number");
+    }
+    if (error == std::errc::result_out_of_range) stack_.top()->kind = Kind::kClosed;
+  }
+
   bool read_text() {
-    switch (opcode_) {
+    switch (bytes_.opcode()) {
       case Opcode::kShortBinUnicode:
-        push_new(Kind::kString).text = text(number(1));
+      case Opcode::kShortBinString:
+        stack_.push_new(Kind::kString).text = bytes_.take_text(bytes_.take_number(1));
         return true;
       case Opcode::kBinUnicode:
-        push_new(Kind::kString).text = text(number(4));
+      case Opcode::kBinString:
+        stack_.push_new(Kind::kString).text = bytes_.take_text(bytes_.take_number(4));
         return true;
       case Opcode::kBinUnicode8:
-        push_new(Kind::kString).text = text(number(8));
+        stack_.push_new(Kind::kString).text = bytes_.take_text(bytes_.take_number(8));
+        return true;
+      case Opcode::kUnicode:
+        push_escaped(bytes_.take_line());
+        return true;
+      case Opcode::kString: {
+        const std::string line = bytes_.take_line();
+        const bool is_quoted = line.size() >= 2 && line.front() == line.back() && (line[0] == '\'' || line[0] == '"');
+        if (!is_quoted) bytes_.refuse("STRING without quotes");
+        push_escaped(line.substr(1, line.size() - 2));
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /// Text in which a backslash begins an escape, and other bytes than ASCII are in an encoding that nobody names.
+  void push_escaped(std::string text) {
+    const bool is_plain = std::ranges::all_of(text, [](char c) { return c >= 0 && c != '\\'; });
+    PickleNode& node = stack_.push_new(is_plain ? Kind::kString : Kind::kClosed);
+    if (is_plain) node.text = std::move(text);
+  }
+
+  /// Data that is skipped.
+  bool read_closed() {
+    switch (bytes_.opcode()) {
+      case Opcode::kShortBinBytes:
+        push_closed(bytes_.take_number(1));
+        return true;
+      case Opcode::kBinBytes:
+        push_closed(bytes_.take_number(4));
+        return true;
+      case Opcode::kBinBytes8:
+      case Opcode::kByteArray8:
+        push_closed(bytes_.take_number(8));
+        return true;
+      case Opcode::kEmptySet:
+        stack_.push_new(Kind::kClosed);
+        return true;
+      case Opcode::kFrozenSet:
+        stack_.pop_marked();
+        stack_.push_new(Kind::kClosed);
         return true;
       default:
         return false;
@@ -189,142 +205,213 @@ class PickleReader {
 
   /// Tuples, lists, dicts.
   bool read_container() {
-    switch (opcode_) {
+    switch (bytes_.opcode()) {
       case Opcode::kMark:
-        if (marks_.size() == kMaxMarks) refuse("begins more than ", kMaxMarks, " containers inside each other");
-        marks_.push_back(stack_.size());
+        stack_.push_mark();
         return true;
       case Opcode::kEmptyTuple:
-        push_new(Kind::kTuple);
+        stack_.push_new(Kind::kTuple);
         return true;
       case Opcode::kEmptyList:
-        push_new(Kind::kList);
+        stack_.push_new(Kind::kList);
         return true;
       case Opcode::kEmptyDict:
-        push_new(Kind::kDict);
+        stack_.push_new(Kind::kDict);
         return true;
-      case Opcode::kTuple: {
-        std::vector<const PickleNode*> items = pop_marked();
-        push_new(Kind::kTuple).items = std::move(items);
+      case Opcode::kTuple:
+        stack_.push_new(Kind::kTuple, stack_.pop_marked());
         return true;
-      }
       case Opcode::kTuple1:
-        make_tuple(1);
+        stack_.push_new(Kind::kTuple, stack_.pop_many(1));
         return true;
       case Opcode::kTuple2:
-        make_tuple(2);
+        stack_.push_new(Kind::kTuple, stack_.pop_many(2));
         return true;
       case Opcode::kTuple3:
-        make_tuple(3);
+        stack_.push_new(Kind::kTuple, stack_.pop_many(3));
         return true;
-      case Opcode::kAppend:
-        append({pop()});
+      case Opcode::kList:
+        stack_.push_new(Kind::kList, stack_.pop_marked());
         return true;
-      case Opcode::kAppends:
-        append(pop_marked());
-        return true;
-      case Opcode::kSetItem: {
-        const PickleNode* value = pop();
-        set_items({pop(), value});
+      case Opcode::kDict: {
+        const PickleItems items = stack_.pop_marked();
+        stack_.push_new(Kind::kDict);
+        set_items(items);
         return true;
       }
+      default:
+        return false;
+    }
+  }
+
+  /// Where something is put into what is there already.
+  bool read_addition() {
+    switch (bytes_.opcode()) {
+      case Opcode::kAppend:
+        append(stack_.pop_many(1));
+        return true;
+      case Opcode::kAppends:
+        append(stack_.pop_marked());
+        return true;
+      case Opcode::kSetItem:
+        set_items(stack_.pop_many(2));
+        return true;
       case Opcode::kSetItems:
-        set_items(pop_marked());
+        set_items(stack_.pop_marked());
+        return true;
+      case Opcode::kAddItems:
+        stack_.pop_marked();
+        if (!may_be_anything(*stack_.top())) bytes_.refuse("ADDITEMS on something that is no set");
         return true;
       default:
         return false;
     }
   }
 
-  void make_tuple(std::size_t size) {
-    std::vector<const PickleNode*> items(size);
-    for (std::size_t i = size; i > 0; --i) items[i - 1] = pop();
-    push_new(Kind::kTuple).items = std::move(items);
-  }
-
-  void append(const std::vector<const PickleNode*>& items) {
-    PickleNode* list = top();
-    if (list->kind != Kind::kList) refuse(opcode_name(opcode_), " on something that is no list");
+  void append(const PickleItems& items) {
+    PickleNode* list = stack_.top();
+    if (may_be_anything(*list)) return;
+    if (list->kind != Kind::kList) bytes_.refuse(name(), " on something that is no list");
     list->items.insert(list->items.end(), items.begin(), items.end());
   }
 
-  void set_items(const std::vector<const PickleNode*>& items) {
-    PickleNode* dict = top();
-    if (dict->kind != Kind::kDict && dict->kind != Kind::kCall) {
-      refuse(opcode_name(opcode_), " on something that is no dict");
+  void set_items(const PickleItems& items) {
+    if (items.size() % 2 != 0) bytes_.refuse(name(), " with a key that has no value");
+    PickleNode* dict = stack_.top();
+    if (dict->kind == Kind::kDict || dict->kind == Kind::kCall) {
+      dict->items.insert(dict->items.end(), items.begin(), items.end());
+    } else if (!may_be_anything(*dict)) {
+      bytes_.refuse(name(), " on something that is no dict");
     }
-    if (items.size() % 2 != 0) refuse(opcode_name(opcode_), " with a key that has no value");
-    dict->items.insert(dict->items.end(), items.begin(), items.end());
+  }
+
+  bool read_stack() {
+    switch (bytes_.opcode()) {
+      case Opcode::kPop:  // an object or, where there is none above it, a mark
+        if (stack_.has_object()) {
+          stack_.pop();
+        } else {
+          stack_.pop_marked();
+        }
+        return true;
+      case Opcode::kPopMark:
+        stack_.pop_marked();
+        return true;
+      case Opcode::kDup:
+        stack_.push(stack_.top());
+        return true;
+      default:
+        return false;
+    }
   }
 
   /// What is met again is stored under a number.
   bool read_memo() {
-    switch (opcode_) {
+    switch (bytes_.opcode()) {
       case Opcode::kBinPut:
-        remember(number(1));
+        stack_.remember(bytes_.take_number(1));
         return true;
       case Opcode::kLongBinPut:
-        remember(number(4));
+        stack_.remember(bytes_.take_number(4));
+        return true;
+      case Opcode::kPut:
+        stack_.remember(take_index());
         return true;
       case Opcode::kMemoize:
-        remember(memo_.size());
+        stack_.remember();
         return true;
       case Opcode::kBinGet:
-        recall(number(1));
+        stack_.recall(bytes_.take_number(1));
         return true;
       case Opcode::kLongBinGet:
-        recall(number(4));
+        stack_.recall(bytes_.take_number(4));
+        return true;
+      case Opcode::kGet:
+        stack_.recall(take_index());
         return true;
       default:
         return false;
     }
   }
 
-  void remember(std::uint64_t index) {
-    if (index >= kMaxValues) refuse("stores an object as number ", index, ", expected less than ", kMaxValues);
-    PickleNode* node = top();
-    if (index >= memo_.size()) memo_.resize(index + 1, nullptr);
-    memo_[index] = node;
-  }
-
-  void recall(std::uint64_t index) {
-    if (index >= memo_.size() || memo_[index] == nullptr) {
-      refuse("asks for the stored object ", index, ", which there is none of");
+  std::uint64_t take_index() {
+    const std::string line = bytes_.take_line();
+    std::uint64_t index = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), index);
+    if (error != std::errc() || end != line.data() + line.size()) {
+      bytes_.refuse(name(), " with ", printable(line), ", which is no number");
     }
-    push(memo_[index]);
+    return index;
   }
 
   /// Where a pickle names functions and would have them called.
   bool read_object() {
-    switch (opcode_) {
-      case Opcode::kGlobal: {
-        const std::string module = line();
-        name_global(module, line());
+    switch (bytes_.opcode()) {
+      case Opcode::kGlobal:
+        push_global(take_global());
         return true;
-      }
       case Opcode::kStackGlobal: {
-        const PickleNode* name = pop();
-        const PickleNode* module = pop();
-        if (name->kind != Kind::kString || module->kind != Kind::kString) refuse("STACK_GLOBAL without two strings");
-        name_global(module->text, name->text);
+        const PickleItems names = stack_.pop_many(2);
+        const bool are_strings = std::ranges::all_of(names, [](auto* node) { return node->kind == Kind::kString; });
+        if (!are_strings) bytes_.refuse("STACK_GLOBAL without two strings");
+        push_global(names[0]->text + '.' + names[1]->text);
         return true;
       }
+      case Opcode::kExt1:
+        push_extension(1);
+        return true;
+      case Opcode::kExt2:
+        push_extension(2);
+        return true;
+      case Opcode::kExt4:
+        push_extension(4);
+        return true;
+      case Opcode::kBuild: {
+        const PickleNode* state = stack_.pop();
+        stack_.top()->state = state;
+        return true;
+      }
+      case Opcode::kBinPersId:
+        stack_.push_new(Kind::kPersistent, stack_.pop_many(1));
+        return true;
+      case Opcode::kPersId:
+        stack_.push_new(Kind::kString).text = bytes_.take_line();
+        stack_.push_new(Kind::kPersistent, stack_.pop_many(1));
+        return true;
+      default:
+        return read_call();
+    }
+  }
+
+  bool read_call() {
+    switch (bytes_.opcode()) {
       case Opcode::kReduce:
-      case Opcode::kNewObj: {
-        const PickleNode* arguments = pop();
-        const PickleNode* callee = pop();
-        if (callee->kind != Kind::kGlobal) refuse(opcode_name(opcode_), " of something that is no class or function");
-        if (arguments->kind != Kind::kTuple) refuse(opcode_name(opcode_), " with arguments that are no tuple");
-        push_new(Kind::kCall).items = {callee, arguments};
+      case Opcode::kNewObj:
+        push_call(stack_.pop_many(2));
+        return true;
+      case Opcode::kNewObjEx: {
+        PickleItems parts = stack_.pop_many(3);
+        const PickleNode* named = parts.back();
+        parts.pop_back();
+        const bool has_named = named->kind != Kind::kDict || !named->items.empty();
+        if (has_named) parts[1] = closed_arguments();
+        push_call(std::move(parts));
         return true;
       }
-      case Opcode::kBuild:
-        pop();
-        if (top()->kind != Kind::kCall) refuse("BUILD on something that was not called for");
+      case Opcode::kInst: {
+        PickleItems arguments = stack_.pop_marked();
+        push_global(take_global());
+        stack_.push_new(Kind::kTuple, std::move(arguments));
+        push_call(stack_.pop_many(2));
         return true;
-      case Opcode::kBinPersId: {
-        const PickleNode* id = pop();
-        push_new(Kind::kPersistent).items = {id};
+      }
+      case Opcode::kObj: {
+        PickleItems arguments = stack_.pop_marked();
+        if (arguments.empty()) bytes_.refuse("OBJ of nothing");
+        const PickleNode* callee = arguments.front();
+        arguments.erase(arguments.begin());
+        stack_.push_new(Kind::kTuple, std::move(arguments));
+        push_call({callee, stack_.pop()});
         return true;
       }
       default:
@@ -332,33 +419,49 @@ class PickleReader {
     }
   }
 
-  void name_global(const std::string& module, const std::string& name) {
-    const std::string full = module + '.' + name;
-    if (full.size() > kMaxGlobalLength || std::ranges::find(globals_, std::string_view(full)) == globals_.end()) {
-      refuse("asks for ", printable(full),
-             ", which no state dict needs; nothing of the file was run. If it is a whole model, save its state_dict()");
-    }
-    push_new(Kind::kGlobal).text = full;
+  /// Arguments with names: nothing that a state dict is made of has such.
+  const PickleNode* closed_arguments() {
+    stack_.push_new(Kind::kClosed);
+    return stack_.pop();
   }
 
-  std::span<const std::uint8_t> bytes_;
-  std::span<const std::string_view> globals_;
-  std::string source_;
-  std::deque<PickleNode>& nodes_;
-  std::size_t at_ = 0;    ///< where the opcode stands
-  std::size_t next_ = 0;  ///< what is read next
-  Opcode opcode_ = Opcode::kStop;
-  std::size_t values_ = 0;  ///< pushed so far
-  std::vector<PickleNode*> stack_;
-  std::vector<std::size_t> marks_;  ///< heights of the stack
-  std::vector<PickleNode*> memo_;
+  /// Callee and arguments.
+  void push_call(PickleItems parts) {
+    if (!may_be_anything(*parts[0])) bytes_.refuse(name(), " of something that is no class or function");
+    if (parts[1]->kind != Kind::kTuple && !may_be_anything(*parts[1])) {
+      bytes_.refuse(name(), " with arguments that are no tuple");
+    }
+    stack_.push_new(Kind::kCall, std::move(parts));
+  }
+
+  /// Two lines, module and name.
+  std::string take_global() {
+    const std::string module = bytes_.take_line();
+    return module + '.' + bytes_.take_line();
+  }
+
+  void push_global(std::string full) {
+    if (full.size() > kMaxGlobalLength) {
+      bytes_.refuse("names ", printable(full), ", expected at most ", kMaxGlobalLength, " bytes");
+    }
+    stack_.push_new(Kind::kGlobal).text = std::move(full);
+  }
+
+  /// A number that a program has given to a class of its own (copyreg.add_extension).
+  void push_extension(std::size_t size) {
+    push_global("copyreg extension " + std::to_string(bytes_.take_number(size)));
+  }
+
+  PickleBytes bytes_;
+  PickleStack stack_;
 };
 
 }  // namespace
 
-Pickle::Pickle(std::span<const std::uint8_t> bytes, std::span<const std::string_view> globals,
-               const std::string& source) {
-  root_ = PickleReader(bytes, globals, source, nodes_).read();
+Pickle::Pickle(std::span<const std::uint8_t> bytes, const std::string& source) {
+  check(bytes.size() <= kMaxBytes, ErrorCode::kFormat, source, ": has ", bytes.size(), " bytes, expected at most ",
+        kMaxBytes);
+  root_ = PickleReader(bytes, source, nodes_).read();
 }
 
 }  // namespace vitq

@@ -5,11 +5,13 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
@@ -108,30 +110,38 @@ struct Wanted {
   std::int64_t bytes = 0;
 };
 
-/// Sorted by storage, so that each is read once.
-std::vector<Wanted> choose(const std::vector<TorchTensor>& tensors, std::size_t file_size, const std::string& source) {
+struct Chosen {
+  std::vector<Wanted> wanted;  ///< sorted by storage, so that each is read once
+  std::map<std::string, Shape> buffers;
+  std::vector<std::string> left_behind;
+};
+
+Chosen choose(const std::vector<TorchTensor>& tensors, std::size_t file_size, const TorchOptions& options,
+              const std::string& source) {
   std::map<std::string_view, const TorchTensor*> by_name;
   std::vector<std::string> published;
   for (const TorchTensor& tensor : tensors) {
-    const bool is_new = by_name.try_emplace(tensor.name, &tensor).second;
-    check(is_new, ErrorCode::kFormat, source, ": tensor ", printable(tensor.name), " comes twice");
+    by_name.emplace(tensor.name, &tensor);
     published.push_back(tensor.name);
   }
-  const SortedNames names = sort_names_of(source, published);
+  SortedNames names = sort_names_of(source, published, options.wrapper);
+  Chosen chosen;
+  chosen.left_behind = std::move(names.left_behind);
+  for (const auto& [name, published_name] : names.buffers) chosen.buffers[name] = by_name.at(published_name)->shape;
   constexpr std::int64_t kSlack = 1 << 20;
   const std::int64_t most = 2 * static_cast<std::int64_t>(file_size) + kSlack;
   std::int64_t left = most;
-  std::vector<Wanted> wanted;
   for (const auto& [name, published_name] : names.tensors) {
     const TorchTensor* view = by_name.at(published_name);
     const std::int64_t bytes = byte_count(view->dtype, view->shape);
     check(bytes <= left, ErrorCode::kFormat, source, ": tensor ", printable(view->name), " ", to_string(view->shape),
           ": the tensors up to this one take more than ", most, " bytes, twice what the file holds");
     left -= bytes;
-    wanted.push_back({name, view, bytes});
+    chosen.wanted.push_back({name, view, bytes});
   }
-  std::ranges::stable_sort(wanted, {}, [](const Wanted& tensor) { return std::string_view(tensor.view->storage); });
-  return wanted;
+  std::ranges::stable_sort(chosen.wanted, {},
+                           [](const Wanted& tensor) { return std::string_view(tensor.view->storage); });
+  return chosen;
 }
 
 std::vector<std::shared_ptr<const MemoryTensor>> read_tensors(const std::vector<Wanted>& wanted, const ZipArchive& zip,
@@ -173,9 +183,13 @@ Checkpoint read_torch_checkpoint(const std::filesystem::path& path, const TorchO
   const ZipArchive zip(file.bytes(), source);
   const std::string prefix = find_prefix(zip, source);
   check_byte_order(zip, prefix, source);
-  const auto tensors = read_torch_pickle(zip.read(prefix + "data.pkl"), options.key, source);
-  const std::vector<Wanted> wanted = choose(tensors, file.bytes().size(), source);
-  return Checkpoint::in_memory(read_tensors(wanted, zip, prefix, source, options), {}, source);
+  TorchStateDict state = read_torch_pickle(zip.read(prefix + "data.pkl"), options.key, source);
+  Chosen chosen = choose(state.tensors, file.bytes().size(), options, source);
+  auto tensors = read_tensors(chosen.wanted, zip, prefix, source, options);
+  std::vector<std::string> left_behind = std::move(state.others);
+  std::ranges::move(chosen.left_behind, std::back_inserter(left_behind));
+  std::ranges::move(state.around, std::back_inserter(left_behind));
+  return Checkpoint::in_memory(std::move(tensors), std::move(chosen.buffers), std::move(left_behind), source);
 }
 
 }  // namespace vitq

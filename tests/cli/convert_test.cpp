@@ -24,7 +24,7 @@ using pickled::whole;
 
 std::string fixture(const std::string& name) { return (fs::path(VITQ_FIXTURES) / name).string(); }
 
-/// A checkpoint of PyTorch's with these weights, wrapped as DeiT's recipe wraps it.
+/// A checkpoint of PyTorch's with these weights, wrapped as DeiT's recipe wraps it, beside a command that nobody obeys.
 std::string torch_file_of(const Checkpoint& checkpoint) {
   std::vector<std::string> items;
   std::vector<std::string> storages;
@@ -38,7 +38,9 @@ std::string torch_file_of(const Checkpoint& checkpoint) {
         {.storage = std::to_string(storages.size()), .elements = std::ssize(values), .size = shape, .stride = stride}));
     storages.push_back(floats({values.begin(), values.end()}));
   }
-  return torch_file(whole(dict({text("model"), dict(items), text("epoch"), "K\x03"})), storages);
+  return torch_file(whole(dict({text("model"), dict(items), text("epoch"), "K\x03", text("args"),
+                                call(global("os", "system"), tuple({text("touch hacked")}))})),
+                    storages);
 }
 
 TEST_CASE("convert: a PyTorch checkpoint answers as the model that it was made from") {
@@ -52,6 +54,7 @@ TEST_CASE("convert: a PyTorch checkpoint answers as the model that it was made f
   CHECK(lines_of(here.shortened(out)).front() == "made.safetensors: vit, " + std::to_string(parameter_count(config)) +
                                                      " parameters, 10 classes, float32, from whole.pth");
   CHECK(out.find("\n  heads 1 (assumed)\n") != std::string::npos);
+  CHECK_FALSE(fs::exists("hacked"));
   const auto top = [&](const std::string& model) {
     return json::parse(
         here.accepts({"run", "--quiet", "--model", here(model), "--json", "--topk", "10", here.picture()}))["top"];
@@ -118,12 +121,15 @@ TEST_CASE("convert: files that are not what they should be leave nothing behind"
   refuses("/dev/zero", {"not a regular file"});
   refuses(here.picture(), {"cat.ppm"});
   refuses(here.write("evil.pth", torch_file(whole(call(global("os", "system"), tuple({text("touch hacked")}))), {})),
-          {"evil.pth", "asks for os.system", "nothing of the file was run"});
+          {"evil.pth", "an object made by os.system", "nothing of the file was run"});
+  CHECK_FALSE(fs::exists("hacked"));
   refuses(here.write("escape.pth", torch_file(whole(global("\x1b[31m", "x")), {})), {"\\x1b[31m"});
   refuses(fixture("legacy.pth"), {"legacy.pth", "before 1.6", "python3 -c"});
   refuses(fixture("types.pth"), {"no tensor patch_embed.proj.weight", "timm"});
   refuses(fixture("types.pth"), {"has no dict ema", "model_ema"}, {"--key", "ema"});
-  refuses(here.write("none.pth", torch_file(whole("}"), {})), {"none.pth", "holds no tensors", "--key NAME"});
+  refuses(here.write("none.pth", torch_file(whole("}"), {})), {"none.pth", "holds no tensors"});
+  refuses(here.write("net.pth", torch_file(whole(dict({text("net"), dict({text("w"), tensor()})})), {})),
+          {"net.pth", "holds no tensors", "some in net", "--key NAME"});
   refuses(fixture("swin.pth"), {"swin.pth", "expected", "[96, 3, 4, 4], found [4, 3, 4, 4]"}, {"--model", "swin_t"});
   refuses(here.model(), {"is no PyTorch file", "--key"}, {"--key", "model"});
   refuses(here.quantized("int.safetensors"), {"is quantized already"});

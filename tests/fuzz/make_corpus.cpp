@@ -138,6 +138,14 @@ void write_torch_seeds(const fs::path& fixtures, const fs::path& folder) {
   }
   const std::string tensor = pickled::tensor();
   const std::string transposed = pickled::tensor({.storage = "1", .size = {3, 2}, .stride = {1, 3}});
+  const std::string bytes =
+      pickled::tuple({pickled::text("storage"), pickled::global("torch.storage", "UntypedStorage"), pickled::text("0"),
+                      pickled::text("cpu"), pickled::integer(24)}) +
+      'Q';
+  const std::string bytes_tensor =
+      pickled::call(pickled::global("torch._utils", "_rebuild_tensor_v3"),
+                    pickled::tuple({bytes, pickled::integer(0), pickled::integers({2}), pickled::integers({1}), "\x89N",
+                                    pickled::global("torch", "float32")}));
   const std::string weights =
       pickled::dict({pickled::text("norm.weight"), tensor, pickled::text("norm.bias"), transposed});
   const std::vector<std::pair<std::string, std::string>> pickles = {
@@ -147,6 +155,20 @@ void write_torch_seeds(const fs::path& fixtures, const fs::path& folder) {
       {"ema", pickled::whole(pickled::dict({pickled::text("model"), weights, pickled::text("model_ema"), weights}))},
       {"half", pickled::whole(pickled::dict(
                    {pickled::text("a"), pickled::tensor({.type = "HalfStorage", .elements = 12, .offset = 2})}))},
+      {"closed", pickled::whole(pickled::dict(
+                     {pickled::text("model"), pickled::ordered_dict() + '(' + pickled::text("w") + tensor + "u}b",
+                      pickled::text("a"), pickled::global("argparse", "Namespace") + ")\x81}b", pickled::text("b"),
+                      pickled::global("m", "f") + ")}\x92(NNe", pickled::text("c"), "\x8f(NC\x01x\x90",
+                      pickled::text("d"), "(Nios\nsystem\n", pickled::text("e"),
+                      "(NN1(N\x91"
+                      "20"}))},
+      {"subclass", pickled::whole(pickled::dict(
+                       {pickled::text("a"),
+                        pickled::call(pickled::global("torch._tensor", "_rebuild_from_type_v2"),
+                                      pickled::tuple({pickled::global("torch._utils", "_rebuild_parameter"),
+                                                      pickled::global("m", "T"), pickled::tuple({tensor, "NN"}), "N"})),
+                        pickled::text("b"), bytes_tensor}))},
+      {"lines", "(dp0\nVa\np1\nI-7\nsS'b'\n(lp2\nF1.5\naI01\nag1\nasVc\nL5L\nsVd\nPid\ns."},
       {"values", pickled::whole("(NI1\n\x88\x89K\x05M\x01\x02J\x01\x02\x03\x04G@\x09!\xfbTD-\x18]q\x01h\x01"
                                 "at")},
   };

@@ -1,7 +1,5 @@
 // A pickle, alone and as that of a PyTorch checkpoint, in a zip whose checksums are right.
 
-#include <array>
-
 #include "tests/fuzz/fuzz.h"
 #include "tests/torch_file.h"
 #include "weights/pickle.h"
@@ -9,16 +7,14 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace vitq;
-  constexpr std::array<std::string_view, 3> kGlobals{"torch.FloatStorage", "torch._utils._rebuild_tensor_v2",
-                                                     "collections.OrderedDict"};
   const fuzz::Bytes pickle(data, size);
-  const bool is_pickle = fuzz::succeeds([&] { (void)Pickle(pickle, kGlobals, "pickle").root(); });
-  if (!is_pickle && size > 0 && data[0] != 0x80) return 0;  // nothing more can come of it
+  const bool is_pickle = fuzz::succeeds([&] { (void)Pickle(pickle, "pickle").root(); });
+  if (!is_pickle) return 0;  // nothing more can come of it
   const std::string storage(24, 'x');
   const fuzz::MemoryFile file(fuzz::bytes_of(test::torch_file(std::string(fuzz::text_of(pickle)), {storage, storage})));
   for (const char* key : {"", "model_ema"}) {
     fuzz::succeeds([&] {
-      const Checkpoint checkpoint = read_torch_checkpoint(file.path(), {.key = key});
+      const Checkpoint checkpoint = read_torch_checkpoint(file.path(), {.key = key, .progress = {}});
       for (const std::string& name : checkpoint.names()) {
         fuzz::succeeds([&] { (void)checkpoint.f32(name); });
       }
