@@ -7,11 +7,14 @@
 Not one of the tests that always run, for it needs PyTorch (Debian: python3-torch). Exits with 1 where a tensor differs.
 """
 
+import argparse
+import decimal
+import functools
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import torch
 
@@ -48,6 +51,39 @@ def in_one_storage(state):
     return mapped(state, lambda value: next(parts).view(value.shape))
 
 
+def parameters_with_attributes(state):
+    """What PyTorch writes as _rebuild_parameter_with_state."""
+
+    def parameter(value):
+        result = torch.nn.Parameter(value, requires_grad=False)
+        result.sharding = None
+        result.no_weight_decay = True
+        return result
+
+    return mapped(state, parameter)
+
+
+def trained(state):
+    """A state dict and what training programs store beside it. os.system would be called by a loader that calls."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+
+    class Hostile:
+        def __reduce__(self):
+            import os
+
+            return os.system, ("touch torch_round_trip_ran_a_command",)
+
+    return {
+        "model": state,
+        "scheduler": torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=9).state_dict(),
+        "args": argparse.Namespace(out=pathlib.PurePosixPath("/x"), size=torch.Size([3]), device=torch.device("cpu")),
+        "best": (decimal.Decimal("81.3"), Counter("aab"), {1}, b"bytes", torch.float32, 1 << 100),
+        "layer": functools.partial(torch.nn.LayerNorm, eps=1e-6),
+        "head": torch.nn.Linear(2, 2),
+        "hostile": Hostile(),
+    }
+
+
 def transposed_in_memory(value):
     return value.double().t().contiguous().t() if value.dim() == 2 else value.double()
 
@@ -63,6 +99,8 @@ VARIANTS = (
     ),
     ("float64, strided", lambda state: mapped(state, transposed_in_memory), lambda value: value),
     ("views of one storage", in_one_storage, lambda value: value),
+    ("parameters with attributes", parameters_with_attributes, lambda value: value),
+    ("beside what training leaves", trained, lambda value: value),
 )
 
 
@@ -93,6 +131,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 names = differing(program, state, save, rounded, pathlib.Path(folder))
             wrong += len(names)
+            wrong += pathlib.Path("torch_round_trip_ran_a_command").exists()
             print(f"{pathlib.Path(model).stem}, {title}: {len(state)} tensors, {len(names)} differ", *names[:3])
     return 1 if wrong else 0
 
