@@ -103,12 +103,14 @@ Checkpoint open_wrapped(const Options& options) {
   }
 }
 
-/// What was read, and each fact of the model with who says it.
-std::string report(const Options& options, const ModelDescription& description) {
+/// What was read, each fact of the model with who says it, and what is not in FILE.
+std::string report(const Options& options, const ModelDescription& description,
+                   const std::vector<std::string>& left_behind) {
   std::ostringstream text;
   text << one_line(options.out) << ": " << one_line(description.name) << ", " << parameter_count(description.config)
        << " parameters, " << description.config.classes << " classes, float32, from " << one_line(options.in) << '\n';
   for (const Fact& fact : description.facts) text << "  " << one_line(to_string(fact)) << '\n';
+  if (!left_behind.empty()) text << "  left behind: " << some_of(left_behind) << '\n';
   return text.str();
 }
 
@@ -121,21 +123,22 @@ int convert_command(const Arguments& args) {
   const Checkpoint checkpoint = open_wrapped(options);
   const auto insist = options.model.empty() ? std::nullopt : std::optional(options.model);
   const ModelDescription description = describe_stated(checkpoint, insist, options.stated);
-  say_left_behind(options.notices, options.in, checkpoint.left_behind());
   say_guesses(options.notices, options.in, description);
 
   auto metadata = metadata_of(description);
   metadata["source"] = printable(std::filesystem::path(options.in).filename().string());
   metadata["vitq_version"] = std::string(version());
   // What the source says of itself stays, but under no key that means something to vitq.
+  constexpr std::string_view kSource = "source.";
   for (const auto& [key, value] : checkpoint.metadata()) {
-    if (is_of_vitq(checkpoint))
-      metadata.try_emplace(key, value);
-    else
-      metadata["source." + key] = value;
+    if (key.starts_with(kSource)) {
+      metadata[key] = value;
+    } else if (!is_of_vitq(checkpoint)) {
+      metadata[std::string(kSource) + key] = value;
+    }
   }
   save_checkpoint(options.out, checkpoint, metadata);
-  print(report(options, description));
+  print(report(options, description, checkpoint.left_behind()));
   return 0;
 }
 

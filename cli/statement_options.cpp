@@ -154,13 +154,15 @@ void say_guesses(const Notices& notices, const std::string& file, const ModelDes
   notices.say(text + " which may be wrong: state " + options + ", here or once with `vitq convert`");
 }
 
-void say_left_behind(const Notices& notices, const std::string& file, const std::vector<std::string>& names) {
-  constexpr std::size_t kMost = 5;
-  if (names.empty()) return;
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 8;
   std::string list;
   for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) list += (i > 0 ? ", " : "") + printable(names[i]);
-  if (names.size() > kMost) list += " and " + std::to_string(names.size() - kMost) + " more";
-  notices.say(file + ": left behind, as no part of the model: " + list);
+  return names.size() > kMost ? list + " and " + std::to_string(names.size() - kMost) + " more" : list;
+}
+
+void say_left_behind(const Notices& notices, const std::string& file, const std::vector<std::string>& names) {
+  if (!names.empty()) notices.say(file + ": left behind, as no part of the model: " + some_of(names));
 }
 
 }  // namespace vitq

@@ -148,6 +148,12 @@ TEST_CASE("wrapped models run, what stands beside them is listed, and of several
   here.refuses({"convert", two, "--out", here("x.safetensors"), "--prefix", "ema"}, 1, {"no model stands under ema."});
   here.accepts({"convert", two, "--quiet", "--heads", "2", "--out", here("x.safetensors"), "--prefix", "teacher"});
   CHECK(top(here("x.safetensors")) == expected);
+  // What is stated later is no guess any more.
+  here.accepts(with(with({"convert", here("x.safetensors"), "--strict", "--out", here("y.safetensors")}, kAll),
+                    {"--heads", "2"}));
+  CHECK_FALSE(SafetensorsFile(here.path("y.safetensors")).metadata().contains("assumed"));
+  CHECK(contains(here.accepts({"convert", wrapped, "--quiet", "--out", here("z.safetensors")}),
+                 "\n  left behind: criterion.weight\n"));
   const std::string headless = save("headless.safetensors", {"backbone."}, false);
   here.refuses({"run", "--quiet", "--model", headless, here.picture()}, 1, {"has no head", "head.weight"});
   CHECK(contains(here.accepts({"info", headless}), "head            none"));
