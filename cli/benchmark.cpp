@@ -39,10 +39,10 @@ Contender from_file(const fs::path& file, const std::string& model, const Stated
   return {std::move(precision), file.string(), sha256_of_file(file), std::move(checkpoint), std::move(description)};
 }
 
-Contender from_seed(const std::string& zoo_name, const Stated& stated) {
-  Checkpoint checkpoint = seeded_checkpoint(zoo_name);
-  ModelDescription description = describe_stated(checkpoint, zoo_name, stated);
-  log("vitq: " + zoo_name + " has no weights here: timed with seeded ones, which take as long");
+Contender from_seed(const std::string& name, const Stated& stated) {
+  Checkpoint checkpoint = seeded_checkpoint(name);
+  ModelDescription description = describe_stated(checkpoint, name, stated);
+  log("vitq: " + name + " has no weights here: timed with seeded ones, which take as long");
   return {kFloatPrecision, "seeded", "", std::move(checkpoint), std::move(description)};
 }
 
@@ -59,7 +59,7 @@ Contender quantized(const Contender& source) {
 
 /// Where the weights of a model may be.
 struct Files {
-  std::string zoo_name;              // empty: none
+  std::string name;                  // of a zoo row; empty: none
   std::optional<fs::path> floats;    // fp32
   std::optional<fs::path> artifact;  // int8
 };
@@ -68,10 +68,10 @@ std::optional<fs::path> if_there(const fs::path& file) { return fs::exists(file)
 
 Files find_files(const std::string& model) {
   if (model.empty()) return {"", find_built_in_model(kFloatPrecision), find_built_in_model("")};
-  if (find_in_zoo(model) != nullptr) {
+  if (const auto name = zoo_name(model)) {
     const auto home = find_model_home();
-    if (!home) return {model, std::nullopt, std::nullopt};
-    return {model, if_there(*home / (model + ".safetensors")), if_there(*home / (model + ".w8a8.safetensors"))};
+    if (!home) return {*name, std::nullopt, std::nullopt};
+    return {*name, if_there(*home / (*name + ".safetensors")), if_there(*home / (*name + ".w8a8.safetensors"))};
   }
   const fs::path file = find_model_file(model);
   const Checkpoint checkpoint = open_checkpoint(file);
@@ -149,7 +149,7 @@ std::vector<Contender> contenders(const std::string& model, const std::vector<st
                                   const Stated& stated) {
   const Files files = find_files(model);
   const auto open_float = [&] {
-    return files.floats ? from_file(*files.floats, files.zoo_name, stated) : from_seed(files.zoo_name, stated);
+    return files.floats ? from_file(*files.floats, files.name, stated) : from_seed(files.name, stated);
   };
   std::vector<Contender> result;
   for (const std::string& precision : precisions) {
@@ -158,7 +158,7 @@ std::vector<Contender> contenders(const std::string& model, const std::vector<st
       result.back().precision = precision;
       result.back().options.bf16 = precision == kBf16Precision;
     } else {
-      result.push_back(files.artifact ? from_file(*files.artifact, files.zoo_name, stated) : quantized(open_float()));
+      result.push_back(files.artifact ? from_file(*files.artifact, files.name, stated) : quantized(open_float()));
     }
   }
   return result;

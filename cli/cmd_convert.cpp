@@ -65,7 +65,7 @@ bool parse(const Arguments& args, Options& options) {
   if (!parser.parse(args)) return false;
   if (files.empty()) parser.fail("a file is missing, expected the checkpoint to convert");
   if (options.out.empty()) parser.fail("--out is missing, expected the file to write");
-  if (!options.model.empty()) check_zoo_name(options.model);
+  if (!options.model.empty()) options.model = checked_zoo_name(options.model);
   options.in = files.front();
   return true;
 }

@@ -114,6 +114,12 @@ OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
             (other.body == config.body && other.image_size == config.image_size && other.patch == config.patch),
         reference.file.string(), ": is not the model that ", model.file.string(),
         " was made from, its shapes differ; name that: --against FILE");
+  const auto made_from = model.metadata().find("source_sha256");
+  if (made_from != model.metadata().end() && reference.precision() == kFloatPrecision &&
+      made_from->second != sha256_of_file(reference.file)) {
+    options.model.notices.say(reference.file.string() + ": is not the file that " + model.file.string() +
+                              " was made from, its contents differ");
+  }
   return reference;
 }
 

@@ -42,8 +42,7 @@ bool parse(const Arguments& args, Options& options) {
                 whole_number(options.retries, 0, kMostRetries));
   if (!parser.parse(args)) return false;
   if (names.empty()) parser.fail("a model is missing, expected a name of `vitq models`");
-  options.name = names.front();
-  check_zoo_name(options.name);
+  options.name = checked_zoo_name(names.front());
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/sample.h"
+#include "cli/sha256.h"
 #include "cli/sites.h"
 #include "engine/error.h"
 #include "engine/picture/resize.h"
@@ -214,7 +215,8 @@ Record describe_calibration(const Options& options, const OpenFile& source, cons
   Record record{{"calibration_count", options.count},
                 {"calibration_seed", options.seed},
                 {"calibration_sha256", sha256},
-                {"source", source.file.filename().string()}};
+                {"source", source.file.filename().string()},
+                {"source_sha256", sha256_of_file(source.file)}};
   if (options.picture.no_exif) record["calibration_exif"] = "ignored";
   return record;
 }
@@ -300,6 +302,7 @@ int quantize_command(const Arguments& args) {
   const std::optional<int> resize = std::exchange(options.model.stated.resize, std::nullopt);
   const OpenFile source = open_model_file(options.model);
   check_not_input(options.out, source.file, "--model");
+  say_what_is_unsure(options.model.notices, source);
   check_output_file(options.out, options.force);
   Preprocessing how = source.description.preprocessing;
   how.resize = resize.value_or(how.resize);

@@ -25,7 +25,7 @@ int seed_command(const Arguments& args) {
   if (!parser.parse(args)) return 0;
   if (model.empty()) parser.fail("--model is missing, expected a name of `vitq models`");
   if (out.empty()) parser.fail("--out is missing, expected the file to write");
-  check_zoo_name(model);
+  model = checked_zoo_name(model);
   check_output_file(out, force);
 
   auto metadata = zoo_metadata(model);

@@ -30,21 +30,20 @@ std::string listed(const std::vector<fs::path>& paths) {
 
 }  // namespace
 
-void check_zoo_name(const std::string& name) {
-  if (find_in_zoo(name) != nullptr) return;
+std::string checked_zoo_name(const std::string& name) {
+  if (const auto own = zoo_name(name)) return *own;
   std::vector<std::string> names;
   for (const ZooEntry& entry : zoo()) names.emplace_back(entry.name);
   throw UsageError("no model named " + printable(name) + suggestion(name, names) + " (`vitq models` lists them)");
 }
 
-fs::path find_model_file(const std::string& model, bool is_integer) {
-  const bool is_name = find_in_zoo(model) != nullptr;
-  if (!is_name && !is_there(model)) {
-    check(model.find_first_of("/.") == std::string::npos, ErrorCode::kFile, model,
+fs::path find_model_file(const std::string& name, bool is_integer) {
+  if (find_in_zoo(name) == nullptr) {
+    if (is_there(name)) return name;
+    check(name.find_first_of("/.") == std::string::npos, ErrorCode::kFile, name,
           ": there is no such file; expected a model");
-    check_zoo_name(model);
   }
-  if (!is_name) return model;
+  const std::string model = checked_zoo_name(name);
   const fs::path weights = model_home() / (model + ".safetensors");
   if (!is_integer) {
     check(is_there(weights), ErrorCode::kFile, "no weights for ", model, ": looked for ", weights.string(),

@@ -24,7 +24,7 @@ std::filesystem::path find_model_file(const std::string& model, bool is_integer 
 Checkpoint open_checkpoint(const std::filesystem::path& file);
 
 /// Throws UsageError with the nearest zoo name unless `name` is one.
-void check_zoo_name(const std::string& name);
+std::string checked_zoo_name(const std::string& name);
 
 /// The built-in model: vit_cifar10.w8a8.safetensors, the float one where `precision` asks for "fp32" or "bf16"; where
 /// it asks for nothing (empty) the float one also takes the place of an artifact that is not there. Looked for in

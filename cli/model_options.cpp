@@ -63,16 +63,20 @@ OpenFile open_model_file(const ModelArguments& options) {
         " artifact, expected a float32 model (--precision ", options.precision, "); name the model it was made from");
   if (wants_float) precision = options.precision;
   ModelDescription description = describe_stated(checkpoint, zoo_name(options.model), options.stated);
-  say_left_behind(options.notices, file.string(), checkpoint.left_behind());
-  say_guesses(options.notices, file.string(), description);
   const std::string preprocessing = to_string(description.preprocessing) + " (" + sources(description) + ')';
   return {file, std::move(checkpoint), std::move(description), precision, preprocessing};
+}
+
+void say_what_is_unsure(const Notices& notices, const OpenFile& opened) {
+  say_left_behind(notices, opened.file.string(), opened.checkpoint.left_behind());
+  say_guesses(notices, opened.file.string(), opened.description);
 }
 
 OpenModel open_model(const ModelArguments& options) {
   OpenFile opened = open_model_file(options);
   check(opened.description.config.classes > 0, ErrorCode::kUnsupported, opened.file.string(),
         ": has no head (no tensor head.weight), so there are no classes; expected a classifier");
+  say_what_is_unsure(options.notices, opened);
   const bool is_bf16 = opened.precision == kBf16Precision;
   if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
     if (!options.notices.quiet) log("vitq: warning: this CPU has no VNNI: weights run at seven bits");

@@ -37,9 +37,12 @@ struct OpenFile {
   std::string preprocessing;  ///< what is done to pictures and who says so, for people
 };
 
-/// Opens options.model, or the built-in one where it is empty, and says what of it is a guess. Throws UsageError where
-/// there is no such name, or none is built in; Error where the file is no model or of another precision than asked for.
+/// Opens options.model, or the built-in one where it is empty. Throws UsageError where there is no such name, or none
+/// is built in; Error where the file is no model or of another precision than asked for.
 OpenFile open_model_file(const ModelArguments& options);
+
+/// Says what of a file is left behind, and what of its model is a guess.
+void say_what_is_unsure(const Notices& notices, const OpenFile& opened);
 
 struct OpenModel {
   std::filesystem::path file;

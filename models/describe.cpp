@@ -239,9 +239,9 @@ Facts guesses_of(const ModelDescription& description) {
   return guesses;
 }
 
-Checkpoint seeded_checkpoint(const std::string& zoo_name, std::uint64_t seed) {
-  const ZooEntry* entry = find_in_zoo(zoo_name);
-  check(entry != nullptr, "no model named ", printable(zoo_name));
+Checkpoint seeded_checkpoint(const std::string& name, std::uint64_t seed) {
+  const ZooEntry* entry = find_in_zoo(name);
+  check(entry != nullptr, "no model named ", printable(name));
   return Checkpoint::seeded(expected_tensors(entry->config), seed);
 }
 
@@ -275,19 +275,20 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
   return metadata;
 }
 
-std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name) {
-  return metadata_of(describe(seeded_checkpoint(zoo_name), zoo_name));
+std::map<std::string, std::string> zoo_metadata(const std::string& name) {
+  return metadata_of(describe(seeded_checkpoint(name), name));
 }
 
 std::filesystem::path locate_model(const std::string& model) {
   std::error_code ignored;
-  if (find_in_zoo(model) == nullptr) {
+  const auto name = zoo_name(model);
+  if (!name) {
     const bool looks_like_path =
         model.find_first_of("/.") != std::string::npos || std::filesystem::exists(model, ignored);
     check(looks_like_path, "no model named ", printable(model), ", and no such file");
     return model;
   }
-  auto path = model_home() / (model + ".safetensors");
+  auto path = model_home() / (*name + ".safetensors");
   check(std::filesystem::exists(path, ignored), ErrorCode::kFile, "no weights for ", model, ": looked for ",
         path.string());
   return path;

@@ -72,13 +72,14 @@ std::span<const ZooEntry> zoo() {
 
 const ZooEntry* find_in_zoo(std::string_view name) {
   for (const ZooEntry& entry : zoo()) {
-    if (entry.name == name) return &entry;
+    if (entry.name == name || entry.timm_tag == name) return &entry;
   }
   return nullptr;
 }
 
 std::optional<std::string> zoo_name(const std::string& model) {
-  return find_in_zoo(model) != nullptr ? std::optional(model) : std::nullopt;
+  const ZooEntry* entry = find_in_zoo(model);
+  return entry != nullptr ? std::optional(std::string(entry->name)) : std::nullopt;
 }
 
 std::string hub_path(const ZooEntry& entry) {

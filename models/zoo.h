@@ -22,10 +22,10 @@ struct ZooEntry {
 /// All rows, in the order of the table.
 std::span<const ZooEntry> zoo();
 
-/// The row of that name, or null.
+/// The row of that name or timm tag, or null.
 const ZooEntry* find_in_zoo(std::string_view name);
 
-/// `model` where it names a row, as describe() insists on it; nothing for any other text, a path say.
+/// The name of the row that `model` names, as describe() insists on it; nothing for any other text, a path say.
 std::optional<std::string> zoo_name(const std::string& model);
 
 /// The hub that hub_path() belongs to.

@@ -85,3 +85,9 @@ TEST_CASE("a configuration that makes no sense is refused by name") {
   CHECK_THROWS_AS(with([](ModelConfig& c) { c.eps = 0; }), Error);
   CHECK_THROWS_AS(with([](ModelConfig& c) { c.classes = std::int64_t{1} << 40; }), Error);
 }
+
+TEST_CASE("a row is also known by timm's tag") {
+  CHECK(find_in_zoo("deit_small_patch16_224.fb_in1k")->name == "deit_s");
+  CHECK(zoo_name("deit_small_patch16_224.fb_in1k") == "deit_s");
+  CHECK(find_in_zoo("deit_small_patch16_224") == nullptr);  // timm's default weights may change
+}
