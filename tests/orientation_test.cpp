@@ -17,7 +17,6 @@ using vitq::decode_image;
 using vitq::Image;
 using vitq::load_image;
 using vitq::test::Bytes;
-using vitq::test::bytes_of;
 using namespace std::string_literals;
 
 const fs::path kFolder = fs::path(VITQ_REFERENCES) / "orientation";
@@ -131,8 +130,8 @@ TEST_CASE("orientation: texts of a PNG that do not unpack, or have a wrong check
       {"iTXt", "XML:com.adobe.xmp\0\1\0\0\0x\x9C"s},
       {"iTXt", "XML:com.adobe.xmp\0\0\0en"s},
   };
-  for (const auto& [type, text] : texts) {
-    CAPTURE(text);
-    CHECK(decode_image(with(png_chunk(type, bytes_of(text))), "x").rgb == plain);
+  for (const auto& text : texts) {
+    CAPTURE(text.second);
+    CHECK(decode_image(with(png_chunk(text.first, bytes_of(text.second))), "x").rgb == plain);
   }
 }
