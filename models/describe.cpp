@@ -178,8 +178,8 @@ void check_not_a_part(const Checkpoint& checkpoint) {
                            total.find_first_not_of(kDigits) == std::string_view::npos;
   const std::size_t one = total.find_first_not_of('0');
   const bool is_one = one != std::string_view::npos && total.substr(one) == "1";
-  check(!is_numbered || is_one, ErrorCode::kUnsupported, checkpoint.source(), ": is one part of ", total,
-        " of a checkpoint, expected a whole one");
+  check(!is_numbered || is_one, ErrorCode::kUnsupported, checkpoint.source(), ": is one part of ",
+        total.substr(std::min(one, total.size())), " of a checkpoint, expected a whole one");
 }
 
 Statements all_statements(const Checkpoint& checkpoint, const ZooEntry* row, const ModelConfig& shapes,

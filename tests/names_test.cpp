@@ -107,6 +107,18 @@ TEST_CASE("whatever stands before the patch embedding is a wrapper, and names wi
   CHECK(canonical({"model.a", "model.b"}) == Names{{"model.a", "model.a"}, {"model.b", "model.b"}});
 }
 
+TEST_CASE("what only training needs is left behind beside a model's own names, and nothing else is") {
+  std::vector<std::string> names = kDistilledDeit;
+  const std::vector<std::string> training = {"criterion.weight", "decoder_blocks.0.norm1.weight", "loss.center",
+                                             "mask_token", "queue"};
+  const std::vector<std::string> unknown = {"adapter.weight", "blocks.0.ls1.gamma", "head.loss", "reg_token"};
+  names.insert(names.end(), training.begin(), training.end());
+  names.insert(names.end(), unknown.begin(), unknown.end());
+  const SortedNames sorted = sort_names(names);
+  CHECK(sorted.left_behind == training);
+  for (const std::string& name : unknown) CHECK(sorted.tensors.contains(name));
+}
+
 TEST_CASE("of several models one must be chosen") {
   std::vector<std::string> names = with_prefix("student.backbone.", kDistilledDeit);
   const std::vector<std::string> teacher = with_prefix("teacher.backbone.", kDistilledDeit);

@@ -46,6 +46,15 @@ bool is_buffer(std::string_view name) {
   return last == "relative_position_index" || last == "attn_mask";
 }
 
+/// What only training needs, and recipes keep among the model's own tensors. Everything else that is not known stays,
+/// for the model to refuse: it may be a part of a pass that vitq does not compute.
+bool is_of_training(std::string_view name) {
+  constexpr std::string_view kParts[] = {"criterion", "loss",       "loss_fn", "losses",    "queue",     "queue_ptr",
+                                         "center",    "mask_token", "ema",     "optimizer", "projector", "predictor"};
+  const std::string_view part = name.substr(0, name.find('.'));
+  return std::ranges::find(kParts, part) != std::end(kParts) || part.starts_with("decoder");
+}
+
 /// layers.S.downsample.REST -> layers.(S+1).downsample.REST; any other name stays.
 std::string with_downsample_in_next_stage(std::string_view name) {
   constexpr std::string_view kLayers = "layers.";
@@ -75,6 +84,10 @@ SortedNames sort_names(const std::vector<std::string>& published, const std::opt
   }
   for (const std::string& full : own) {
     std::string name = full.substr(sorted.wrapper.size());
+    if (is_of_training(name)) {
+      sorted.left_behind.push_back(full);
+      continue;
+    }
     if (is_buffer(name)) {
       sorted.buffers.try_emplace(name, full);
       continue;

@@ -28,6 +28,7 @@ class SeveralModels : public Error {
 /// Sorts out all names of one file. What differs between publishers:
 ///   - the model is wrapped: whatever stands before `patch_embed.proj.weight` is stripped of every name that has it;
 ///     names without it are no part of the model. Where several models stand in the file, `wrapper` says which;
+///   - what only training needs (a loss, MAE's decoder, a mask token, a queue) is no part of it either;
 ///   - `*.relative_position_index` and `*.attn_mask` are buffers that follow from the shapes;
 ///   - official Swin and old timm put a downsample at the end of a stage, `layers.{0,1,2}.downsample`, current timm at
 ///     the beginning of the next, `layers.{1,2,3}.downsample` (so only the old naming has `layers.0.downsample`);
