@@ -89,6 +89,12 @@ Reader stated_extent(std::optional<std::int64_t>& target, std::int64_t most) {
   };
 }
 
+/// "--image-size" for "image_size".
+std::string option_for(std::string fact) {
+  std::ranges::replace(fact, '_', '-');
+  return "--" + fact + (fact == "classes" ? " (of convert)" : "");
+}
+
 }  // namespace
 
 void declare(ArgumentParser& parser, Stated& stated) {
@@ -131,26 +137,16 @@ ModelDescription describe_stated(const Checkpoint& checkpoint, const std::option
 }
 
 void say_guesses(const Notices& notices, const std::string& file, const ModelDescription& description) {
-  const std::map<std::string, std::string> kOptions = {{"resize", "--resize"},
-                                                       {"interpolation", "--interpolation"},
-                                                       {"mean", "--mean"},
-                                                       {"std", "--std"},
-                                                       {"image_size", "--image-size"},
-                                                       {"heads", "--heads"},
-                                                       {"eps", "--eps"},
-                                                       {"activation", "--activation"},
-                                                       {"pool", "--pool"},
-                                                       {"classes", "--classes (convert)"}};
   std::map<std::string, std::string> facts;  // by source
   std::string options;
   for (const Fact& guess : guesses_of(description)) {
     std::string& list = facts[guess.from];
-    list += (list.empty() ? "" : ", ") + guess.what + ' ' + guess.value;
-    options += (options.empty() ? "" : ", ") + kOptions.at(guess.what);
+    list.append(list.empty() ? "" : ", ").append(guess.what).append(" ").append(guess.value);
+    options.append(options.empty() ? "" : ", ").append(option_for(guess.what));
   }
   if (facts.empty()) return;
   std::string text = file + ": does not state";
-  for (const auto& [from, list] : facts) text += ' ' + list + " (" + from + "),";
+  for (const auto& [from, list] : facts) text.append(" ").append(list).append(" (").append(from).append("),");
   notices.say(text + " which may be wrong: state " + options + ", here or once with `vitq convert`");
 }
 

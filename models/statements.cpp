@@ -28,7 +28,7 @@ std::optional<std::vector<std::string>> imagenet_names(std::int64_t classes) {
 // Depth, width and heads of the encoders that are published for pictures of 128 pixels and more, MLP of 4 widths
 // (Dosovitskiy et al., arXiv 2010.11929; Zhai et al., arXiv 2106.04560; Touvron et al., arXiv 2012.12877).
 struct Encoder {
-  const char* name;
+  const char* name = nullptr;
   Stage blocks;
 };
 

@@ -21,7 +21,7 @@ namespace vitq {
 template <class T>
 struct Said {
   T value;
-  Source source;
+  Source source = Source::kAssumed;
   std::string from;
 };
 
@@ -46,7 +46,7 @@ class Statements {
  private:
   struct Statement {
     Stated says;
-    Source source;
+    Source source = Source::kAssumed;
     std::string from;
     std::set<std::string, std::less<>> guesses;
   };
