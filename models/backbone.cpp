@@ -22,10 +22,11 @@ Tensor Backbone::forward(Workspace& workspace, const Tensor& patches, std::int64
 Tensor Backbone::finish(Workspace& workspace, std::int64_t batch, Observer* observer) const {
   const StreamShape stream = stream_after(steps());
   const Tensor tokens = workspace.tensor(Slot::kTokens, {batch * stream.tokens, stream.dim});
+  if (!norm_) return tokens;
   const Tensor normed = workspace.tensor(Slot::kNormed, {batch * stream.tokens, stream.dim});
-  norm_.run(tokens, normed);
+  norm_->run(tokens, normed);
   workspace.clock().lap(Step::kNorm);
-  if (observer != nullptr) observer->output(norm_.name, normed);
+  if (observer != nullptr) observer->output(norm_->name, normed);
   return normed;
 }
 

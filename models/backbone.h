@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "engine/layers/block.h"
@@ -42,8 +43,8 @@ class Backbone {
   virtual void plan(std::int64_t batch, bool observed, BufferPlan& plan) const = 0;
 
   /// patches: [batch * patches, values of a patch] in patch_source(), or any float rows, which become that. Leaves
-  /// the tokens [batch * tokens, dim] after the last norm in Slot::kNormed and returns them; a tensor without data
-  /// where the observer has ended the pass.
+  /// the tokens [batch * tokens, dim] after the last norm in Slot::kNormed (Slot::kTokens where there is no such norm)
+  /// and returns them; a tensor without data where the observer has ended the pass.
   [[nodiscard]] Tensor forward(Workspace& workspace, const Tensor& patches, std::int64_t batch,
                                Observer* observer = nullptr) const;
 
@@ -58,7 +59,7 @@ class Backbone {
                                   Observer* observer) const = 0;
   /// The stream behind the first `count` steps.
   [[nodiscard]] virtual StreamShape stream_after(std::size_t count) const = 0;
-  /// The last norm, from the stream to Slot::kNormed.
+  /// The last norm, from the stream to Slot::kNormed, or the stream itself.
   [[nodiscard]] Tensor finish(Workspace& workspace, std::int64_t batch, Observer* observer) const;
 
   /// Calls use(site) for each, in the order in which a pass comes by. For whoever owns the pass and makes another of
@@ -66,10 +67,11 @@ class Backbone {
   virtual void visit_sites(const std::function<void(const SiteRef&)>& use) = 0;
 
  protected:
-  explicit Backbone(Norm norm) : norm_(std::move(norm)) {}
+  /// norm: behind the last block, where there is one.
+  explicit Backbone(std::optional<Norm> norm) : norm_(std::move(norm)) {}
 
  private:
-  Norm norm_;
+  std::optional<Norm> norm_;
 };
 
 }  // namespace vitq

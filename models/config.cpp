@@ -25,9 +25,17 @@ std::int64_t ModelConfig::prefix_tokens() const {
 
 HeadConfig ModelConfig::head() const {
   const auto* of_vit = std::get_if<VitConfig>(&body);
-  if (of_vit == nullptr) return {.pool = Pool::kMean, .classifier = "head.fc", .second = ""};
-  if (!of_vit->distillation_token) return {};
-  return {.pool = Pool::kTwoTokens, .classifier = "head", .second = "head_dist"};
+  if (of_vit == nullptr) return {.pool = Pool::kMean, .classifier = "head.fc", .second = "", .skipped = 0, .norm = ""};
+  HeadConfig head{.pool = of_vit->pool,
+                  .classifier = "head",
+                  .second = "",
+                  .skipped = of_vit->prefix_tokens(),
+                  .norm = of_vit->fc_norm ? "fc_norm" : ""};
+  if (of_vit->distillation_token) {
+    head.pool = Pool::kTwoTokens;
+    head.second = "head_dist";
+  }
+  return head;
 }
 
 void check_config(const ModelConfig& config) {
@@ -45,11 +53,14 @@ std::vector<TensorSpec> expected_tensors(const ModelConfig& config) {
   std::vector<TensorSpec> tensors;
   const std::int64_t dim = config.stages().front().dim;
   tensors.push_back({"patch_embed.proj.weight", {dim, ModelConfig::kChannels, config.patch, config.patch}});
-  tensors.push_back({"patch_embed.proj.bias", {dim}});
+  const auto* of_vit = std::get_if<VitConfig>(&config.body);
+  if (of_vit == nullptr || of_vit->patch_bias) tensors.push_back({"patch_embed.proj.bias", {dim}});
   architecture_of(config).tensors(config, tensors);
   const HeadConfig head = config.head();
+  if (!head.norm.empty()) add_norm(tensors, head.norm, config.embedding());
   if (config.classes == 0) return tensors;
   add_linear(tensors, head.classifier, config.classes, config.embedding());
+  if (!config.head_bias) tensors.pop_back();
   if (!head.second.empty()) add_linear(tensors, head.second, config.classes, config.embedding());
   return tensors;
 }

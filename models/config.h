@@ -30,6 +30,7 @@ struct Stage {
   std::int64_t dim = 0;
   std::int64_t heads = 0;
   std::int64_t hidden = 0;  ///< width of the MLP
+  bool qkv_bias = true;
 
   [[nodiscard]] std::int64_t head_dim() const { return dim / heads; }
   bool operator==(const Stage&) const = default;
@@ -40,15 +41,27 @@ struct HeadConfig {
   Pool pool = Pool::kClassToken;
   std::string classifier = "head";  ///< the layer's name
   std::string second;               ///< that of the distillation token, whose logits are averaged in; empty: none
+  std::int64_t skipped = 0;         ///< tokens that a mean leaves out: the first
+  std::string norm;                 ///< the LayerNorm of the embedding; empty: none
 };
 
+/// What timm's VisionTransformer varies (timm 1.0; references: the families of CLIP, DeiT-III, DINOv2, MAE, SigLIP).
 struct VitConfig {
   Stage blocks;
+  bool class_token = true;
   bool distillation_token = false;  ///< a second prefix token, with a head of its own (DeiT)
+  std::int64_t registers = 0;       ///< prefix tokens that nothing reads (Darcet et al., arXiv 2309.16588)
+  bool prefix_positions = true;     ///< prefix tokens have a position each
+  bool pre_norm = false;            ///< a LayerNorm in front of the first block (CLIP)
+  bool final_norm = true;           ///< a LayerNorm behind the last block
+  bool patch_bias = true;
+  Pool pool = Pool::kClassToken;  ///< or the mean of the patches
+  bool fc_norm = false;           ///< a LayerNorm of the embedding
 
-  /// Tokens in front of the patches: the class token, and perhaps the distillation token. Positions are added to them
-  /// too.
-  [[nodiscard]] std::int64_t prefix_tokens() const { return distillation_token ? 2 : 1; }
+  /// Tokens in front of the patches: class, distillation, registers.
+  [[nodiscard]] std::int64_t prefix_tokens() const {
+    return (class_token ? 1 : 0) + (distillation_token ? 1 : 0) + registers;
+  }
   bool operator==(const VitConfig&) const = default;
 };
 
@@ -65,7 +78,8 @@ struct ModelConfig {
   std::int64_t image_size = 224;  ///< pixels, square
   std::int64_t patch = 16;        ///< pixels, square
   std::int64_t classes = 1000;    ///< 0: there is no head
-  float eps = 1e-6F;              ///< of every LayerNorm
+  bool head_bias = true;
+  float eps = 1e-6F;  ///< of every LayerNorm
   Body body;
 
   static constexpr std::int64_t kChannels = 3;

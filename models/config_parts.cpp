@@ -58,6 +58,7 @@ void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const 
     tensors.push_back({name + ".attn.relative_position_bias_table", {offsets * offsets, stage.heads}});
   }
   add_linear(tensors, name + ".attn.qkv", 3 * stage.dim, stage.dim);
+  if (!stage.qkv_bias) tensors.pop_back();
   add_linear(tensors, name + ".attn.proj", stage.dim, stage.dim);
   add_norm(tensors, name + ".norm2", stage.dim);
   add_linear(tensors, name + ".mlp.fc1", stage.hidden, stage.dim);

@@ -99,6 +99,17 @@ void check_one_of(const std::optional<std::string>& value, std::string_view what
   fail(ErrorCode::kUnsupported, checkpoint.source(), ": ", what, " is ", printable(*value), ", vitq computes ", list);
 }
 
+void settle_pool(const Checkpoint& checkpoint, const std::optional<std::string>& pool, ModelConfig& config) {
+  auto* vit = std::get_if<VitConfig>(&config.body);
+  const bool can_choose = vit != nullptr && vit->class_token && !vit->distillation_token && !vit->fc_norm;
+  if (can_choose) {
+    check_one_of(pool, "pool", {"token", "avg"}, checkpoint);
+    vit->pool = pool == "avg" ? Pool::kMean : Pool::kClassToken;
+  } else {
+    check_one_of(pool, "pool", {config.head().pool == Pool::kMean ? "avg" : "token"}, checkpoint);
+  }
+}
+
 // Fills in what the shapes leave open.
 void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& config) {
   const auto size = inquiry.ask(&Stated::image_size, "image_size");
@@ -118,8 +129,7 @@ void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& 
   }
   config.eps = static_cast<float>(inquiry.ask(&Stated::eps, "eps").value_or(0));
   check_one_of(inquiry.ask(&Stated::activation, "activation"), "activation", {"gelu"}, checkpoint);
-  check_one_of(inquiry.ask(&Stated::pool, "pool"), "pool", {config.head().pool == Pool::kMean ? "avg" : "token"},
-               checkpoint);
+  settle_pool(checkpoint, inquiry.ask(&Stated::pool, "pool"), config);
   of_file(checkpoint, [&] { check_config(config); });
 }
 

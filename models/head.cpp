@@ -2,11 +2,18 @@
 
 namespace vitq {
 
-Head::Head(const ModelConfig& config, const LayerReader& reader) : pool_(config.head().pool) {
+Head::Head(const ModelConfig& config, const LayerReader& reader)
+    : pool_(config.head().pool), skipped_(config.head().skipped) {
+  const HeadConfig head = config.head();
+  if (!head.norm.empty()) norm_ = reader.norm(head.norm, config.embedding(), config.eps);
   if (config.classes == 0) return;
-  classifier_ = reader.linear(config.head().classifier, config.classes, config.embedding());
-  const std::string second = config.head().second;
-  if (!second.empty()) second_ = reader.linear(second, config.classes, config.embedding());
+  classifier_ = reader.linear(head.classifier, config.classes, config.embedding());
+  if (!head.second.empty()) second_ = reader.linear(head.second, config.classes, config.embedding());
+}
+
+void Head::embed(const Tensor& tokens, const Tensor& dst) const {
+  pool(pool_, tokens, skipped_, dst);
+  if (norm_) norm_->run(dst, dst);
 }
 
 void Head::plan(std::int64_t batch, std::int64_t dim, BufferPlan& plan) const {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/layers/linear.h"
+#include "engine/layers/norm.h"
 #include "engine/layers/pool.h"
 #include "engine/layers/workspace.h"
 #include "models/backbone.h"
@@ -22,7 +23,7 @@ class Head {
   void plan(std::int64_t batch, std::int64_t dim, BufferPlan& plan) const;
 
   /// The embedding [batch, dim] of tokens [batch * n, dim], both f32: what timm's forward_head(pre_logits=True) gives.
-  void embed(const Tensor& tokens, const Tensor& dst) const { pool(pool_, tokens, dst); }
+  void embed(const Tensor& tokens, const Tensor& dst) const;
 
   /// Whether there are classes.
   [[nodiscard]] bool classifies() const { return classifier_.has_value(); }
@@ -38,6 +39,8 @@ class Head {
                          Epilogue epilogue, Observer* observer) const;
 
   Pool pool_;
+  std::int64_t skipped_;
+  std::optional<Norm> norm_;
   std::optional<Layer> classifier_;
   std::optional<Layer> second_;  // of the distillation token
 };

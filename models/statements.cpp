@@ -141,6 +141,10 @@ std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig
   if (encoder == std::end(kEncoders) || !is_published_grid(config)) return std::nullopt;
   says.heads = encoder->blocks.heads;
   says.eps = 1e-6;
+  if (config.vit().pre_norm) {  // CLIP's, with one GELU or the other
+    says.eps = 1e-5;
+    says.activation = std::nullopt;
+  }
   return std::pair(says, "shapes of " + std::string(encoder->name));
 }
 
@@ -166,7 +170,7 @@ Stated usually(const ModelConfig& config) {
   const Preprocessing imagenet;
   const bool is_vit = config.architecture() == Architecture::kVit;
   constexpr std::int64_t kPublishedHeadDim = 64;
-  Stated says{.eps = is_vit ? 1e-6 : 1e-5,
+  Stated says{.eps = is_vit && !config.vit().pre_norm ? 1e-6 : 1e-5,
               .activation = "gelu",
               .pool = pool_of(config),
               .mean = imagenet.mean,

@@ -8,10 +8,12 @@ namespace vitq {
 
 namespace {
 
-// pos_embed with the class and distillation tokens added to their rows: what the stream holds before any patch.
-std::vector<float> read_position(const Checkpoint& checkpoint, bool distilled) {
+// What the stream holds before any patch: the positions, and the prefix tokens in their rows.
+std::vector<float> read_position(const Checkpoint& checkpoint, const VitConfig& config) {
   const auto embedding = checkpoint.f32("pos_embed");
-  std::vector<float> position(embedding.begin(), embedding.end());
+  const std::int64_t prefix = config.prefix_tokens() * config.blocks.dim;
+  std::vector<float> position(config.prefix_positions ? 0 : prefix);
+  position.insert(position.end(), embedding.begin(), embedding.end());
   auto row = position.begin();
   const auto add = [&](const std::string& name) {
     const auto token = checkpoint.f32(name);
@@ -19,20 +21,26 @@ std::vector<float> read_position(const Checkpoint& checkpoint, bool distilled) {
           " elements, more than pos_embed has room for");
     for (const float value : token) *row++ += value;
   };
-  add("cls_token");
-  if (distilled) add("dist_token");
+  if (config.class_token) add("cls_token");
+  if (config.distillation_token) add("dist_token");
+  if (config.registers > 0) add("reg_token");
   return position;
+}
+
+std::optional<Norm> norm_if(bool there, const LayerReader& reader, const std::string& name, const ModelConfig& config) {
+  return there ? std::optional(reader.norm(name, config.vit().blocks.dim, config.eps)) : std::nullopt;
 }
 
 }  // namespace
 
 Vit::Vit(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(reader.norm("norm", config.vit().blocks.dim, config.eps)),
+    : Backbone(norm_if(config.vit().final_norm, reader, "norm", config)),
       prefix_(config.vit().prefix_tokens()),
       tokens_(config.grid() * config.grid() + prefix_),
       dim_(config.vit().blocks.dim),
-      position_(read_position(reader.checkpoint, config.vit().distillation_token)),
-      patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())) {
+      position_(read_position(reader.checkpoint, config.vit())),
+      patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())),
+      pre_norm_(norm_if(config.vit().pre_norm, reader, "norm_pre", config)) {
   check(std::ssize(position_) == tokens_ * dim_, reader.checkpoint.source(), ": pos_embed has ", position_.size(),
         " elements, expected [", tokens_, ", ", dim_, "]");
   for (std::int64_t i = 0; i < config.vit().blocks.depth; ++i) {
@@ -60,6 +68,10 @@ bool Vit::embed(Workspace& workspace, const Tensor& patches, std::int64_t batch,
                             Tensor(first + prefix_ * dim_, {count, dim_}), Epilogue::kAccumulate);
   }
   workspace.clock().lap(Step::kPatch);
+  if (pre_norm_) {
+    pre_norm_->run(tokens, tokens);
+    workspace.clock().lap(Step::kNorm);
+  }
   return true;
 }
 

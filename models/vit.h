@@ -1,6 +1,8 @@
 #pragma once
-// ViT and DeiT, plain and distilled (arXiv 2010.11929, 2012.12877), pre-norm, as timm runs them.
+// ViT and DeiT, plain and distilled (arXiv 2010.11929, 2012.12877), and what else timm's VisionTransformer is
+// (VitConfig).
 
+#include <optional>
 #include <vector>
 
 #include "models/backbone.h"
@@ -24,11 +26,12 @@ class Vit final : public Backbone {
   void visit_sites(const std::function<void(const SiteRef&)>& use) override;
 
  private:
-  std::int64_t prefix_;  // class and distillation tokens
+  std::int64_t prefix_;  // class and distillation token, registers
   std::int64_t tokens_;  // per picture, with the prefix
   std::int64_t dim_;
   std::vector<float> position_;  // [tokens, dim], the prefix tokens added to their rows
   Layer patch_embed_;
+  std::optional<Norm> pre_norm_;
   std::vector<Block> blocks_;
 };
 

@@ -82,12 +82,13 @@ Checkpoint Checkpoint::of_file(SafetensorsFile file, const std::optional<std::st
   for (const auto& [name, published_name] : names.tensors) {
     // Tensors lie in the file's vector, whose elements stay where they are when the file is moved.
     const FileTensor* tensor = checkpoint.file_->find(published_name);
-    checkpoint.entries_[name] = Entry{tensor->shape, tensor, nullptr, false};
+    checkpoint.entries_[name] = Entry{tensor->shape, tensor, {}, nullptr, false};
   }
   for (const auto& [name, published_name] : names.buffers) {
     checkpoint.buffers_[name] = checkpoint.file_->find(published_name)->shape;
   }
   checkpoint.left_behind_ = std::move(names.left_behind);
+  checkpoint.fold_layer_scales();
   return checkpoint;
 }
 
@@ -98,9 +99,11 @@ Checkpoint Checkpoint::seeded(const std::vector<TensorSpec>& specs, std::uint64_
   checkpoint.metadata_ = {{"seed", std::to_string(seed)}};
   for (const TensorSpec& spec : specs) {
     element_count(spec.shape);  // throws on a shape that means nothing
-    const bool is_new = checkpoint.entries_.try_emplace(spec.name, Entry{spec.shape, nullptr, nullptr, true}).second;
+    const bool is_new =
+        checkpoint.entries_.try_emplace(spec.name, Entry{spec.shape, nullptr, {}, nullptr, true}).second;
     check(is_new, checkpoint.source_, ": tensor ", printable(spec.name), " is asked for twice");
   }
+  checkpoint.fold_layer_scales();
   return checkpoint;
 }
 
@@ -113,9 +116,10 @@ Checkpoint Checkpoint::in_memory(std::vector<std::shared_ptr<const MemoryTensor>
   for (const auto& owner : checkpoint.memory_) {
     const FileTensor& tensor = owner->tensor();
     const bool is_new =
-        checkpoint.entries_.try_emplace(tensor.name, Entry{tensor.shape, &tensor, nullptr, false}).second;
+        checkpoint.entries_.try_emplace(tensor.name, Entry{tensor.shape, &tensor, {}, nullptr, false}).second;
     check(is_new, checkpoint.source_, ": tensor ", printable(tensor.name), " comes twice");
   }
+  checkpoint.fold_layer_scales();
   return checkpoint;
 }
 
@@ -151,7 +155,7 @@ const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
 std::span<const float> Checkpoint::f32(const std::string& name) const {
   const Entry& wanted = entry(name);
   const auto count = static_cast<std::size_t>(element_count(wanted.shape));
-  const bool is_direct = wanted.stored != nullptr && wanted.stored->dtype == FileDType::kF32 &&
+  const bool is_direct = wanted.scale.empty() && wanted.stored != nullptr && wanted.stored->dtype == FileDType::kF32 &&
                          is_float_aligned(wanted.stored->bytes.data());
   if (!is_direct && wanted.owned == nullptr) materialize(name, wanted);
   const float* data = is_direct ? reinterpret_cast<const float*>(wanted.stored->bytes.data()) : wanted.owned.get();
@@ -196,7 +200,41 @@ void Checkpoint::materialize(const std::string& name, const Entry& entry) const 
              ", expected F32, F16, BF16 or F64");
     }
   }
+  if (!entry.scale.empty()) {
+    const Entry& scale = scales_.at(entry.scale);
+    if (scale.owned == nullptr) materialize(entry.scale, scale);
+    const std::int64_t rows = entry.shape.front();
+    const std::int64_t columns = rows == 0 ? 0 : static_cast<std::int64_t>(count) / rows;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c) dst[r * columns + c] *= scale.owned[r];
+    }
+  }
   entry.owned = std::move(memory);
+}
+
+// LayerScale multiplies what attn.proj and mlp.fc2 add to the stream (Touvron et al., arXiv 2103.17239); so may their
+// weights and biases be, and there is no such layer.
+void Checkpoint::fold_layer_scales() {
+  constexpr std::pair<std::string_view, std::string_view> kScaled[] = {{".ls1.gamma", ".attn.proj"},
+                                                                       {".ls2.gamma", ".mlp.fc2"}};
+  for (auto scale = entries_.begin(); scale != entries_.end();) {
+    const std::string& name = scale->first;
+    const auto* kind = std::ranges::find_if(kScaled, [&](const auto& pair) { return name.ends_with(pair.first); });
+    const auto layer = [&] { return name.substr(0, name.size() - kind->first.size()) + std::string(kind->second); };
+    const auto weight = kind != std::end(kScaled) ? entries_.find(layer() + ".weight") : entries_.end();
+    if (weight == entries_.end() || weight->second.shape.empty() ||
+        scale->second.shape != Shape{weight->second.shape.front()}) {
+      ++scale;
+      continue;
+    }
+    weight->second.scale = name;
+    if (const auto bias = entries_.find(layer() + ".bias");
+        bias != entries_.end() && bias->second.shape == scale->second.shape) {
+      bias->second.scale = name;
+    }
+    scales_.emplace(name, std::move(scale->second));
+    scale = entries_.erase(scale);
+  }
 }
 
 void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::string& hint) const {

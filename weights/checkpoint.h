@@ -70,9 +70,10 @@ class Checkpoint {
   /// The file's path, or "seeded weights": what error messages begin with.
   const std::string& source() const { return source_; }
 
-  /// The values, row-major. F32 comes straight from the mapped file; F16, BF16, F64 and F32 that the file has put off
-  /// alignment are converted once, into memory of the Checkpoint. On first use the values are checked: NaN and
-  /// infinity are refused, so that a damaged file fails here, by name, and not as a strange answer.
+  /// The values, row-major; of a layer that LayerScale follows, multiplied by it. F32 comes straight from the mapped
+  /// file; F16, BF16, F64 and F32 that the file has put off alignment are converted once, into memory of the
+  /// Checkpoint. On first use the values are checked: NaN and infinity are refused, so that a damaged file fails here,
+  /// by name, and not as a strange answer.
   std::span<const float> f32(const std::string& name) const;
 
   /// f32(), or nothing where there is no such tensor: a layer's bias.
@@ -95,6 +96,7 @@ class Checkpoint {
   struct Entry {
     Shape shape;
     const FileTensor* stored = nullptr;      ///< null: seeded
+    std::string scale = {};                  ///< the tensor that multiplies its rows; empty: none
     mutable std::unique_ptr<float[]> owned;  ///< converted or generated on first use
     mutable bool is_checked = false;         ///< known to be finite; seeded values always are
   };
@@ -103,6 +105,7 @@ class Checkpoint {
   static Checkpoint of_file(SafetensorsFile file, const std::optional<std::string>& wrapper);
   const Entry& entry(const std::string& name) const;
   void materialize(const std::string& name, const Entry& entry) const;
+  void fold_layer_scales();
 
   std::string source_;
   std::optional<SafetensorsFile> file_;
@@ -110,6 +113,7 @@ class Checkpoint {
   std::uint64_t seed_ = 0;
   std::map<std::string, std::string> metadata_;  ///< where there is no file
   std::map<std::string, Entry> entries_;
+  std::map<std::string, Entry> scales_;  ///< of LayerScale, which f32() multiplies into the layer before it
   std::map<std::string, Shape> buffers_;
   std::vector<std::string> left_behind_;
 };

@@ -41,8 +41,10 @@ void fill_seeded(std::string_view name, const Shape& shape, std::uint64_t seed, 
   const std::string_view last = name.substr(name.rfind('.') + 1);  // npos + 1 == 0: the whole name
   if (name.ends_with("relative_position_bias_table")) {
     fill(name, seed, 0, 1, dst);
-  } else if (name == "cls_token" || name == "dist_token" || name == "pos_embed") {
+  } else if (name == "cls_token" || name == "dist_token" || name == "pos_embed" || name == "reg_token") {
     fill(name, seed, 0, 0.5, dst);
+  } else if (last == "gamma") {  // of LayerScale
+    fill(name, seed, 0.4, 0.3, dst);
   } else if (last == "bias") {
     fill(name, seed, 0, 0.1, dst);
   } else if (shape.size() == 1) {

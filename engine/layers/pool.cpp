@@ -6,17 +6,17 @@ namespace vitq {
 
 namespace {
 
-void mean_of_tokens(const Tensor& tokens, const Tensor& dst) {
+void mean_of_tokens(const Tensor& tokens, std::int64_t first, const Tensor& dst) {
   const std::int64_t dim = dst.columns();
   const std::int64_t count = tokens.rows() / dst.rows();
   for (std::int64_t b = 0; b < dst.rows(); ++b) {
     float* mean = dst.row(b);
     std::fill_n(mean, dim, 0.0F);
-    for (std::int64_t t = 0; t < count; ++t) {
+    for (std::int64_t t = first; t < count; ++t) {
       const float* row = tokens.row(b * count + t);
       for (std::int64_t c = 0; c < dim; ++c) mean[c] += row[c];
     }
-    for (std::int64_t c = 0; c < dim; ++c) mean[c] /= static_cast<float>(count);
+    for (std::int64_t c = 0; c < dim; ++c) mean[c] /= static_cast<float>(count - first);
   }
 }
 
@@ -27,7 +27,7 @@ void take_token(const Tensor& tokens, std::int64_t index, const Tensor& dst) {
   for (std::int64_t b = 0; b < dst.rows(); ++b) std::copy_n(tokens.row(b * count + index), dst.columns(), dst.row(b));
 }
 
-void pool(Pool how, const Tensor& tokens, const Tensor& dst) {
+void pool(Pool how, const Tensor& tokens, std::int64_t skipped, const Tensor& dst) {
   switch (how) {
     case Pool::kClassToken:
       take_token(tokens, 0, dst);
@@ -42,7 +42,7 @@ void pool(Pool how, const Tensor& tokens, const Tensor& dst) {
       break;
     }
     case Pool::kMean:
-      mean_of_tokens(tokens, dst);
+      mean_of_tokens(tokens, skipped, dst);
       break;
   }
 }

@@ -1,0 +1,291 @@
+// The families of timm's VisionTransformer against what timm and PyTorch computed of the same seeded weights
+// (../shared/golden/families, where it is there).
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "models/describe.h"
+#include "quant/calibrate.h"
+#include "tests/sessions.h"
+#include "tests/shared_folder.h"
+#include "weights/safetensors.h"
+#include "weights/seeded.h"
+
+using namespace vitq;
+
+namespace {
+
+struct Family {
+  std::string name;
+  ModelConfig config;
+  bool layer_scale = false;
+};
+
+ModelConfig vit(std::int64_t size, std::int64_t patch, const Stage& blocks, std::int64_t classes) {
+  ModelConfig config;
+  config.image_size = size;
+  config.patch = patch;
+  config.classes = classes;
+  config.body = VitConfig{.blocks = blocks};
+  return config;
+}
+
+template <class Change>
+ModelConfig with(ModelConfig config, Change&& change) {
+  change(config.vit());
+  return config;
+}
+
+constexpr Stage kTiny{.depth = 12, .dim = 192, .heads = 3, .hidden = 768};
+constexpr Stage kSmall{.depth = 12, .dim = 384, .heads = 6, .hidden = 1536};
+constexpr Stage kBase{.depth = 12, .dim = 768, .heads = 12, .hidden = 3072};
+constexpr Stage kMini{.depth = 2, .dim = 96, .heads = 3, .hidden = 384};
+
+std::vector<Family> families() {
+  const ModelConfig mini = vit(64, 16, kMini, 10);
+  ModelConfig clip = with(vit(224, 16, kBase, 512), [](VitConfig& body) {
+    body.pre_norm = true;
+    body.patch_bias = false;
+  });
+  clip.eps = 1e-5F;
+  const auto average = [](VitConfig& body) { body.pool = Pool::kMean; };
+  const auto without_class = [](VitConfig& body) {
+    body.class_token = false;
+    body.pool = Pool::kMean;
+  };
+  const auto finetuned = [](VitConfig& body) {
+    body.pool = Pool::kMean;
+    body.fc_norm = true;
+    body.final_norm = false;
+  };
+  Stage medium{.depth = 12, .dim = 512, .heads = 8, .hidden = 2048};
+  medium.qkv_bias = false;
+  return {
+      {"mini_avg_fc_norm", with(mini, finetuned)},
+      {"mini_avg_no_fc_norm", with(mini, average)},
+      {"mini_no_final_norm", with(mini, [](VitConfig& body) { body.final_norm = false; })},
+      {"mini_pre_norm_reg", with(mini,
+                                 [](VitConfig& body) {
+                                   body.pre_norm = true;
+                                   body.patch_bias = false;  // as in timm wherever that norm is
+                                   body.registers = 3;
+                                 })},
+      {"mini_no_embed_class", with(mini,
+                                   [](VitConfig& body) {
+                                     body.registers = 2;
+                                     body.prefix_positions = false;
+                                   })},
+      {"deit3_small_patch16_224.fb_in1k",
+       with(vit(224, 16, kSmall, 1000), [](VitConfig& body) { body.prefix_positions = false; }), true},
+      {"vit_small_patch14_reg4_dinov2.lvd142m",
+       with(vit(518, 14, kSmall, 0),
+            [](VitConfig& body) {
+              body.registers = 4;
+              body.prefix_positions = false;
+            }),
+       true},
+      {"vit_small_patch14_dinov2.lvd142m", vit(518, 14, kSmall, 0), true},
+      {"vit_base_patch16_224.mae", vit(224, 16, kBase, 0)},
+      {"vit_base_patch16_224.mae-finetuned", with(vit(224, 16, kBase, 1000), finetuned)},
+      {"vit_medium_patch16_gap_256.sw_in12k_ft_in1k", with(vit(256, 16, medium, 1000), without_class), true},
+      {"vit_base_patch16_siglip_gap_224.webli", with(vit(224, 16, kBase, 0), without_class)},
+      {"vit_base_patch16_clip_224.openai", clip},
+      {"vit_base_patch16_384.augreg_in21k_ft_in1k", vit(384, 16, kBase, 1000)},
+      {"vit_tiny_patch16_224.augreg_in21k", vit(224, 16, kTiny, 21843)},
+  };
+}
+
+// The tensors of a family's checkpoint, as timm stores them.
+Checkpoint weights_of(const Family& family) {
+  auto specs = expected_tensors(family.config);
+  const Stage& blocks = family.config.vit().blocks;
+  for (std::int64_t i = 0; family.layer_scale && i < blocks.depth; ++i) {
+    for (const char* scale : {".ls1.gamma", ".ls2.gamma"}) {
+      specs.push_back({"blocks." + std::to_string(i) + scale, {blocks.dim}});
+    }
+  }
+  return Checkpoint::seeded(specs, 0);
+}
+
+std::vector<float> floats(const SafetensorsFile& file, const std::string& name) {
+  const FileTensor* tensor = file.find(name);
+  REQUIRE(tensor != nullptr);
+  std::vector<float> values(tensor->bytes.size() / sizeof(float));
+  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
+  return values;
+}
+
+// The largest difference, in standard deviations of what is expected.
+double difference(std::span<const float> found, std::span<const float> expected) {
+  REQUIRE(found.size() == expected.size());
+  double sum = 0;
+  double squares = 0;
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    sum += expected[i];
+    squares += double{expected[i]} * expected[i];
+    const double one = std::fabs(double{found[i]} - expected[i]);
+    if (!(one <= worst)) worst = one;  // NaN counts
+  }
+  const auto n = static_cast<double>(expected.size());
+  return worst / std::sqrt(squares / n - sum / n * (sum / n));
+}
+
+// Every stored block against what a pass shows: all rows, or rows 0, 1, the middle one and the last.
+class Comparison final : public Observer {
+ public:
+  explicit Comparison(const SafetensorsFile& reference) : reference_(reference) {}
+
+  void output(const std::string& site, const Tensor& value) override {
+    if (reference_.find(site) == nullptr) return;
+    const auto expected = floats(reference_, site);
+    const std::int64_t dim = value.columns();
+    const std::int64_t stored = std::ssize(expected) / dim;
+    const std::array few{std::int64_t{0}, std::int64_t{1}, value.rows() / 2, value.rows() - 1};
+    std::vector<float> found;
+    for (std::int64_t i = 0; i < stored; ++i) {
+      const float* row = value.row(stored == value.rows() ? i : few[i]);
+      found.insert(found.end(), row, row + dim);
+    }
+    worst = std::max(worst, difference(found, expected));
+    ++seen;
+  }
+
+  double worst = 0;
+  int seen = 0;
+
+ private:
+  const SafetensorsFile& reference_;
+};
+
+}  // namespace
+
+TEST_CASE("families: timm's variations of a ViT, block by block, embedding and logits") {
+  const auto shared = test::shared_folder();
+  if (!shared) {
+    std::puts("SKIPPED: no ../shared folder with golden/families");
+    return;
+  }
+  for (const Family& family : families()) {
+    CAPTURE(family.name);
+    const SafetensorsFile reference(*shared / "golden/families" / (family.name + ".safetensors"));
+    const Checkpoint checkpoint = weights_of(family);
+    const ModelConfig& config = family.config;
+    const ModelDescription description = describe(checkpoint, std::nullopt,
+                                                  {.heads = config.vit().blocks.heads,
+                                                   .eps = double{config.eps},
+                                                   .pool = config.head().pool == Pool::kMean ? "avg" : "token"});
+    CHECK(description.config == config);  // all of it is in the names and shapes, but for what is stated
+    Session session = test::make_session(checkpoint, description, {.threads = 2});
+    std::vector<float> image(test::picture_size(session));
+    fill_seeded_input(0, image);
+    std::vector<float> logits(config.classes);
+    Comparison comparison(reference);
+    session.model().impl().network.forward(session.impl().workspace, image, 1, logits, &comparison);
+    CHECK(comparison.seen >= 2);
+    const Result result = session.run(image, 1, {.logits = config.classes > 0, .embedding = true, .tokens = false});
+    double worst = std::max(comparison.worst, difference(result.embedding, floats(reference, "pooled")));
+    if (reference.find("logits") != nullptr) {
+      worst = std::max(worst, difference(result.logits, floats(reference, "logits")));
+    }
+    if (reference.find("logits_first500") != nullptr) {
+      worst = std::max(worst, difference(std::span(result.logits).first(500), floats(reference, "logits_first500")));
+    }
+    std::printf("%s: largest difference %.2g standard deviations\n", family.name.c_str(), worst);
+    CHECK(worst < 5e-5);
+  }
+}
+
+namespace {
+
+// Small ones with every variation, for what must hold of all.
+std::vector<Family> small_families() {
+  ModelConfig base = vit(32, 8, {.depth = 2, .dim = 64, .heads = 2, .hidden = 128}, 10);
+  ModelConfig clip = with(base, [](VitConfig& body) {
+    body.pre_norm = true;
+    body.patch_bias = false;
+    body.blocks.qkv_bias = false;
+  });
+  clip.head_bias = false;
+  clip.eps = 1e-5F;  // what describe() takes where that norm is
+  return {{"clip", clip},
+          {"registers",
+           with(base,
+                [](VitConfig& body) {
+                  body.registers = 4;
+                  body.prefix_positions = false;
+                }),
+           true},
+          {"average",
+           with(base,
+                [](VitConfig& body) {
+                  body.class_token = false;
+                  body.pool = Pool::kMean;
+                }),
+           true},
+          {"fine-tuned", with(base,
+                              [](VitConfig& body) {
+                                body.pool = Pool::kMean;
+                                body.fc_norm = true;
+                                body.final_norm = false;
+                              })},
+          {"patches of a model with a class", with(base, [](VitConfig& body) { body.pool = Pool::kMean; })}};
+}
+
+}  // namespace
+
+TEST_CASE("families: on integers each keeps what the float model says, and its artifact is told from its names") {
+  for (const Family& family : small_families()) {
+    CAPTURE(family.name);
+    const Checkpoint checkpoint = weights_of(family);
+    const Stated stated{.heads = 2, .pool = family.config.head().pool == Pool::kMean ? "avg" : "token"};
+    const ModelDescription description = describe(checkpoint, std::nullopt, stated);
+    CHECK(description.config == family.config);
+    Session floats = test::make_session(checkpoint, description, {.threads = 1});
+    constexpr std::int64_t kPictures = 6;
+    std::vector<float> images(kPictures * test::picture_size(floats));
+    fill_seeded_input(0, images);
+    const QuantizedModel quantized = quantize_model(checkpoint, description, images, kPictures, {});
+    const Checkpoint artifact = quantized.artifact.checkpoint();
+    const ModelDescription again = describe(artifact);
+    CHECK(again.config.vit().prefix_tokens() == family.config.vit().prefix_tokens());
+    CHECK(again.config.head().pool == family.config.head().pool);
+    Session integers = test::make_session(artifact, again, {.threads = 1});
+    const Wanted wanted{.logits = true, .embedding = true, .tokens = true};
+    const Result expected = floats.run(images, kPictures, wanted);
+    const Result found = integers.run(images, kPictures, wanted);
+    CHECK(difference(found.logits, expected.logits) < 0.35);
+    CHECK(difference(found.embedding, expected.embedding) < 0.35);
+    CHECK(found.tokens.size() == expected.tokens.size());
+    // One picture by itself answers as among others.
+    const Result one = integers.run(std::span(images).first(images.size() / kPictures), 1, wanted);
+    CHECK(difference(one.logits, std::span(found.logits).first(10)) < 1e-5);
+  }
+}
+
+TEST_CASE("families: LayerScale is multiplied into the layer before it, weights and bias") {
+  const Checkpoint scaled = Checkpoint::seeded({{"blocks.0.attn.proj.weight", {2, 3}},
+                                                {"blocks.0.attn.proj.bias", {2}},
+                                                {"blocks.0.ls1.gamma", {2}},
+                                                {"blocks.0.ls2.gamma", {2}}},
+                                               0);
+  const Checkpoint plain =
+      Checkpoint::seeded({{"blocks.0.attn.proj.weight", {2, 3}}, {"blocks.0.attn.proj.bias", {2}}}, 0);
+  std::vector<float> gamma(2);
+  fill_seeded("blocks.0.ls1.gamma", {2}, 0, gamma);
+  for (int i = 0; i < 6; ++i) {
+    CHECK(scaled.f32("blocks.0.attn.proj.weight")[i] == plain.f32("blocks.0.attn.proj.weight")[i] * gamma[i / 3]);
+  }
+  for (int i = 0; i < 2; ++i) {
+    CHECK(scaled.f32("blocks.0.attn.proj.bias")[i] == plain.f32("blocks.0.attn.proj.bias")[i] * gamma[i]);
+  }
+  CHECK_FALSE(scaled.contains("blocks.0.ls1.gamma"));
+  CHECK(scaled.contains("blocks.0.ls2.gamma"));  // nothing to multiply it into: for the model to refuse
+}
