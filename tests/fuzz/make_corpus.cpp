@@ -155,13 +155,12 @@ void write_torch_seeds(const fs::path& fixtures, const fs::path& folder) {
       {"ema", pickled::whole(pickled::dict({pickled::text("model"), weights, pickled::text("model_ema"), weights}))},
       {"half", pickled::whole(pickled::dict(
                    {pickled::text("a"), pickled::tensor({.type = "HalfStorage", .elements = 12, .offset = 2})}))},
-      {"closed", pickled::whole(pickled::dict(
-                     {pickled::text("model"), pickled::ordered_dict() + '(' + pickled::text("w") + tensor + "u}b",
-                      pickled::text("a"), pickled::global("argparse", "Namespace") + ")\x81}b", pickled::text("b"),
-                      pickled::global("m", "f") + ")}\x92(NNe", pickled::text("c"), "\x8f(NC\x01x\x90",
-                      pickled::text("d"), "(Nios\nsystem\n", pickled::text("e"),
-                      "(NN1(N\x91"
-                      "20"}))},
+      {"closed",
+       pickled::whole(pickled::dict(
+           {pickled::text("model"), pickled::ordered_dict() + '(' + pickled::text("w") + tensor + "u}b",
+            pickled::text("a"), pickled::global("argparse", "Namespace") + ")\x81}b", pickled::text("b"),
+            pickled::global("m", "f") + ")}\x92(NNe", pickled::text("c"), "\x8f(NC\x01x\x90", pickled::text("d"),
+            "(Nios\nsystem\n", pickled::text("e"), "(NN1N20", pickled::text("f"), "(N\x91"}))},
       {"subclass", pickled::whole(pickled::dict(
                        {pickled::text("a"),
                         pickled::call(pickled::global("torch._tensor", "_rebuild_from_type_v2"),
