@@ -114,9 +114,7 @@ void settle_pool(const Checkpoint& checkpoint, const std::optional<std::string>&
 void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& config) {
   const auto size = inquiry.ask(&Stated::image_size, "image_size");
   const bool is_vit = config.architecture() == Architecture::kVit;
-  check(!is_vit || !size || *size == config.image_size, ErrorCode::kUnsupported, checkpoint.source(),
-        ": the position embedding is for ", config.image_size, " pixels, asked for ", size.value_or(0),
-        "; other sizes of a ViT are not supported yet");
+  if (is_vit && size && *size != config.image_size) config.vit().position_grid = config.grid();
   config.image_size = size.value_or(config.image_size);
   if (is_vit) {
     Stage& blocks = config.vit().blocks;

@@ -3,17 +3,30 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "models/positions.h"
 
 namespace vitq {
 
 namespace {
 
 // What the stream holds before any patch: the positions, and the prefix tokens in their rows.
-std::vector<float> read_position(const Checkpoint& checkpoint, const VitConfig& config) {
-  const auto embedding = checkpoint.f32("pos_embed");
+std::vector<float> read_position(const Checkpoint& checkpoint, const ModelConfig& model) {
+  const VitConfig& config = model.vit();
+  auto patches = checkpoint.f32("pos_embed");
   const std::int64_t prefix = config.prefix_tokens() * config.blocks.dim;
-  std::vector<float> position(config.prefix_positions ? 0 : prefix);
-  position.insert(position.end(), embedding.begin(), embedding.end());
+  std::vector<float> position(prefix);
+  if (config.prefix_positions) {
+    check(std::ssize(patches) >= prefix, checkpoint.source(), ": pos_embed has ", patches.size(),
+          " elements, expected more than ", prefix);
+    std::copy_n(patches.begin(), prefix, position.begin());
+    patches = patches.subspan(prefix);
+  }
+  if (config.position_grid == 0 || config.position_grid == model.grid()) {
+    position.insert(position.end(), patches.begin(), patches.end());
+  } else {
+    const auto resampled = resample_positions(patches, config.position_grid, model.grid(), config.blocks.dim);
+    position.insert(position.end(), resampled.begin(), resampled.end());
+  }
   auto row = position.begin();
   const auto add = [&](const std::string& name) {
     const auto token = checkpoint.f32(name);
@@ -38,7 +51,7 @@ Vit::Vit(const ModelConfig& config, const LayerReader& reader)
       prefix_(config.vit().prefix_tokens()),
       tokens_(config.grid() * config.grid() + prefix_),
       dim_(config.vit().blocks.dim),
-      position_(read_position(reader.checkpoint, config.vit())),
+      position_(read_position(reader.checkpoint, config)),
       patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())),
       pre_norm_(norm_if(config.vit().pre_norm, reader, "norm_pre", config)) {
   check(std::ssize(position_) == tokens_ * dim_, reader.checkpoint.source(), ": pos_embed has ", position_.size(),

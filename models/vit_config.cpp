@@ -46,7 +46,8 @@ void check_vit(const ModelConfig& config) { check_stage(config.vit().blocks); }
 void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors) {
   const VitConfig& body = config.vit();
   const Stage& blocks = body.blocks;
-  const std::int64_t positions = config.grid() * config.grid() + (body.prefix_positions ? body.prefix_tokens() : 0);
+  const std::int64_t grid = body.position_grid > 0 ? body.position_grid : config.grid();
+  const std::int64_t positions = grid * grid + (body.prefix_positions ? body.prefix_tokens() : 0);
   if (body.class_token) tensors.push_back({"cls_token", {1, 1, blocks.dim}});
   if (body.distillation_token) tensors.push_back({"dist_token", {1, 1, blocks.dim}});
   if (body.registers > 0) tensors.push_back({"reg_token", {1, body.registers, blocks.dim}});

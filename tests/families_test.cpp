@@ -92,6 +92,16 @@ std::vector<Family> families() {
             }),
        true},
       {"vit_small_patch14_dinov2.lvd142m", vit(518, 14, kSmall, 0), true},
+      {"vit_small_patch14_dinov2.lvd142m-img224",
+       with(vit(224, 14, kSmall, 0), [](VitConfig& body) { body.position_grid = 37; }), true},
+      {"vit_small_patch14_reg4_dinov2.lvd142m-img224",
+       with(vit(224, 14, kSmall, 0),
+            [](VitConfig& body) {
+              body.registers = 4;
+              body.prefix_positions = false;
+              body.position_grid = 37;
+            }),
+       true},
       {"vit_base_patch16_224.mae", vit(224, 16, kBase, 0)},
       {"vit_base_patch16_224.mae-finetuned", with(vit(224, 16, kBase, 1000), finetuned)},
       {"vit_medium_patch16_gap_256.sw_in12k_ft_in1k", with(vit(256, 16, medium, 1000), without_class), true},
@@ -179,7 +189,8 @@ TEST_CASE("families: timm's variations of a ViT, block by block, embedding and l
     const Checkpoint checkpoint = weights_of(family);
     const ModelConfig& config = family.config;
     const ModelDescription description = describe(checkpoint, std::nullopt,
-                                                  {.heads = config.vit().blocks.heads,
+                                                  {.image_size = config.image_size,
+                                                   .heads = config.vit().blocks.heads,
                                                    .eps = double{config.eps},
                                                    .pool = config.head().pool == Pool::kMean ? "avg" : "token"});
     CHECK(description.config == config);  // all of it is in the names and shapes, but for what is stated
@@ -236,6 +247,7 @@ std::vector<Family> small_families() {
                                 body.fc_norm = true;
                                 body.final_norm = false;
                               })},
+          {"another size", with(base, [](VitConfig& body) { body.position_grid = 7; })},
           {"patches of a model with a class", with(base, [](VitConfig& body) { body.pool = Pool::kMean; })}};
 }
 
@@ -245,7 +257,8 @@ TEST_CASE("families: on integers each keeps what the float model says, and its a
   for (const Family& family : small_families()) {
     CAPTURE(family.name);
     const Checkpoint checkpoint = weights_of(family);
-    const Stated stated{.heads = 2, .pool = family.config.head().pool == Pool::kMean ? "avg" : "token"};
+    const Stated stated{
+        .image_size = 32, .heads = 2, .pool = family.config.head().pool == Pool::kMean ? "avg" : "token"};
     const ModelDescription description = describe(checkpoint, std::nullopt, stated);
     CHECK(description.config == family.config);
     Session floats = test::make_session(checkpoint, description, {.threads = 1});

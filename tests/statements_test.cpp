@@ -156,11 +156,12 @@ TEST_CASE("statements: the caller comes first, and what was a guess stays one in
 TEST_CASE("statements: what the tensors show cannot be stated otherwise") {
   const Folder here;
   const Checkpoint vit = here.write(wide(64, 1), "x.safetensors");
-  CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.image_size = 64}),
-                       doctest::Contains("for 32 pixels, asked for 64"), Error);
+  CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.image_size = 60}), doctest::Contains("multiple of the patch"),
+                       Error);
   CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.activation = "relu"}), doctest::Contains("vitq computes gelu"),
                        Error);
-  CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.pool = "avg"}), doctest::Contains("vitq computes token"), Error);
+  CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.pool = "max"}), doctest::Contains("vitq computes token or avg"),
+                       Error);
   CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.classes = std::vector<std::string>{"one"}}),
                        doctest::Contains("names 1 classes, the head has 10"), Error);
   CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.crop_pct = 0.9, .resize = 40}),

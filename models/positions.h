@@ -1,0 +1,16 @@
+#pragma once
+// Position embeddings for another picture size than they were trained with.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace vitq {
+
+/// [from, from, dim] -> [to, to, dim] as timm's resample_abs_pos_embed does it, which is PyTorch's interpolate(mode =
+/// bicubic, antialias = true): cubic convolution with a = -0.5, widened by the scale when shrinking, first across and
+/// then down, in float with weights normalised in double.
+std::vector<float> resample_positions(std::span<const float> grid, std::int64_t from, std::int64_t to,
+                                      std::int64_t dim);
+
+}  // namespace vitq
