@@ -1,4 +1,5 @@
-// The families of timm's VisionTransformer against what timm and PyTorch computed of the same seeded weights
+// The families of timm's VisionTransformer, and Swins of other windows, against what timm and PyTorch computed of the
+// same seeded weights
 // (../shared/golden/families, where it is there).
 
 #include <doctest/doctest.h>
@@ -40,6 +41,22 @@ ModelConfig vit(std::int64_t size, std::int64_t patch, const Stage& blocks, std:
 template <class Change>
 ModelConfig with(ModelConfig config, Change&& change) {
   change(config.vit());
+  return config;
+}
+
+// `dim` and `heads` of the first stage; both double from stage to stage, over depths of 2, 2, 18, 2.
+ModelConfig swin(std::int64_t size, std::int64_t window, std::int64_t dim, std::int64_t heads) {
+  ModelConfig config;
+  config.image_size = size;
+  config.patch = 4;
+  config.eps = 1e-5F;
+  SwinConfig body{.window = window, .stages = {}};
+  for (const std::int64_t depth : {2, 2, 18, 2}) {
+    body.stages.push_back({.depth = depth, .dim = dim, .heads = heads, .hidden = 4 * dim});
+    dim *= 2;
+    heads *= 2;
+  }
+  config.body = body;
   return config;
 }
 
@@ -109,13 +126,15 @@ std::vector<Family> families() {
       {"vit_base_patch16_clip_224.openai", clip},
       {"vit_base_patch16_384.augreg_in21k_ft_in1k", vit(384, 16, kBase, 1000)},
       {"vit_tiny_patch16_224.augreg_in21k", vit(224, 16, kTiny, 21843)},
+      {"swin_base_patch4_window12_384.ms_in22k_ft_in1k", swin(384, 12, 128, 4)},
+      {"swin_large_patch4_window7_224.ms_in22k_ft_in1k", swin(224, 7, 192, 6)},
   };
 }
 
 // The tensors of a family's checkpoint, as timm stores them.
 Checkpoint weights_of(const Family& family) {
   auto specs = expected_tensors(family.config);
-  const Stage& blocks = family.config.vit().blocks;
+  const Stage& blocks = family.config.stages().front();
   for (std::int64_t i = 0; family.layer_scale && i < blocks.depth; ++i) {
     for (const char* scale : {".ls1.gamma", ".ls2.gamma"}) {
       specs.push_back({"blocks." + std::to_string(i) + scale, {blocks.dim}});
@@ -177,7 +196,7 @@ class Comparison final : public Observer {
 
 }  // namespace
 
-TEST_CASE("families: timm's variations of a ViT, block by block, embedding and logits") {
+TEST_CASE("families: timm's ViTs and Swins of other kinds and sizes, block by block, embedding and logits") {
   const auto shared = test::shared_folder();
   if (!shared) {
     std::puts("SKIPPED: no ../shared folder with golden/families");
@@ -190,7 +209,7 @@ TEST_CASE("families: timm's variations of a ViT, block by block, embedding and l
     const ModelConfig& config = family.config;
     const ModelDescription description = describe(checkpoint, std::nullopt,
                                                   {.image_size = config.image_size,
-                                                   .heads = config.vit().blocks.heads,
+                                                   .heads = config.stages().front().heads,
                                                    .eps = double{config.eps},
                                                    .pool = config.head().pool == Pool::kMean ? "avg" : "token"});
     CHECK(description.config == config);  // all of it is in the names and shapes, but for what is stated
