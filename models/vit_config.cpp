@@ -14,7 +14,7 @@ void infer_vit(const Checkpoint& checkpoint, ModelConfig& config) {
   blocks.dim = dimension(checkpoint, "pos_embed", 3, 2);
   blocks.depth = count_blocks(checkpoint, "blocks.");
   blocks.hidden = dimension(checkpoint, "blocks.0.mlp.fc1.weight", 2, 0);
-  // What is quantized has a bias, its own or one that calibration made.
+  // An artifact stores a bias with every quantized layer.
   const auto has_bias = [&](const std::string& layer) {
     return checkpoint.contains(layer + ".bias") || quantized_shape(checkpoint, layer).has_value();
   };
