@@ -44,7 +44,7 @@ fs::path find_model_file(const std::string& name, bool is_integer) {
           ": there is no such file; expected a model");
   }
   const std::string model = checked_zoo_name(name);
-  const fs::path weights = model_home() / (model + ".safetensors");
+  fs::path weights = model_home() / (model + ".safetensors");
   if (!is_integer) {
     check(is_there(weights), ErrorCode::kFile, "no weights for ", model, ": looked for ", weights.string(),
           "; `vitq pull ", model, "` downloads them, `vitq convert` makes them of a PyTorch .pth, `vitq seed --model ",

@@ -15,10 +15,10 @@ inline constexpr const char* kFloatPrecision = "fp32";
 /// The precision of a float model that is multiplied in bf16.
 inline constexpr const char* kBf16Precision = "bf16";
 
-/// The file of `model`, a zoo name or a path; of a name, the artifact NAME.w8a8.safetensors where `is_integer`, else
+/// The file of `name`, a zoo name or a path; of a name, the artifact NAME.w8a8.safetensors where `is_integer`, else
 /// NAME.safetensors. Throws UsageError with the nearest name where there is none, and Error, saying what to do, where
 /// the file is not there.
-std::filesystem::path find_model_file(const std::string& model, bool is_integer = false);
+std::filesystem::path find_model_file(const std::string& name, bool is_integer = false);
 
 /// Opens a safetensors file. Of a PyTorch file the error also says how to make one of it.
 Checkpoint open_checkpoint(const std::filesystem::path& file);
