@@ -52,7 +52,7 @@ struct VitConfig {
   bool distillation_token = false;  ///< a second prefix token, with a head of its own (DeiT)
   std::int64_t registers = 0;       ///< prefix tokens that nothing reads (Darcet et al., arXiv 2309.16588)
   bool prefix_positions = true;     ///< prefix tokens have a position each
-  std::int64_t position_grid = 0;   ///< patches a side that positions are stored for; 0: as many as there are
+  std::int64_t position_grid = 0;   ///< patches a side that positions are stored for, if the picture has others; else 0
   bool pre_norm = false;            ///< a LayerNorm in front of the first block (CLIP)
   bool final_norm = true;           ///< a LayerNorm behind the last block
   bool patch_bias = true;

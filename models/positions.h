@@ -8,8 +8,7 @@
 namespace vitq {
 
 /// [from, from, dim] -> [to, to, dim] as timm's resample_abs_pos_embed does it, which is PyTorch's interpolate(mode =
-/// bicubic, antialias = true): cubic convolution with a = -0.5, widened by the scale when shrinking, first across and
-/// then down, in float with weights normalised in double.
+/// bicubic, antialias = true): filter_taps() first across and then down, in float.
 std::vector<float> resample_positions(std::span<const float> grid, std::int64_t from, std::int64_t to,
                                       std::int64_t dim);
 

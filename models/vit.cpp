@@ -21,7 +21,7 @@ std::vector<float> read_position(const Checkpoint& checkpoint, const ModelConfig
     std::copy_n(patches.begin(), prefix, position.begin());
     patches = patches.subspan(prefix);
   }
-  if (config.position_grid == 0 || config.position_grid == model.grid()) {
+  if (config.position_grid == 0) {
     position.insert(position.end(), patches.begin(), patches.end());
   } else {
     const auto resampled = resample_positions(patches, config.position_grid, model.grid(), config.blocks.dim);

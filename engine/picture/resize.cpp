@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/picture/filter_taps.h"
 #include "engine/picture/pixels.h"
 
 namespace vitq {
@@ -35,55 +36,21 @@ struct Taps {
   [[nodiscard]] int end() const { return first.back() + count.back(); }
 };
 
-double cubic(double x) {
-  constexpr double kA = -0.5;
-  x = std::abs(x);
-  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
-  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * kA;
-  return 0.0;
-}
-
-double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
-
-/// A filter of Pillow's: its weight at a distance, and how far it reaches when nothing shrinks.
-struct Filter {
-  double (*weight)(double distance);
-  double support;
-};
-
-Filter filter_of(Interpolation interpolation) {
-  return interpolation == Interpolation::kBilinear ? Filter{triangle, 1.0} : Filter{cubic, 2.0};
-}
-
 std::int32_t to_fixed(double weight) {
   const double scaled = weight * (1 << kFractionBits);
   return static_cast<std::int32_t>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-/// Taps of the outputs [begin, begin + size) when `from` coordinates become `to`. Every operation is in Pillow's order.
-Taps make_taps(const Filter& filter, int from, int to, int begin, int size) {
-  const double scale = static_cast<double>(from) / to;
-  const double widening = std::max(scale, 1.0);
-  const double support = filter.support * widening;
-  const double narrowing = 1.0 / widening;
+/// Taps of the outputs [begin, begin + size) when `from` coordinates become `to`.
+Taps make_taps(Interpolation interpolation, int from, int to, int begin, int size) {
   Taps taps;
-  taps.longest = static_cast<int>(std::ceil(support)) * 2 + 1;
+  taps.longest = static_cast<int>(most_filter_taps(interpolation, from, to));
   taps.weights.assign(static_cast<std::size_t>(size) * taps.longest, 0);
-  std::vector<double> weight(taps.longest);
+  std::vector<double> weights;
   for (int i = 0; i < size; ++i) {
-    const double center = (begin + i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(center - support + 0.5));
-    const int count = std::min(from, static_cast<int>(center + support + 0.5)) - first;
-    double sum = 0.0;
-    for (int t = 0; t < count; ++t) {
-      weight[t] = filter.weight((first + t - center + 0.5) * narrowing);
-      sum += weight[t];
-    }
-    for (int t = 0; t < count; ++t) {
-      taps.weights[static_cast<std::size_t>(i) * taps.longest + t] = to_fixed(sum != 0.0 ? weight[t] / sum : weight[t]);
-    }
-    taps.first.push_back(first);
-    taps.count.push_back(count);
+    taps.first.push_back(static_cast<int>(filter_taps(interpolation, from, to, begin + i, weights)));
+    taps.count.push_back(static_cast<int>(weights.size()));
+    std::ranges::transform(weights, taps.weights.begin() + std::ptrdiff_t{i} * taps.longest, to_fixed);
   }
   return taps;
 }
@@ -163,9 +130,9 @@ std::vector<std::uint8_t> resize_across(const Pixels& image, const Taps& taps, i
 }
 
 /// The pixels `box` of the picture resized to width x height; a pass whose size does not change alters nothing.
-Image resize_box(const Pixels& image, const Filter& filter, int width, int height, const Box& box) {
-  const Taps across = make_taps(filter, image.width(), width, box.left, box.width);
-  const Taps down = make_taps(filter, image.height(), height, box.top, box.height);
+Image resize_box(const Pixels& image, Interpolation interpolation, int width, int height, const Box& box) {
+  const Taps across = make_taps(interpolation, image.width(), width, box.left, box.width);
+  const Taps down = make_taps(interpolation, image.height(), height, box.top, box.height);
   const std::int64_t between = std::int64_t{box.width} * (down.end() - down.begin());
   check(between <= kMaxImagePixels, ErrorCode::kUnsupported, "resizing a picture of ", image.width(), " x ",
         image.height(), " pixels to ", width, " x ", height, " takes ", between, " pixels in between; the limit is ",
@@ -211,7 +178,7 @@ Image resize(const ImageView& image, int width, int height, Interpolation interp
   check(width > 0 && height > 0 && std::int64_t{width} * height <= kMaxImagePixels, "cannot resize a picture of ",
         image.width, " x ", image.height, " pixels to ", width, " x ", height, ": expected 1 to ", kMaxImagePixels,
         " pixels");
-  return resize_box(pixels, filter_of(interpolation), width, height, {0, 0, width, height});
+  return resize_box(pixels, interpolation, width, height, {0, 0, width, height});
 }
 
 Image resize_short_side(const ImageView& image, int size, Interpolation interpolation) {
@@ -241,7 +208,7 @@ Image resize_and_crop(const ImageView& image, int side, int size, Interpolation 
   // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
   check(std::max(width, height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
         image.height, " pixels is too long to resize to a short side of ", side);
-  return resize_box(pixels, filter_of(interpolation), static_cast<int>(width), static_cast<int>(height),
+  return resize_box(pixels, interpolation, static_cast<int>(width), static_cast<int>(height),
                     {crop_offset(width, size), crop_offset(height, size), size, size});
 }
 
