@@ -8,18 +8,20 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "models/describe.h"
 #include "quant/calibrate.h"
+#include "tests/reference_values.h"
 #include "tests/sessions.h"
 #include "tests/shared_folder.h"
 #include "weights/safetensors.h"
 #include "weights/seeded.h"
 
 using namespace vitq;
+using test::largest_difference;
+using test::values_of;
 
 namespace {
 
@@ -143,28 +145,16 @@ Checkpoint weights_of(const Family& family) {
   return Checkpoint::seeded(specs, 0);
 }
 
-std::vector<float> floats(const SafetensorsFile& file, const std::string& name) {
-  const FileTensor* tensor = file.find(name);
-  REQUIRE(tensor != nullptr);
-  std::vector<float> values(tensor->bytes.size() / sizeof(float));
-  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
-  return values;
-}
-
 // The largest difference, in standard deviations of what is expected.
 double difference(std::span<const float> found, std::span<const float> expected) {
-  REQUIRE(found.size() == expected.size());
   double sum = 0;
   double squares = 0;
-  double worst = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    sum += expected[i];
-    squares += double{expected[i]} * expected[i];
-    const double one = std::fabs(double{found[i]} - expected[i]);
-    if (!(one <= worst)) worst = one;  // NaN counts
+  for (const float value : expected) {
+    sum += value;
+    squares += double{value} * value;
   }
   const auto n = static_cast<double>(expected.size());
-  return worst / std::sqrt(squares / n - sum / n * (sum / n));
+  return largest_difference(found, expected) / std::sqrt(squares / n - sum / n * (sum / n));
 }
 
 // Every stored block against what a pass shows: all rows, or rows 0, 1, the middle one and the last.
@@ -174,7 +164,7 @@ class Comparison final : public Observer {
 
   void output(const std::string& site, const Tensor& value) override {
     if (reference_.find(site) == nullptr) return;
-    const auto expected = floats(reference_, site);
+    const auto expected = values_of(reference_, site);
     const std::int64_t dim = value.columns();
     const std::int64_t stored = std::ssize(expected) / dim;
     const std::array few{std::int64_t{0}, std::int64_t{1}, value.rows() / 2, value.rows() - 1};
@@ -221,12 +211,12 @@ TEST_CASE("families: timm's ViTs and Swins of other kinds and sizes, block by bl
     session.model().impl().network.forward(session.impl().workspace, image, 1, logits, &comparison);
     CHECK(comparison.seen >= 2);
     const Result result = session.run(image, 1, {.logits = config.classes > 0, .embedding = true, .tokens = false});
-    double worst = std::max(comparison.worst, difference(result.embedding, floats(reference, "pooled")));
+    double worst = std::max(comparison.worst, difference(result.embedding, values_of(reference, "pooled")));
     if (reference.find("logits") != nullptr) {
-      worst = std::max(worst, difference(result.logits, floats(reference, "logits")));
+      worst = std::max(worst, difference(result.logits, values_of(reference, "logits")));
     }
     if (reference.find("logits_first500") != nullptr) {
-      worst = std::max(worst, difference(std::span(result.logits).first(500), floats(reference, "logits_first500")));
+      worst = std::max(worst, difference(std::span(result.logits).first(500), values_of(reference, "logits_first500")));
     }
     std::printf("%s: largest difference %.2g standard deviations\n", family.name.c_str(), worst);
     CHECK(worst < 5e-5);

@@ -6,16 +6,18 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <string>
 
 #include "models/zoo.h"
 #include "tests/bf16.h"
+#include "tests/reference_values.h"
 #include "tests/sessions.h"
 #include "tests/shared_folder.h"
 #include "weights/seeded.h"
 
 using namespace vitq;
+using test::largest_difference;
+using test::values_of;
 
 namespace {
 
@@ -30,31 +32,13 @@ std::optional<std::filesystem::path> golden() {
   return *shared / "golden";
 }
 
-std::vector<float> floats(const SafetensorsFile& file, const std::string& name) {
-  const FileTensor* tensor = file.find(name);
-  REQUIRE(tensor != nullptr);
-  std::vector<float> values(tensor->bytes.size() / sizeof(float));
-  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
-  return values;
-}
-
-double largest_difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double difference = std::fabs(double{a[i]} - b[i]);
-    if (!(difference <= worst)) worst = difference;  // NaN counts
-  }
-  return worst;
-}
-
 // The stored rows of each block's output against what a pass shows.
 class Comparison final : public Observer {
  public:
   Comparison(const SafetensorsFile& reference, std::string model) : reference_(reference), model_(std::move(model)) {}
 
   void output(const std::string& site, const Tensor& value) override {
-    const auto expected = floats(reference_, model_ + "/" + site);
+    const auto expected = values_of(reference_, model_ + "/" + site);
     const std::int64_t dim = value.columns();
     const std::array rows{std::int64_t{0}, std::int64_t{1}, value.rows() / 2, value.rows() - 1};
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -93,7 +77,7 @@ void check_seeded_model(const std::string& name) {
   for (const Stage& stage : network.config.stages()) blocks += stage.depth;
   CHECK(seen == blocks + 1);
   CHECK(worst < kTolerance);
-  const double logit_difference = largest_difference(logits, floats(reference, name + "/logits"));
+  const double logit_difference = largest_difference(logits, values_of(reference, name + "/logits"));
   CHECK(logit_difference < kTolerance);
   std::printf("%s: largest difference in %d stored sites %.1e, in the logits %.1e\n", name.c_str(), seen, worst,
               logit_difference);
@@ -109,7 +93,7 @@ struct Photographs {
 Photographs run_photographs(const std::filesystem::path& folder, const ModelOptions& options) {
   const auto assets = folder.parent_path() / "assets";
   const SafetensorsFile reference(folder / "deit_t_photo_logits.safetensors");
-  const auto expected = floats(reference, "logits");
+  const auto expected = values_of(reference, "logits");
   Session session(Model::open((assets / "deit_t.safetensors").string(), options));
 
   // "files" is a JSON list of names in the order of the rows.

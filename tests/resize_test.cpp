@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/picture/image_header.h"
 
 namespace {
 
@@ -89,15 +90,6 @@ Image generated(int width, int height, std::uint32_t seed) {
   return image;
 }
 
-std::uint32_t crc32(const std::vector<std::uint8_t>& bytes) {
-  std::uint32_t crc = 0xffffffffU;
-  for (const std::uint8_t byte : bytes) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1U) != 0 ? 0xedb88320U : 0U);
-  }
-  return ~crc;
-}
-
 template <class Function>
 std::string refusal(Function&& function) {
   try {
@@ -146,7 +138,8 @@ TEST_CASE("resize: bilinear equals Pillow's to the byte") {
   for (const Case& c : cases) {
     CAPTURE(c.seed);
     const Image image = generated(c.width, c.height, c.seed);
-    CHECK(crc32(vitq::resize(image, c.to_width, c.to_height, vitq::Interpolation::kBilinear).rgb) == c.crc);
+    CHECK(vitq::png_checksum(vitq::resize(image, c.to_width, c.to_height, vitq::Interpolation::kBilinear).rgb) ==
+          c.crc);
   }
 }
 

@@ -6,18 +6,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "engine/picture/resize.h"
+#include "tests/reference_values.h"
 #include "tests/sessions.h"
 #include "tests/small_models.h"
 #include "weights/seeded.h"
 
 using namespace vitq;
+using test::values_of;
 
 namespace {
 
@@ -31,15 +32,6 @@ using Outputs = std::map<std::string, std::vector<float>>;
 
 std::filesystem::path reference_file(const std::string& name) {
   return std::filesystem::path(VITQ_REFERENCES) / (name + ".safetensors");
-}
-
-template <class T>
-std::vector<T> values_of(const SafetensorsFile& file, const std::string& name) {
-  const FileTensor* tensor = file.find(name);
-  REQUIRE(tensor != nullptr);
-  std::vector<T> values(tensor->bytes.size() / sizeof(T));
-  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
-  return values;
 }
 
 // The output of every block and of the final norm.
