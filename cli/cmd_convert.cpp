@@ -87,17 +87,15 @@ Checkpoint open_published(const Options& options) {
     if (!bar) bar.emplace("convert", total);
     bar->advance();
   };
-  try {
-    return read_torch_checkpoint(options.in, {.key = options.key, .wrapper = options.prefix, .progress = advance});
-  } catch (const NoStateDict& missing) {
-    fail(missing.code(), missing.what(), options.key.empty() ? ": --key NAME" : "");
-  }
+  return read_torch_checkpoint(options.in, {.key = options.key, .wrapper = options.prefix, .progress = advance});
 }
 
-/// open_published(); of several models it names the option that chooses one.
-Checkpoint open_wrapped(const Options& options) {
+/// The same; where an option could choose what is wanted, the error names it.
+Checkpoint open_or_advise(const Options& options) {
   try {
     return open_published(options);
+  } catch (const NoStateDict& missing) {
+    fail(missing.code(), missing.what(), options.key.empty() ? ": --key NAME" : "");
   } catch (const SeveralModels& several) {
     fail(several.code(), several.what(), ": --prefix NAME.");
   }
@@ -110,7 +108,7 @@ std::string report(const Options& options, const ModelDescription& description,
   text << one_line(options.out) << ": " << one_line(description.name) << ", " << parameter_count(description.config)
        << " parameters, " << description.config.classes << " classes, float32, from " << one_line(options.in) << '\n';
   for (const Fact& fact : description.facts) text << "  " << one_line(to_string(fact)) << '\n';
-  if (!left_behind.empty()) text << "  left behind: " << some_of(left_behind) << '\n';
+  if (!left_behind.empty()) text << "  left behind: " << left_behind_text(left_behind) << '\n';
   return text.str();
 }
 
@@ -120,7 +118,7 @@ int convert_command(const Arguments& args) {
   Options options;
   if (!parse(args, options)) return 0;
   check_output_file(options.out, options.force);
-  const Checkpoint checkpoint = open_wrapped(options);
+  const Checkpoint checkpoint = open_or_advise(options);
   const auto insist = options.model.empty() ? std::nullopt : std::optional(options.model);
   const ModelDescription description = describe_stated(checkpoint, insist, options.stated);
   say_guesses(options.notices, options.in, description);

@@ -59,7 +59,8 @@ std::string machine() {
   sheet.row("ISA", effective_isa());
   sheet.row("kernels", kernels().name);
   sheet.row("CPU", one_line(cpu_name()));
-  sheet.row("threads", thread_limit().count, " (", thread_limit().reason, ")");
+  const ThreadLimit threads = thread_limit();
+  sheet.row("threads", threads.count, " (", threads.reason, ")");
   sheet.row("waiting", wait_policy());
   sheet.row("int8", int8_support(effective_isa()));
   sheet.row("bf16", bf16_support(effective_isa()));

@@ -176,13 +176,8 @@ std::vector<float> load(const std::vector<std::filesystem::path>& pictures, cons
   return images;
 }
 
-/// "a, b, c and 5 more".
-std::string some_of(const std::vector<std::string>& names) {
-  constexpr std::size_t kMost = 3;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) text += (i > 0 ? ", " : "") + one_line(names[i]);
-  return names.size() > kMost ? text + text_of(" and ", names.size() - kMost, " more") : text;
-}
+/// How many pictures or sites a warning names.
+constexpr std::size_t kMostNamed = 3;
 
 /// Says what makes ranges worthless that are fitted to these pictures.
 void say_faults_of(const std::vector<float>& images, const std::vector<std::filesystem::path>& pictures,
@@ -197,7 +192,8 @@ void say_faults_of(const std::vector<float>& images, const std::vector<std::file
   if (faults.plain.empty()) return;
   std::vector<std::string> names;
   for (const std::int64_t i : faults.plain) names.push_back(pictures[i].filename().string());
-  notices.say(text_of("calibration: ", names.size(), " of ", count, " pictures are of one colour: ", some_of(names)));
+  notices.say(text_of("calibration: ", names.size(), " of ", count,
+                      " pictures are of one colour: ", some_of(names, kMostNamed)));
 }
 
 void say_faults_of(const std::vector<SiteReport>& sites, const Notices& notices) {
@@ -207,7 +203,7 @@ void say_faults_of(const std::vector<SiteReport>& sites, const Notices& notices)
   }
   if (names.empty()) return;
   notices.say(text_of("calibration: what ", names.size(), " of ", sites.size(),
-                      " sites take has no range on these pictures: ", some_of(names)));
+                      " sites take has no range on these pictures: ", some_of(names, kMostNamed)));
 }
 
 /// What the calibration was made of, which the artifact does not know by itself.

@@ -2,7 +2,9 @@
 // The two ways out: results on standard output, where every failed write is noticed, and lines for people on standard
 // error, where a stranger's control characters never reach the terminal.
 
+#include <cstddef>
 #include <exception>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,9 @@ void log_error(std::string_view text);
 
 /// `text` with every control character, a newline included, as \xNN: safe for a terminal, and one line.
 std::string one_line(std::string_view text);
+
+/// "a, b, c and 5 more": at most `most` of `names` as they stand.
+std::string some_of(std::span<const std::string> names, std::size_t most);
 
 /// Makes SIGPIPE and SIGXFSZ errors of write() instead of deaths, and fills closed standard descriptors, so that no
 /// file opened later takes the place of standard output. For main(), first thing.

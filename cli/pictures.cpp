@@ -34,8 +34,8 @@ bool begins_like_a_picture(const fs::path& file) {
   std::array<char, 8> start{};
   std::ifstream stream(file, std::ios::binary);
   stream.read(start.data(), start.size());
-  return begins_as_known_format(
-      {reinterpret_cast<const std::uint8_t*>(start.data()), static_cast<std::size_t>(stream.gcount())});
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(start.data()), static_cast<std::size_t>(stream.gcount()));
+  return format_of(bytes) != PictureFormat::kUnknown;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <vector>
 
+#include "cli/output.h"
 #include "engine/error.h"
 #include "weights/printable.h"
 
@@ -70,8 +71,7 @@ Reader class_names(std::optional<std::vector<std::string>>& target) {
   };
 }
 
-template <class T>
-Reader stated_text(std::optional<T>& target, std::vector<std::string> choices) {
+Reader stated_text(std::optional<std::string>& target, std::vector<std::string> choices) {
   return [&target, choices = std::move(choices)](const std::string& text) -> std::string {
     std::string word;
     std::string expected = choices.empty() ? vitq::text(word)(text) : choice(word, choices)(text);
@@ -150,15 +150,15 @@ void say_guesses(const Notices& notices, const std::string& file, const ModelDes
   notices.say(text + " which may be wrong: state " + options + ", here or once with `vitq convert`");
 }
 
-std::string some_of(const std::vector<std::string>& names) {
+std::string left_behind_text(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 8;
-  std::string list;
-  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) list += (i > 0 ? ", " : "") + printable(names[i]);
-  return names.size() > kMost ? list + " and " + std::to_string(names.size() - kMost) + " more" : list;
+  std::vector<std::string> safe(names.size());
+  std::ranges::transform(names, safe.begin(), [](const std::string& name) { return printable(name); });
+  return some_of(safe, kMost);
 }
 
 void say_left_behind(const Notices& notices, const std::string& file, const std::vector<std::string>& names) {
-  if (!names.empty()) notices.say(file + ": left behind, as no part of the model: " + some_of(names));
+  if (!names.empty()) notices.say(file + ": left behind, as no part of the model: " + left_behind_text(names));
 }
 
 }  // namespace vitq

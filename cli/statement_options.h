@@ -25,8 +25,8 @@ ModelDescription describe_stated(const Checkpoint& checkpoint, const std::option
 /// Says, where something of `description` is a guess, what, and the options that settle it. `file`: the model's.
 void say_guesses(const Notices& notices, const std::string& file, const ModelDescription& description);
 
-/// The first few of `names`, safe to print, and how many more there are.
-std::string some_of(const std::vector<std::string>& names);
+/// The first few of them, safe to print, and how many more there are.
+std::string left_behind_text(const std::vector<std::string>& names);
 
 /// Says which tensors of `file` are no part of the model, the first few by name. Nothing where there are none.
 void say_left_behind(const Notices& notices, const std::string& file, const std::vector<std::string>& names);

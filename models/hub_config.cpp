@@ -107,9 +107,10 @@ class Config {
 
 std::optional<Stated> stated_by_hub_config(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   const std::filesystem::path file(checkpoint.source());
+  if (file.filename() != "model.safetensors") return std::nullopt;
   const std::filesystem::path path = file.parent_path() / "config.json";
   std::ifstream stream(path);
-  if (file.filename() != "model.safetensors" || !stream) return std::nullopt;
+  if (!stream) return std::nullopt;
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   auto json = flatten_json(text);
   check(json && json->is_object, ErrorCode::kFormat, path.string(),

@@ -13,6 +13,7 @@ namespace vitq {
 namespace {
 
 constexpr std::array<float, 3> kHalves{0.5F, 0.5F, 0.5F};
+constexpr int kMostResize = 65536;
 constexpr std::int64_t kWithoutMargin = 384;  // timm resizes to the crop itself from here on
 
 double usual_crop(std::int64_t image_size) { return image_size >= kWithoutMargin ? 1.0 : 0.9; }
@@ -59,10 +60,9 @@ std::optional<Said<int>> Statements::find_resize(const Checkpoint& checkpoint, s
     if (!one.says.resize && !one.says.crop_pct) continue;
     const auto side = [&] {
       if (!one.says.resize) return resize_for_crop(image_size, *one.says.crop_pct);
-      constexpr int kMost = 65536;
       const int resize = *one.says.resize;
-      check(resize == 0 || (resize >= image_size && resize <= kMost), "resize is ", resize, ", expected 0 (none) or ",
-            image_size, " to ", kMost);
+      check(resize == 0 || (resize >= image_size && resize <= kMostResize), "resize is ", resize,
+            ", expected 0 (none) or ", image_size, " to ", kMostResize);
       return resize;
     };
     return said(one, one.source == Source::kFile ? of_file(checkpoint, side) : side(), "resize");
@@ -85,9 +85,8 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   says.std = metadata_colours(checkpoint, "std");
   says.crop_pct = metadata_number(checkpoint, "crop_pct");
   if (const auto resize = metadata_integer(checkpoint, "resize")) {
-    constexpr std::int64_t kMost = 65536;
-    check(*resize >= 0 && *resize <= kMost, ErrorCode::kFormat, checkpoint.source(), ": metadata 'resize' is ", *resize,
-          ", expected 0 to ", kMost);
+    check(*resize >= 0 && *resize <= kMostResize, ErrorCode::kFormat, checkpoint.source(), ": metadata 'resize' is ",
+          *resize, ", expected 0 to ", kMostResize);
     says.resize = static_cast<int>(*resize);
   }
   // vitq writes names where they are not ImageNet's; until a name could hold a comma, with commas between.

@@ -238,7 +238,7 @@ void Checkpoint::fold_layer_scales() {
 }
 
 void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::string& hint) const {
-  Faults misshapen, missing, surplus;
+  Faults misshapen, missing, surplus, left_behind;
   std::map<std::string, const Shape*> wanted;
   for (const TensorSpec& spec : expected) {
     wanted[spec.name] = &spec.shape;
@@ -252,14 +252,12 @@ void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::str
   for (const auto& [name, entry] : entries_) {
     if (!wanted.contains(name)) surplus.add(printable(name) + " " + to_string(entry.shape));
   }
+  for (const std::string& name : left_behind_) left_behind.add(printable(name));
   std::string message;
   misshapen.append_to(message, "expected ");
   missing.append_to(message, "missing ");
   surplus.append_to(message, "unexpected ");
-  if (!message.empty() && !left_behind_.empty()) {
-    message += "; outside of the model: " + printable(left_behind_.front());
-    if (left_behind_.size() > 1) message += " (and " + std::to_string(left_behind_.size() - 1) + " more)";
-  }
+  if (!message.empty()) left_behind.append_to(message, "outside of the model: ");
   check(message.empty(), ErrorCode::kFormat, source_, ": ", message, hint.empty() ? "" : "; ", hint);
 }
 

@@ -186,15 +186,20 @@ Image decode_image(Bytes bytes, const std::string& name, const DecodeOptions& op
   const auto upright = [&](Image image, const PictureMetadata& metadata) {
     return turned_upright(std::move(image), options.apply_orientation ? orientation_of(metadata) : 1);
   };
-  if (has(bytes, 0, "\xFF\xD8")) {
-    DecodedJpeg jpeg = decode_jpeg(bytes, check_jpeg(bytes, options.least_side, name), name);
-    return upright(std::move(jpeg.image), jpeg.metadata);
+  switch (format_of(bytes)) {
+    case PictureFormat::kJpeg: {
+      DecodedJpeg jpeg = decode_jpeg(bytes, check_jpeg(bytes, options.least_side, name), name);
+      return upright(std::move(jpeg.image), jpeg.metadata);
+    }
+    case PictureFormat::kPng:
+      return upright(decode_with_stb(bytes, check_png(bytes, name), "PNG", name), png_metadata(bytes));
+    case PictureFormat::kBmp:
+      return decode_with_stb(bytes, check_bmp(bytes, name), "BMP", name);
+    case PictureFormat::kPnm:
+      return decode_pnm(bytes, name);
+    case PictureFormat::kUnknown:
+      break;
   }
-  if (has(bytes, 0, "\x89PNG\r\n\x1A\n")) {
-    return upright(decode_with_stb(bytes, check_png(bytes, name), "PNG", name), png_metadata(bytes));
-  }
-  if (has(bytes, 0, "BM")) return decode_with_stb(bytes, check_bmp(bytes, name), "BMP", name);
-  if (has(bytes, 0, "P5") || has(bytes, 0, "P6")) return decode_pnm(bytes, name);
   fail_foreign(bytes, name);
 }
 

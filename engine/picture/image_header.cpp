@@ -241,11 +241,11 @@ PictureSize check_bmp(Bytes bytes, const std::string& name) {
   return size;
 }
 
-bool begins_as_known_format(Bytes bytes) {
-  constexpr std::array<std::string_view, 5> kBeginnings{"\xFF\xD8", "\x89PNG\r\n\x1A\n", "BM", "P5", "P6"};
-  return std::ranges::any_of(kBeginnings, [bytes](std::string_view beginning) {
-    return bytes.size() >= beginning.size() && std::memcmp(bytes.data(), beginning.data(), beginning.size()) == 0;
-  });
+PictureFormat format_of(Bytes bytes) {
+  if (has(bytes, 0, "\xFF\xD8")) return PictureFormat::kJpeg;
+  if (has(bytes, 0, "\x89PNG\r\n\x1A\n")) return PictureFormat::kPng;
+  if (has(bytes, 0, "BM")) return PictureFormat::kBmp;
+  return has(bytes, 0, "P5") || has(bytes, 0, "P6") ? PictureFormat::kPnm : PictureFormat::kUnknown;
 }
 
 }  // namespace vitq

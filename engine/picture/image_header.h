@@ -39,8 +39,11 @@ PictureSize check_bmp(std::span<const std::uint8_t> bytes, const std::string& na
 /// CRC-32, as PNG has it of each chunk's type and data.
 std::uint32_t png_checksum(std::span<const std::uint8_t> bytes);
 
-/// Whether a file that begins with `bytes` (eight are enough) is of a format that is read, whatever it is called.
-bool begins_as_known_format(std::span<const std::uint8_t> bytes);
+/// The formats that are read.
+enum class PictureFormat : std::uint8_t { kUnknown, kJpeg, kPng, kBmp, kPnm };
+
+/// Of a file that begins with `bytes` (eight are enough), whatever it is called.
+PictureFormat format_of(std::span<const std::uint8_t> bytes);
 
 /// Throws Error unless `size` is within the limits of image.h. `format` is the word for the message: "PNG".
 void check_picture_size(PictureSize size, const char* format, const std::string& name);
