@@ -65,7 +65,7 @@ std::optional<Said<int>> Statements::find_resize(const Checkpoint& checkpoint, s
             ", expected 0 (none) or ", image_size, " to ", kMostResize);
       return resize;
     };
-    return said(one, one.source == Source::kFile ? of_file(checkpoint, side) : side(), "resize");
+    return said(one, one.source == Source::kCaller ? side() : of_file(checkpoint, side), "resize");
   }
   return std::nullopt;
 }

@@ -40,7 +40,7 @@ class Statements {
   }
 
   /// The short side before the crop, whoever says it as such or as a fraction. Throws Error for a side or a fraction
-  /// that makes no sense, in the name of `checkpoint` where its file says it.
+  /// that makes no sense, in the name of `checkpoint` unless the caller says it.
   [[nodiscard]] std::optional<Said<int>> find_resize(const Checkpoint& checkpoint, std::int64_t image_size) const;
 
  private:

@@ -197,6 +197,7 @@ TEST_CASE("statements: a config.json counts beside a model.safetensors alone, an
   };
   refused(R"({"hidden_size": 384})", "hidden_size is 384, the tensors have 192");
   refused(R"({"num_attention_heads": "six"})", "num_attention_heads is six, expected");
+  refused(R"({"pretrained_cfg": {"crop_pct": 7}})", "model.safetensors: crop_pct is 7");
   refused("[1]", "is no JSON object");
   refused("{", "is no JSON object");
   refused(R"({"id2label": {"0": "a", "2": "b"}})", "none for class 1");
