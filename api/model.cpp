@@ -67,7 +67,8 @@ const std::string& Model::precision() const noexcept { return impl_->precision; 
 std::int64_t Model::image_height() const noexcept { return impl_->description.config.image_size; }
 std::int64_t Model::image_width() const noexcept { return impl_->description.config.image_size; }
 std::int64_t Model::classes() const noexcept { return impl_->description.config.classes; }
-std::int64_t Model::embedding_size() const noexcept { return impl_->network.output().dim; }
+std::int64_t Model::embedding_size() const noexcept { return impl_->network.config.embedding_size(); }
+std::int64_t Model::token_size() const noexcept { return impl_->network.config.token_size(); }
 std::int64_t Model::tokens() const noexcept { return impl_->network.output().tokens; }
 const std::vector<std::string>& Model::class_names() const noexcept { return impl_->description.class_names; }
 const Preprocessing& Model::preprocessing() const noexcept { return impl_->description.preprocessing; }

@@ -48,7 +48,7 @@ void check_outputs(const Model& model, std::int64_t count, const Outputs& output
   if (!outputs.logits.empty()) check_head(model);
   fits(outputs.logits, model.classes(), "logits");
   fits(outputs.embedding, model.embedding_size(), "embeddings");
-  fits(outputs.tokens, model.tokens() * model.embedding_size(), "tokens");
+  fits(outputs.tokens, model.tokens() * model.token_size(), "tokens");
   check(!outputs.logits.empty() || !outputs.embedding.empty() || !outputs.tokens.empty(),
         "no result is asked for; expected room for logits, embeddings or tokens");
 }
@@ -74,7 +74,7 @@ void pass(Session::Impl& session, std::int64_t count, const Outputs& outputs, Cu
       return Tensor(values.data(), {count, std::ssize(values) / count});
     };
     if (!outputs.tokens.empty()) std::copy_n(tokens.f32(), outputs.tokens.size(), outputs.tokens.begin());
-    if (!outputs.embedding.empty()) network.head.embed(tokens, room(outputs.embedding));
+    if (!outputs.embedding.empty()) (void)network.head.embed(session.workspace, tokens, room(outputs.embedding));
     if (!outputs.logits.empty()) (void)network.head.classify(session.workspace, tokens, room(outputs.logits));
   });
 }
@@ -82,11 +82,10 @@ void pass(Session::Impl& session, std::int64_t count, const Outputs& outputs, Cu
 Result make_room(const Model& model, std::int64_t count, const Wanted& wanted) {
   check_batch(count);
   if (wanted.logits) check_head(model);
-  const std::int64_t dim = model.embedding_size();
   Result result{.pictures = count, .logits = {}, .embedding = {}, .tokens = {}};
   if (wanted.logits) result.logits.resize(count * model.classes());
-  if (wanted.embedding) result.embedding.resize(count * dim);
-  if (wanted.tokens) result.tokens.resize(count * model.tokens() * dim);
+  if (wanted.embedding) result.embedding.resize(count * model.embedding_size());
+  if (wanted.tokens) result.tokens.resize(count * model.tokens() * model.token_size());
   return result;
 }
 

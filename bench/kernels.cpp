@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/gemm/onednn.h"
+#include "engine/kernels/activation.h"
 #include "engine/kernels/code_book.h"
-#include "engine/kernels/gelu.h"
 #include "engine/kernels/heads.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
@@ -39,7 +39,7 @@ void layer_norm_rows(benchmark::State& state, Encoding means) {
   const auto gamma = ramp(dim);
   std::vector<float> dst(rows * dim);
   for (auto _ : state) {
-    layer_norm(Tensor(src.data(), {rows, dim}), gamma, gamma, 1e-6F, Tensor(dst.data(), {rows, dim}, means));
+    layer_norm(Tensor(src.data(), {rows, dim}), gamma, gamma, {.eps = 1e-6F}, Tensor(dst.data(), {rows, dim}, means));
   }
   state.SetItemsProcessed(state.iterations() * rows * dim);
 }
@@ -67,7 +67,7 @@ void gelu_rows(benchmark::State& state) {
     state.PauseTiming();
     x = source;
     state.ResumeTiming();
-    gelu(Tensor(x.data(), {rows, columns}));
+    activate(Tensor(x.data(), {rows, columns}), Activation::kGelu);
   }
   state.SetItemsProcessed(state.iterations() * rows * columns);
 }
@@ -78,7 +78,9 @@ void gelu_bf16_rows(benchmark::State& state) {
   const std::int64_t columns = state.range(1);
   auto x = ramp(rows * columns);
   std::vector<std::uint16_t> dst(rows * columns);
-  for (auto _ : state) gelu(Tensor(x.data(), {rows, columns}), Tensor(dst.data(), {rows, columns}, kBfloat16));
+  for (auto _ : state) {
+    activate(Tensor(x.data(), {rows, columns}), Activation::kGelu, Tensor(dst.data(), {rows, columns}, kBfloat16));
+  }
   state.SetItemsProcessed(state.iterations() * rows * columns);
 }
 
@@ -130,7 +132,8 @@ void layer_norm_code_rows(benchmark::State& state) {
   const auto gain = ramp(dim);
   std::vector<std::uint8_t> dst(rows * dim);
   for (auto _ : state) {
-    layer_norm_codes(Tensor(src.data(), {rows, dim}), gain, gain, 1e-6F, Tensor(dst.data(), {rows, dim}, kCodes));
+    layer_norm_codes(Tensor(src.data(), {rows, dim}), gain, gain, {.eps = 1e-6F},
+                     Tensor(dst.data(), {rows, dim}, kCodes));
   }
   state.SetItemsProcessed(state.iterations() * rows * dim);
 }

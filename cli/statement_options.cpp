@@ -116,9 +116,15 @@ void declare(ArgumentParser& parser, Stated& stated) {
                 stated_extent(stated.image_size, kMostSize));
   parser.option("--heads", "N", "heads of a ViT's attention", stated_extent(stated.heads, kMostHeads));
   parser.option("--eps", "E", "epsilon of LayerNorm", number(stated.eps, std::numeric_limits<double>::min(), 1));
-  parser.option("--activation", "gelu", "of the MLP", stated_text(stated.activation, {}));
-  parser.option("--pool", "token|avg", "what the head takes: the class token, or the mean of all",
-                stated_text(stated.pool, {"token", "avg"}));
+  parser.option("--activation", "NAME", "of the MLP: gelu, quick_gelu, gelu_tanh, silu",
+                stated_text(stated.activation, {}));
+  parser.option("--pool", "NAME",
+                "what the head takes: token (the class's), avg (mean of the patches), avgmax, token+avg",
+                stated_text(stated.pool, {"token", "avg", "avgmax", "token+avg", "map"}));
+  parser.option("--head", "classes|projection", "what the head makes: classes, or an embedding (CLIP)",
+                stated_text(stated.head, {"classes", "projection"}));
+  parser.option("--rope", "none|dinov3|eva02", "rotary position embedding",
+                stated_text(stated.rope, {"none", "dinov3", "eva02"}));
 }
 
 void declare_names(ArgumentParser& parser, Stated& stated) {

@@ -6,9 +6,13 @@ void visit_block(Block& block, const std::function<void(const SiteRef&)>& use) {
   Attention& attention = block.attention;
   use({.name = attention.qkv().name, .linear = &attention.qkv().linear, .norm = &block.norm1});
   use({.name = attention.name(), .attention = &attention});
-  use({.name = attention.proj().name, .linear = &attention.proj().linear});
-  use({.name = block.mlp.fc1.name, .linear = &block.mlp.fc1.linear, .norm = &block.norm2});
-  use({.name = block.mlp.fc2.name, .linear = &block.mlp.fc2.linear});
+  use({.name = attention.proj().name, .linear = &attention.proj().linear, .norm = attention.norm()});
+  visit_mlp(block.norm2, block.mlp, use);
+}
+
+void visit_mlp(Norm& norm, Mlp& mlp, const std::function<void(const SiteRef&)>& use) {
+  use({.name = mlp.fc1.name, .linear = &mlp.fc1.linear, .norm = &norm});
+  use({.name = mlp.fc2.name, .linear = &mlp.fc2.linear, .norm = mlp.norm ? &*mlp.norm : nullptr});
 }
 
 Tensor Backbone::forward(Workspace& workspace, const Tensor& patches, std::int64_t batch, Observer* observer) const {

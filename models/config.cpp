@@ -1,5 +1,7 @@
 #include "models/config.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "models/architectures.h"
 #include "models/config_parts.h"
@@ -12,6 +14,18 @@ namespace vitq {
 std::string_view name_of(Architecture architecture) {
   return architectures()[static_cast<std::size_t>(architecture)].name;
 }
+
+namespace {
+
+bool is_norm_bias(std::string_view name) {
+  constexpr std::string_view kBias = ".bias";
+  if (!name.ends_with(kBias)) return false;
+  name.remove_suffix(kBias.size());
+  const std::string_view layer = name.substr(name.rfind('.') + 1);
+  return layer.find("norm") != std::string_view::npos;
+}
+
+}  // namespace
 
 std::span<const Stage> ModelConfig::stages() const {
   if (const auto* of_vit = std::get_if<VitConfig>(&body)) return {&of_vit->blocks, 1};
@@ -38,13 +52,22 @@ HeadConfig ModelConfig::head() const {
   return head;
 }
 
+std::int64_t ModelConfig::pooled_size() const {
+  const auto* of_vit = std::get_if<VitConfig>(&body);
+  const bool is_twice = of_vit != nullptr && of_vit->pool == Pool::kClassAndMean;
+  return is_twice ? 2 * token_size() : token_size();
+}
+
 void check_config(const ModelConfig& config) {
   check_extent(config.patch, "patch size");
   architecture_of(config).check(config);
   check_extent(config.image_size, "image size");
   if (config.classes != 0) check_extent(config.classes, "number of classes");
-  check(config.image_size % config.patch == 0, "model: image size ", config.image_size,
-        " is not a multiple of the patch size ", config.patch);
+  if (config.projection != 0) check_extent(config.projection, "width of the projection");
+  check(config.classes == 0 || config.projection == 0, "model: the head has classes or projects, not both");
+  const bool may_leave_rest = config.architecture() == Architecture::kVit;  // SO400M: 384 pixels in patches of 14
+  check(config.grid() > 0 && (may_leave_rest || config.image_size % config.patch == 0), "model: image size ",
+        config.image_size, " is not a multiple of the patch size ", config.patch);
   check(config.image_size <= 4096, "model: image size is ", config.image_size, ", expected at most 4096");
   check(config.eps > 0 && config.eps < 1, "model: LayerNorm eps is ", config.eps, ", expected a small positive number");
 }
@@ -57,11 +80,15 @@ std::vector<TensorSpec> expected_tensors(const ModelConfig& config) {
   if (of_vit == nullptr || of_vit->patch_bias) tensors.push_back({"patch_embed.proj.bias", {dim}});
   architecture_of(config).tensors(config, tensors);
   const HeadConfig head = config.head();
-  if (!head.norm.empty()) add_norm(tensors, head.norm, config.embedding());
-  if (config.classes == 0) return tensors;
-  add_linear(tensors, head.classifier, config.classes, config.embedding());
-  if (!config.head_bias) tensors.pop_back();
-  if (!head.second.empty()) add_linear(tensors, head.second, config.classes, config.embedding());
+  if (!head.norm.empty()) add_norm(tensors, head.norm, config.pooled_size());
+  const std::int64_t outputs = config.projection > 0 ? config.projection : config.classes;
+  if (outputs > 0) {
+    add_linear(tensors, head.classifier, outputs, config.pooled_size());
+    if (!config.head_bias) tensors.pop_back();
+    if (!head.second.empty()) add_linear(tensors, head.second, outputs, config.pooled_size());
+  }
+  // An RMSNorm has no bias; neither has anything else of one dimension a name that ends so.
+  if (config.rms_norm) std::erase_if(tensors, [](const TensorSpec& tensor) { return is_norm_bias(tensor.name); });
   return tensors;
 }
 
@@ -74,7 +101,8 @@ std::int64_t parameter_count(const ModelConfig& config) {
 std::int64_t multiply_accumulates(const ModelConfig& config) {
   const std::int64_t patches = config.grid() * config.grid() * config.patch_values() * config.stages().front().dim;
   const std::int64_t heads = config.head().second.empty() ? 1 : 2;
-  return patches + architecture_of(config).macs(config) + heads * config.embedding() * config.classes;
+  return patches + architecture_of(config).macs(config) +
+         heads * config.pooled_size() * std::max(config.classes, config.projection);
 }
 
 ModelConfig config_of_shapes(const Checkpoint& checkpoint) {

@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "engine/kernels/arguments.h"
+#include "engine/kernels/layer_norm.h"
 #include "engine/layers/pool.h"
 #include "weights/checkpoint.h"
 
@@ -31,6 +33,12 @@ struct Stage {
   std::int64_t heads = 0;
   std::int64_t hidden = 0;  ///< width of the MLP
   bool qkv_bias = true;
+  bool other_biases = true;  ///< of proj, fc1 and fc2
+  Activation activation = Activation::kGelu;
+  bool is_gated = false;   ///< fc1 makes `hidden` gates and as many values (SwiGLU)
+  bool qk_norm = false;    ///< norms of each head's q and k
+  bool attn_norm = false;  ///< a norm of what proj takes
+  bool mlp_norm = false;   ///< a norm of what fc2 takes
 
   [[nodiscard]] std::int64_t head_dim() const { return dim / heads; }
   bool operator==(const Stage&) const = default;
@@ -45,19 +53,30 @@ struct HeadConfig {
   std::string norm;                 ///< the LayerNorm of the embedding; empty: none
 };
 
+/// Rotary position embeddings of q and k of the patches (models/positions.h).
+enum class Rope : std::uint8_t {
+  kNone,
+  kDinoV3,  ///< Simeoni et al., arXiv 2508.10104
+  kEva02,   ///< Fang et al., arXiv 2303.11331
+};
+
 /// What timm's VisionTransformer varies (timm 1.0; references: the families of CLIP, DeiT-III, DINOv2, MAE, SigLIP).
 struct VitConfig {
   Stage blocks;
   bool class_token = true;
   bool distillation_token = false;  ///< a second prefix token, with a head of its own (DeiT)
   std::int64_t registers = 0;       ///< prefix tokens that nothing reads (Darcet et al., arXiv 2309.16588)
+  bool positions = true;            ///< there are position embeddings that are added
   bool prefix_positions = true;     ///< prefix tokens have a position each
   std::int64_t position_grid = 0;   ///< patches a side that positions are stored for, if the picture has others; else 0
   bool pre_norm = false;            ///< a LayerNorm in front of the first block (CLIP)
   bool final_norm = true;           ///< a LayerNorm behind the last block
   bool patch_bias = true;
-  Pool pool = Pool::kClassToken;  ///< or the mean of the patches
-  bool fc_norm = false;           ///< a LayerNorm of the embedding
+  Rope rope = Rope::kNone;
+  bool relative_bias = false;  ///< a table of relative positions in each block (BEiT)
+  Pool pool = Pool::kClassToken;
+  std::int64_t pool_hidden = 0;  ///< width of the MLP of Pool::kAttention
+  bool fc_norm = false;          ///< a LayerNorm of the embedding
 
   /// Tokens in front of the patches: class, distillation, registers.
   [[nodiscard]] std::int64_t prefix_tokens() const {
@@ -78,9 +97,11 @@ struct ModelConfig {
 
   std::int64_t image_size = 224;  ///< pixels, square
   std::int64_t patch = 16;        ///< pixels, square
-  std::int64_t classes = 1000;    ///< 0: there is no head
+  std::int64_t classes = 1000;    ///< 0: there is no head, or one that projects
+  std::int64_t projection = 0;    ///< outputs of a head that makes the embedding (CLIP); 0: there is none
   bool head_bias = true;
-  float eps = 1e-6F;  ///< of every LayerNorm
+  float eps = 1e-6F;      ///< of every norm
+  bool rms_norm = false;  ///< they are RMSNorms, without bias
   Body body;
 
   static constexpr std::int64_t kChannels = 3;
@@ -99,7 +120,12 @@ struct ModelConfig {
   [[nodiscard]] std::int64_t grid() const { return image_size / patch; }
   [[nodiscard]] std::int64_t patch_values() const { return kChannels * patch * patch; }
   /// Floats of a token behind the last block.
-  [[nodiscard]] std::int64_t embedding() const { return stages().back().dim; }
+  [[nodiscard]] std::int64_t token_size() const { return stages().back().dim; }
+  /// Floats of what the head takes.
+  [[nodiscard]] std::int64_t pooled_size() const;
+  /// Floats of an embedding.
+  [[nodiscard]] std::int64_t embedding_size() const { return projection > 0 ? projection : pooled_size(); }
+  [[nodiscard]] NormKind norm_kind() const { return {.eps = eps, .is_centred = !rms_norm}; }
 
   bool operator==(const ModelConfig&) const = default;
 };

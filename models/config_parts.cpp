@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "weights/artifact.h"
 
 namespace vitq {
 
@@ -26,6 +27,16 @@ std::int64_t dimension(const Checkpoint& checkpoint, const std::string& name, st
   check(shape.size() == rank, ErrorCode::kFormat, checkpoint.source(), ": ", name, " has shape ", to_string(shape),
         ", expected ", rank, " dimensions");
   return shape[axis];
+}
+
+Shape linear_shape(const Checkpoint& checkpoint, const std::string& layer) {
+  if (auto shape = quantized_shape(checkpoint, layer)) return *shape;
+  const std::string name = layer + ".weight";
+  check(checkpoint.contains(name), ErrorCode::kFormat, checkpoint.source(), ": no tensor ", name);
+  const Shape& shape = checkpoint.shape(name);
+  check(shape.size() >= 2, ErrorCode::kFormat, checkpoint.source(), ": ", name, " has shape ",
+        to_string(shape), ", expected [outputs, inputs]");
+  return {shape[0], shape[0] == 0 ? 0 : element_count(shape) / shape[0]};
 }
 
 std::int64_t count_blocks(const Checkpoint& checkpoint, const std::string& prefix) {
@@ -59,14 +70,25 @@ void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const 
   }
   add_linear(tensors, name + ".attn.qkv", 3 * stage.dim, stage.dim);
   if (!stage.qkv_bias) tensors.pop_back();
-  add_linear(tensors, name + ".attn.proj", stage.dim, stage.dim);
+  if (stage.qk_norm) {
+    add_norm(tensors, name + ".attn.q_norm", stage.head_dim());
+    add_norm(tensors, name + ".attn.k_norm", stage.head_dim());
+  }
+  if (stage.attn_norm) add_norm(tensors, name + ".attn.norm", stage.dim);
+  const auto add = [&](const std::string& layer, std::int64_t outputs, std::int64_t inputs) {
+    add_linear(tensors, name + layer, outputs, inputs);
+    if (!stage.other_biases) tensors.pop_back();
+  };
+  add(".attn.proj", stage.dim, stage.dim);
   add_norm(tensors, name + ".norm2", stage.dim);
-  add_linear(tensors, name + ".mlp.fc1", stage.hidden, stage.dim);
-  add_linear(tensors, name + ".mlp.fc2", stage.dim, stage.hidden);
+  add(".mlp.fc1", stage.is_gated ? 2 * stage.hidden : stage.hidden, stage.dim);
+  if (stage.mlp_norm) add_norm(tensors, name + ".mlp.norm", stage.hidden);
+  add(".mlp.fc2", stage.dim, stage.hidden);
 }
 
 std::int64_t stage_macs(const Stage& stage, std::int64_t tokens, std::int64_t attended) {
-  const std::int64_t linear = 4 * stage.dim * stage.dim + 2 * stage.dim * stage.hidden;
+  const std::int64_t mlp = (stage.is_gated ? 3 : 2) * stage.dim * stage.hidden;
+  const std::int64_t linear = 4 * stage.dim * stage.dim + mlp;
   return stage.depth * tokens * (linear + 2 * attended * stage.dim);
 }
 

@@ -15,6 +15,7 @@
 #include "models/metadata.h"
 #include "models/model_home.h"
 #include "models/statements.h"
+#include "models/words.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
@@ -99,36 +100,70 @@ void check_one_of(const std::optional<std::string>& value, std::string_view what
   fail(ErrorCode::kUnsupported, checkpoint.source(), ": ", what, " is ", printable(*value), ", vitq computes ", list);
 }
 
-void settle_pool(const Checkpoint& checkpoint, const std::optional<std::string>& pool, ModelConfig& config) {
+// The kind that a word names, by one of the functions of words.h.
+template <class Kind>
+Kind kind_named(std::optional<Kind> (*named)(std::string_view), const std::optional<std::string>& word,
+                std::string_view what, const std::string& known, const Checkpoint& checkpoint) {
+  const auto kind = word ? named(*word) : std::nullopt;
+  check(kind.has_value(), ErrorCode::kUnsupported, checkpoint.source(), ": ", what, " is ",
+        printable(word.value_or("?")), ", vitq computes ", known);
+  return *kind;
+}
+
+// Whether the tensors leave open what the head takes: a class token, or the mean of the patches.
+void settle_pool(const Checkpoint& checkpoint, const std::optional<std::string>& word, ModelConfig& config) {
   auto* vit = std::get_if<VitConfig>(&config.body);
-  const bool can_choose = vit != nullptr && vit->class_token && !vit->distillation_token && !vit->fc_norm;
-  if (can_choose) {
-    check_one_of(pool, "pool", {"token", "avg"}, checkpoint);
-    vit->pool = pool == "avg" ? Pool::kMean : Pool::kClassToken;
-  } else {
-    check_one_of(pool, "pool", {config.head().pool == Pool::kMean ? "avg" : "token"}, checkpoint);
+  const Pool shown = config.head().pool;
+  if (vit == nullptr || vit->distillation_token || vit->pool == Pool::kAttention || vit->pool == Pool::kClassAndMean) {
+    check_one_of(word, "pool", {name_of(shown)}, checkpoint);
+    return;
   }
+  const Pool pool = kind_named(pool_named, word, "pool", all_pools(), checkpoint);
+  const bool is_mean = pool == Pool::kMean || pool == Pool::kMeanAndMost;
+  const bool is_token = pool == Pool::kClassToken && vit->class_token && !vit->fc_norm;
+  check(is_mean || is_token, ErrorCode::kUnsupported, checkpoint.source(), ": pool is ", printable(*word),
+        ", the tensors are of one that is ", name_of(shown));
+  vit->pool = pool;
+}
+
+// Whether what stands behind the pool makes classes or an embedding.
+void settle_head(const Checkpoint& checkpoint, const std::optional<std::string>& word, ModelConfig& config) {
+  check_one_of(word, "head", {"classes", "projection"}, checkpoint);
+  if (word != "projection") return;
+  config.projection = std::exchange(config.classes, 0);
+}
+
+void settle_vit(const Checkpoint& checkpoint, Inquiry& inquiry, VitConfig& vit) {
+  const auto heads = inquiry.ask(&Stated::heads, "heads");
+  check(heads.has_value(), ErrorCode::kFormat, checkpoint.source(), ": nothing tells how many heads a width of ",
+        vit.blocks.dim, " is divided into, expected it stated");
+  vit.blocks.heads = *heads;
+  const auto activation = inquiry.ask(&Stated::activation, "activation");
+  vit.blocks.activation = kind_named(activation_named, activation, "activation", all_activations(), checkpoint);
+  vit.rope = kind_named(rope_named, inquiry.ask(&Stated::rope, "rope"), "rope", all_ropes(), checkpoint);
 }
 
 // Fills in what the shapes leave open.
 void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& config) {
   const auto size = inquiry.ask(&Stated::image_size, "image_size");
-  const bool is_vit = config.architecture() == Architecture::kVit;
-  if (is_vit && size && *size != config.image_size) config.vit().position_grid = config.grid();
+  auto* vit = std::get_if<VitConfig>(&config.body);
+  const std::int64_t trained_grid = config.grid();
   config.image_size = size.value_or(config.image_size);
-  if (is_vit) {
-    Stage& blocks = config.vit().blocks;
-    const auto heads = inquiry.ask(&Stated::heads, "heads");
-    check(heads.has_value(), ErrorCode::kFormat, checkpoint.source(), ": nothing tells how many heads a width of ",
-          blocks.dim, " is divided into, expected it stated");
-    blocks.heads = *heads;
+  if (vit != nullptr && trained_grid > 0 && config.grid() != trained_grid) vit->position_grid = trained_grid;
+  config.eps = static_cast<float>(inquiry.ask(&Stated::eps, "eps").value_or(0));
+  if (vit != nullptr) {
+    settle_vit(checkpoint, inquiry, *vit);
   } else {
     inquiry.tensors_show("heads", std::to_string(config.stages().front().heads) + " in the first stage");
+    check_one_of(inquiry.ask(&Stated::activation, "activation"), "activation", {"gelu"}, checkpoint);
   }
-  config.eps = static_cast<float>(inquiry.ask(&Stated::eps, "eps").value_or(0));
-  check_one_of(inquiry.ask(&Stated::activation, "activation"), "activation", {"gelu"}, checkpoint);
   settle_pool(checkpoint, inquiry.ask(&Stated::pool, "pool"), config);
+  if (config.classes > 0) settle_head(checkpoint, inquiry.ask(&Stated::head, "head"), config);
   of_file(checkpoint, [&] { check_config(config); });
+  if (const std::int64_t rest = config.image_size % config.patch; rest > 0) {
+    inquiry.tensors_show("unseen", text_of("the last ", rest, " rows and columns: ", config.grid(), " patches of ",
+                                           config.patch, " pixels"));
+  }
 }
 
 void check_colours(const Checkpoint& checkpoint, const Preprocessing& how) {
@@ -202,7 +237,7 @@ Statements all_statements(const Checkpoint& checkpoint, const ZooEntry* row, con
     all.add(*std::move(config), Source::kConfig, "config.json");
   }
   if (row != nullptr) all.add(preprocessing_of(*row), Source::kRow, row_name);
-  if (shapes.image_size != 0) all.add({.image_size = shapes.image_size}, Source::kTensors, "tensors");
+  all.add(stated_by_tensors(shapes), Source::kTensors, "tensors");
   if (auto published = stated_by_shapes(shapes)) all.add(published->first, Source::kRow, published->second);
   all.add(stated_by_name(stem_of(checkpoint), shapes.image_size), Source::kFileName, "the file's name");
   all.add(usually(shapes), Source::kAssumed, "assumed");
@@ -266,13 +301,18 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"std", joined(description.preprocessing.std)},
       {"resize", std::to_string(description.preprocessing.resize)},
       {"interpolation", description.preprocessing.interpolation == Interpolation::kBilinear ? "bilinear" : "bicubic"},
-      {"activation", "gelu"},
-      {"pool", config.head().pool == Pool::kMean ? "avg" : "token"},
+      {"activation", std::string(name_of(config.stages().front().activation))},
+      {"pool", std::string(name_of(config.head().pool))},
+      {"head", config.projection > 0 ? "projection" : "classes"},
   };
+  if (config.rms_norm) metadata["norm"] = "rms";
   std::vector<std::string> assumed;
   for (const Fact& fact : guesses_of(description)) assumed.push_back(fact.what);
   if (!assumed.empty()) metadata["assumed"] = joined(assumed);
-  if (config.architecture() == Architecture::kVit) metadata["heads"] = std::to_string(config.vit().blocks.heads);
+  if (config.architecture() == Architecture::kVit) {
+    metadata["heads"] = std::to_string(config.vit().blocks.heads);
+    metadata["rope"] = name_of(config.vit().rope);
+  }
   if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
     try {
       metadata["class_names"] = nlohmann::json(description.class_names).dump();

@@ -2,31 +2,74 @@
 
 namespace vitq {
 
+namespace {
+
+FloatLinear float_linear(const Checkpoint& checkpoint, const std::string& name, std::int64_t outputs,
+                         std::int64_t inputs) {
+  return {.weight = checkpoint.f32(name + ".weight"),
+          .bias = checkpoint.f32_if_there(name + ".bias"),
+          .outputs = outputs,
+          .inputs = inputs};
+}
+
+AttentionPool read_attention_pool(const ModelConfig& config, const LayerReader& reader) {
+  const Stage& blocks = config.vit().blocks;
+  const std::int64_t dim = blocks.dim;
+  const std::int64_t hidden = config.vit().pool_hidden;
+  return {{.latent = reader.checkpoint.f32("attn_pool.latent"),
+           .q = float_linear(reader.checkpoint, "attn_pool.q", dim, dim),
+           .kv = float_linear(reader.checkpoint, "attn_pool.kv", 2 * dim, dim),
+           .heads = blocks.heads},
+          reader.linear("attn_pool.proj", dim, dim),
+          reader.norm("attn_pool.norm", dim),
+          {.fc1 = reader.linear("attn_pool.mlp.fc1", hidden, dim),
+           .fc2 = reader.linear("attn_pool.mlp.fc2", dim, hidden),
+           .activation = blocks.activation}};
+}
+
+}  // namespace
+
 Head::Head(const ModelConfig& config, const LayerReader& reader)
-    : pool_(config.head().pool), skipped_(config.head().skipped) {
+    : pool_(config.head().pool), skipped_(config.head().skipped), pooled_size_(config.pooled_size()) {
   const HeadConfig head = config.head();
-  if (!head.norm.empty()) norm_ = reader.norm(head.norm, config.embedding(), config.eps);
+  if (pool_ == Pool::kAttention) attention_.emplace(read_attention_pool(config, reader));
+  norm_ = reader.norm_if(!head.norm.empty(), head.norm, pooled_size_);
+  if (config.projection > 0) projection_ = reader.linear(head.classifier, config.projection, pooled_size_);
   if (config.classes == 0) return;
-  classifier_ = reader.linear(head.classifier, config.classes, config.embedding());
-  if (!head.second.empty()) second_ = reader.linear(head.second, config.classes, config.embedding());
+  classifier_ = reader.linear(head.classifier, config.classes, pooled_size_);
+  if (!head.second.empty()) second_ = reader.linear(head.second, config.classes, pooled_size_);
 }
 
-void Head::embed(const Tensor& tokens, const Tensor& dst) const {
-  pool(pool_, tokens, skipped_, dst);
+void Head::plan(std::int64_t batch, const ModelConfig& config, BufferPlan& plan) const {
+  plan.need(Slot::kPooled, batch * pooled_size_);
+  plan.need(Slot::kEncoded, batch * pooled_size_);
+  if (!attention_) return;
+  attention_->plan(batch, config.grid() * config.grid() + config.prefix_tokens(), plan);
+}
+
+bool Head::pool_tokens(Workspace& workspace, const Tensor& tokens, const Tensor& dst, Observer* observer) const {
+  if (attention_) {
+    if (!attention_->run(workspace, tokens, dst, observer)) return false;
+  } else {
+    pool(pool_, tokens, skipped_, dst);
+  }
   if (norm_) norm_->run(dst, dst);
+  return true;
 }
 
-void Head::plan(std::int64_t batch, std::int64_t dim, BufferPlan& plan) const {
-  plan.need(Slot::kPooled, batch * dim);
-  plan.need(Slot::kEncoded, batch * dim);
+bool Head::embed(Workspace& workspace, const Tensor& tokens, const Tensor& dst, Observer* observer) const {
+  if (!projection_) return pool_tokens(workspace, tokens, dst, observer);
+  const Tensor pooled = workspace.tensor(Slot::kPooled, {dst.rows(), pooled_size_});
+  return pool_tokens(workspace, tokens, pooled, observer) &&
+         run(*projection_, workspace, pooled, dst, Epilogue::kNone, observer);
 }
 
 bool Head::classify(Workspace& workspace, const Tensor& tokens, const Tensor& logits, Observer* observer) const {
-  const Tensor pooled = workspace.tensor(Slot::kPooled, {logits.rows(), tokens.columns()});
+  const Tensor pooled = workspace.tensor(Slot::kPooled, {logits.rows(), pooled_size_});
   if (second_) {
     take_token(tokens, 0, pooled);
-  } else {
-    embed(tokens, pooled);
+  } else if (!pool_tokens(workspace, tokens, pooled, observer)) {
+    return false;
   }
   if (!run(*classifier_, workspace, pooled, logits, Epilogue::kNone, observer)) return false;
   if (second_) {
@@ -49,8 +92,13 @@ bool Head::run(const Layer& layer, Workspace& workspace, const Tensor& pooled, c
 }
 
 void Head::visit_sites(const std::function<void(const SiteRef&)>& use) {
-  if (classifier_) use({.name = classifier_->name, .linear = &classifier_->linear});
-  if (second_) use({.name = second_->name, .linear = &second_->linear});
+  if (attention_) {
+    use({.name = attention_->proj().name, .linear = &attention_->proj().linear});
+    visit_mlp(attention_->norm(), attention_->mlp(), use);
+  }
+  for (auto* layer : {&projection_, &classifier_, &second_}) {
+    if (*layer) use({.name = (*layer)->name, .linear = &(*layer)->linear});
+  }
 }
 
 }  // namespace vitq

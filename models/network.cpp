@@ -9,7 +9,7 @@ BufferPlan Network::plan(std::int64_t batch, bool observed) const {
   BufferPlan plan;
   plan.need(Slot::kPatches, batch * config.grid() * config.grid() * config.patch_values());
   backbone->plan(batch, observed, plan);
-  head.plan(batch, config.embedding(), plan);
+  head.plan(batch, config, plan);
   return plan;
 }
 
@@ -34,7 +34,7 @@ void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {
 }
 
 Network make_network(const ModelConfig& config, const Checkpoint& checkpoint, const PackOptions& options) {
-  const LayerReader reader{checkpoint, options};
+  const LayerReader reader{checkpoint, options, config.norm_kind()};
   return {.config = config, .backbone = architecture_of(config).build(config, reader), .head = Head(config, reader)};
 }
 

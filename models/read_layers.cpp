@@ -18,29 +18,44 @@ Layer LayerReader::linear(const std::string& name, std::int64_t outputs, std::in
                        options)};
 }
 
-Norm LayerReader::norm(const std::string& name, std::int64_t dim, float eps) const {
+Norm LayerReader::norm(const std::string& name, std::int64_t dim) const {
   const bool folded = has_folded_norm(checkpoint, name);
   const auto gamma = checkpoint.f32(name + (folded ? ".gain" : ".weight"));
-  const auto beta = checkpoint.f32(name + (folded ? ".shift" : ".bias"));
+  std::vector<float> beta(dim);
+  if (folded || norm_kind.is_centred) {
+    const auto stored = checkpoint.f32(name + (folded ? ".shift" : ".bias"));
+    beta.assign(stored.begin(), stored.end());
+  }
   check(std::ssize(gamma) == dim && std::ssize(beta) == dim, checkpoint.source(), ": ", name, " has ", gamma.size(),
         " and ", beta.size(), " elements, expected ", dim);
   return {.name = name,
           .gamma = {gamma.begin(), gamma.end()},
-          .beta = {beta.begin(), beta.end()},
-          .eps = eps,
+          .beta = std::move(beta),
+          .kind = norm_kind,
           .folded = folded};
 }
 
-Block LayerReader::block(const std::string& name, const Stage& stage, float eps) const {
+std::optional<Norm> LayerReader::norm_if(bool is_there, const std::string& name, std::int64_t dim) const {
+  return is_there ? std::optional(norm(name, dim)) : std::nullopt;
+}
+
+Block LayerReader::block(const std::string& name, const Stage& stage) const {
   const std::string attention = name + ".attn";
+  const std::string mlp = name + ".mlp";
   return {.name = name,
-          .norm1 = norm(name + ".norm1", stage.dim, eps),
+          .norm1 = norm(name + ".norm1", stage.dim),
           .attention = Attention(attention, stage.heads, linear(attention + ".qkv", 3 * stage.dim, stage.dim),
                                  linear(attention + ".proj", stage.dim, stage.dim),
-                                 read_quantized_attention(checkpoint, attention)),
-          .norm2 = norm(name + ".norm2", stage.dim, eps),
-          .mlp = {.fc1 = linear(name + ".mlp.fc1", stage.hidden, stage.dim),
-                  .fc2 = linear(name + ".mlp.fc2", stage.dim, stage.hidden)}};
+                                 read_quantized_attention(checkpoint, attention),
+                                 {.q = norm_if(stage.qk_norm, attention + ".q_norm", stage.head_dim()),
+                                  .k = norm_if(stage.qk_norm, attention + ".k_norm", stage.head_dim()),
+                                  .joined = norm_if(stage.attn_norm, attention + ".norm", stage.dim)}),
+          .norm2 = norm(name + ".norm2", stage.dim),
+          .mlp = {.fc1 = linear(mlp + ".fc1", stage.is_gated ? 2 * stage.hidden : stage.hidden, stage.dim),
+                  .fc2 = linear(mlp + ".fc2", stage.dim, stage.hidden),
+                  .activation = stage.activation,
+                  .is_gated = stage.is_gated,
+                  .norm = norm_if(stage.mlp_norm, mlp + ".norm", stage.hidden)}};
 }
 
 }  // namespace vitq

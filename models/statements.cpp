@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "models/imagenet_classes.h"
 #include "models/metadata.h"
+#include "models/words.h"
 #include "weights/artifact.h"
 
 namespace vitq {
@@ -18,7 +19,7 @@ constexpr std::int64_t kWithoutMargin = 384;  // timm resizes to the crop itself
 
 double usual_crop(std::int64_t image_size) { return image_size >= kWithoutMargin ? 1.0 : 0.9; }
 
-std::string pool_of(const ModelConfig& config) { return config.head().pool == Pool::kMean ? "avg" : "token"; }
+std::string pool_of(const ModelConfig& config) { return std::string(name_of(config.head().pool)); }
 
 std::optional<std::vector<std::string>> imagenet_names(std::int64_t classes) {
   const auto names = imagenet_class_names();
@@ -41,12 +42,50 @@ constexpr Encoder kEncoders[] = {
     {"ViT-H", {.depth = 32, .dim = 1280, .heads = 16, .hidden = 5120}},
     {"ViT-g", {.depth = 40, .dim = 1408, .heads = 16, .hidden = 6144}},
     {"ViT-G", {.depth = 48, .dim = 1664, .heads = 16, .hidden = 8192}},
+    {"SO400M", {.depth = 27, .dim = 1152, .heads = 16, .hidden = 4304}},
 };
+
+// The same with gated MLPs: Fang et al., arXiv 2303.11331, whose hidden width is 8/3 of the width, and the largest of
+// Oquab et al., arXiv 2304.07193.
+constexpr Encoder kEva02[] = {
+    {"EVA-02-Ti", {.depth = 12, .dim = 192, .heads = 3, .hidden = 512}},
+    {"EVA-02-S", {.depth = 12, .dim = 384, .heads = 6, .hidden = 1024}},
+    {"EVA-02-B", {.depth = 12, .dim = 768, .heads = 12, .hidden = 2048}},
+    {"EVA-02-L", {.depth = 24, .dim = 1024, .heads = 16, .hidden = 2730}},
+};
+constexpr Encoder kDinoV2Giant = {"DINOv2-g", {.depth = 40, .dim = 1536, .heads = 24, .hidden = 4096}};
+
+bool has_shape_of(const Stage& blocks, const Stage& known) {
+  return known.depth == blocks.depth && known.dim == blocks.dim && known.hidden == blocks.hidden;
+}
+
+std::optional<std::pair<Stated, std::string>> stated_by_gated_shapes(const ModelConfig& config) {
+  const VitConfig& vit = config.vit();
+  if (config.rms_norm || !vit.positions) return std::nullopt;
+  Stated says{.eps = 1e-6, .activation = "silu", .pool = pool_of(config), .rope = "eva02"};
+  const auto* encoder =
+      std::ranges::find_if(kEva02, [&](const Encoder& known) { return has_shape_of(vit.blocks, known.blocks); });
+  if (encoder == std::end(kEva02)) {
+    if (!has_shape_of(vit.blocks, kDinoV2Giant.blocks)) return std::nullopt;
+    encoder = &kDinoV2Giant;
+    says.rope = "none";
+  }
+  says.heads = encoder->blocks.heads;
+  return std::pair(says, "shapes of " + std::string(encoder->name));
+}
 
 bool is_published_grid(const ModelConfig& config) {
   constexpr std::int64_t kPatches[] = {8, 14, 16, 32};
   constexpr std::int64_t kLeastSize = 128;
   return std::ranges::find(kPatches, config.patch) != std::end(kPatches) && config.image_size >= kLeastSize;
+}
+
+// Whether a CLIP's head has as many outputs as its text tower is wide, and no class would know (open_clip's models).
+bool is_width_of_projection(const ModelConfig& config) {
+  constexpr std::int64_t kWidths[] = {512, 640, 768, 896, 1024, 1280};
+  const auto* vit = std::get_if<VitConfig>(&config.body);
+  return vit != nullptr && (vit->pre_norm || vit->blocks.attn_norm) &&
+         std::ranges::find(kWidths, config.classes) != std::end(kWidths);
 }
 
 }  // namespace
@@ -80,6 +119,8 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   // Before these were written, there was one kind of each.
   says.activation = metadata_text(checkpoint, "activation").value_or("gelu");
   says.pool = metadata_text(checkpoint, "pool").value_or(pool_of(shapes));
+  says.head = metadata_text(checkpoint, "head").value_or("classes");
+  says.rope = metadata_text(checkpoint, "rope").value_or("none");
   says.interpolation = metadata_text(checkpoint, "interpolation").value_or("bicubic");
   says.mean = metadata_colours(checkpoint, "mean");
   says.std = metadata_colours(checkpoint, "std");
@@ -108,8 +149,10 @@ Stated structure_of(const ZooEntry& row) {
           .image_size = row.config.image_size,
           .heads = is_vit ? std::optional(row.config.vit().blocks.heads) : std::nullopt,
           .eps = double{row.config.eps},
-          .activation = "gelu",
-          .pool = pool_of(row.config)};
+          .activation = std::string(name_of(row.config.stages().front().activation)),
+          .pool = pool_of(row.config),
+          .head = row.config.projection > 0 ? "projection" : "classes",
+          .rope = is_vit ? std::optional(std::string(name_of(row.config.vit().rope))) : std::nullopt};
 }
 
 Stated preprocessing_of(const ZooEntry& row) {
@@ -118,6 +161,21 @@ Stated preprocessing_of(const ZooEntry& row) {
           .resize = row.preprocessing.resize,
           .interpolation = "bicubic",
           .classes = imagenet_names(row.config.classes)};
+}
+
+Stated stated_by_tensors(const ModelConfig& shapes) {
+  Stated says;
+  if (shapes.image_size > 0) says.image_size = shapes.image_size;
+  const auto* vit = std::get_if<VitConfig>(&shapes.body);
+  if (vit == nullptr) {
+    says.head = "classes";
+    return says;
+  }
+  if (vit->blocks.heads > 0) says.heads = vit->blocks.heads;
+  // Nobody publishes rotations beside positions of another kind but with gated MLPs.
+  if (vit->relative_bias || (vit->positions && !vit->blocks.is_gated)) says.rope = "none";
+  if (!is_width_of_projection(shapes)) says.head = "classes";
+  return says;
 }
 
 std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig& config) {
@@ -131,19 +189,24 @@ std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig
     says.eps = row->config.eps;
     return std::pair(says, "shapes of " + std::string(row->name));
   }
-  const Stage& blocks = config.vit().blocks;
-  const auto same = [&](const Encoder& encoder) {
-    return encoder.blocks.depth == blocks.depth && encoder.blocks.dim == blocks.dim &&
-           encoder.blocks.hidden == blocks.hidden;
-  };
-  const auto* encoder = std::ranges::find_if(kEncoders, same);
-  if (encoder == std::end(kEncoders) || !is_published_grid(config)) return std::nullopt;
+  const VitConfig& vit = config.vit();
+  const bool is_dinov3 = !vit.positions && !vit.relative_bias && vit.class_token && vit.registers == 4;
+  if (!is_published_grid(config) && !is_dinov3) return std::nullopt;
+  if (vit.blocks.is_gated && !is_dinov3) return stated_by_gated_shapes(config);
+  const auto* encoder =
+      std::ranges::find_if(kEncoders, [&](const Encoder& known) { return has_shape_of(vit.blocks, known.blocks); });
+  if (encoder == std::end(kEncoders)) return std::nullopt;
   says.heads = encoder->blocks.heads;
   says.eps = 1e-6;
-  if (config.vit().pre_norm) {  // CLIP's, with one GELU or the other
+  if (is_dinov3) {
     says.eps = 1e-5;
-    says.activation = std::nullopt;
+    says.rope = "dinov3";
+    if (vit.blocks.is_gated) says.activation = "silu";
+    return std::pair(says, "shapes of DINOv3's " + std::string(encoder->name));
   }
+  // CLIP's have one GELU or the other, and so have SigLIP's.
+  if (vit.pre_norm) says.eps = 1e-5;
+  if (vit.pre_norm || vit.pool == Pool::kAttention || !vit.class_token) says.activation = std::nullopt;
   return std::pair(says, "shapes of " + std::string(encoder->name));
 }
 
@@ -177,8 +240,14 @@ Stated usually(const ModelConfig& config) {
               .crop_pct = usual_crop(config.image_size),
               .interpolation = "bicubic",
               .classes = imagenet_names(config.classes)};
-  if (is_vit && config.vit().blocks.dim % kPublishedHeadDim == 0) {
-    says.heads = config.vit().blocks.dim / kPublishedHeadDim;
+  says.head = "projection";  // where the tensors leave it open
+  if (is_vit) {
+    const VitConfig& vit = config.vit();
+    if (vit.blocks.is_gated) says.activation = "silu";
+    if (vit.blocks.dim % kPublishedHeadDim == 0) says.heads = vit.blocks.dim / kPublishedHeadDim;
+    says.rope = "none";
+    constexpr std::int64_t kUsualGrid = 16;
+    if (!vit.positions) says.image_size = kUsualGrid * config.patch;
   }
   // One window at the last stage: 224 pixels for 7 tokens, 384 for 12.
   if (!is_vit) says.image_size = (config.patch << (config.stages().size() - 1)) * config.swin().window;

@@ -72,6 +72,9 @@ Stated structure_of(const ZooEntry& row);
 /// What is done to its pictures, and its classes.
 Stated preprocessing_of(const ZooEntry& row);
 
+/// What the tensors leave no doubt about.
+Stated stated_by_tensors(const ModelConfig& shapes);
+
 /// What the blocks of a published model imply: heads, epsilon, activation, pooling. The row is the one of those shapes,
 /// whatever its classes; nothing where there is none. config.heads need not be known.
 std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig& config);

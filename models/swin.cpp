@@ -54,10 +54,10 @@ std::vector<float> read_bias(const Checkpoint& checkpoint, const std::string& bl
 }  // namespace
 
 Swin::Swin(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(reader.norm("norm", config.swin().stages.back().dim, config.eps)),
+    : Backbone(reader.norm("norm", config.swin().stages.back().dim)),
       window_(config.swin().window),
       patch_embed_(reader.linear("patch_embed.proj", config.swin().stages.front().dim, config.patch_values())),
-      patch_norm_(reader.norm("patch_embed.norm", config.swin().stages.front().dim, config.eps)) {
+      patch_norm_(reader.norm("patch_embed.norm", config.swin().stages.front().dim)) {
   for (std::size_t s = 0; s < config.swin().stages.size(); ++s) {
     const Stage& stage = config.swin().stages[s];
     const std::string scope = "layers." + std::to_string(s);
@@ -71,7 +71,7 @@ Swin::Swin(const ModelConfig& config, const LayerReader& reader)
       const std::int64_t merged = 4 * config.swin().stages[s - 1].dim;
       steps_.push_back({.is_merging = true, .index = mergings_.size()});
       mergings_.push_back({.level = s,
-                           .norm = reader.norm(scope + ".downsample.norm", merged, config.eps),
+                           .norm = reader.norm(scope + ".downsample.norm", merged),
                            .reduction = reader.linear(scope + ".downsample.reduction", stage.dim, merged)});
     }
     for (std::int64_t j = 0; j < stage.depth; ++j) {
@@ -79,7 +79,7 @@ Swin::Swin(const ModelConfig& config, const LayerReader& reader)
       steps_.push_back({.is_merging = false, .index = blocks_.size()});
       blocks_.push_back({.level = s,
                          .shifted = has_windows && j % 2 == 1,
-                         .block = reader.block(name, stage, config.eps),
+                         .block = reader.block(name, stage),
                          .bias = read_bias(reader.checkpoint, name, window_, stage.heads)});
     }
   }

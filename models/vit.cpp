@@ -12,9 +12,10 @@ namespace {
 // What the stream holds before any patch: the positions, and the prefix tokens in their rows.
 std::vector<float> read_position(const Checkpoint& checkpoint, const ModelConfig& model) {
   const VitConfig& config = model.vit();
-  auto patches = checkpoint.f32("pos_embed");
+  auto patches = checkpoint.f32_if_there("pos_embed");
   const std::int64_t prefix = config.prefix_tokens() * config.blocks.dim;
   std::vector<float> position(prefix);
+  if (!config.positions) position.resize(prefix + model.grid() * model.grid() * config.blocks.dim);
   if (config.prefix_positions) {
     check(std::ssize(patches) >= prefix, checkpoint.source(), ": pos_embed has ", patches.size(),
           " elements, expected more than ", prefix);
@@ -40,24 +41,26 @@ std::vector<float> read_position(const Checkpoint& checkpoint, const ModelConfig
   return position;
 }
 
-std::optional<Norm> norm_if(bool there, const LayerReader& reader, const std::string& name, const ModelConfig& config) {
-  return there ? std::optional(reader.norm(name, config.vit().blocks.dim, config.eps)) : std::nullopt;
-}
-
 }  // namespace
 
 Vit::Vit(const ModelConfig& config, const LayerReader& reader)
-    : Backbone(norm_if(config.vit().final_norm, reader, "norm", config)),
+    : Backbone(reader.norm_if(config.vit().final_norm, "norm", config.vit().blocks.dim)),
       prefix_(config.vit().prefix_tokens()),
       tokens_(config.grid() * config.grid() + prefix_),
       dim_(config.vit().blocks.dim),
       position_(read_position(reader.checkpoint, config)),
       patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())),
-      pre_norm_(norm_if(config.vit().pre_norm, reader, "norm_pre", config)) {
+      pre_norm_(reader.norm_if(config.vit().pre_norm, "norm_pre", dim_)) {
   check(std::ssize(position_) == tokens_ * dim_, reader.checkpoint.source(), ": pos_embed has ", position_.size(),
         " elements, expected [", tokens_, ", ", dim_, "]");
-  for (std::int64_t i = 0; i < config.vit().blocks.depth; ++i) {
-    blocks_.push_back(reader.block("blocks." + std::to_string(i), config.vit().blocks, config.eps));
+  const VitConfig& body = config.vit();
+  if (body.rope != Rope::kNone) rotation_ = rotation_tables(body.rope, config.grid(), body.blocks.head_dim());
+  for (std::int64_t i = 0; i < body.blocks.depth; ++i) {
+    const std::string name = "blocks." + std::to_string(i);
+    blocks_.push_back(reader.block(name, body.blocks));
+    if (!body.relative_bias) continue;
+    const auto table = reader.checkpoint.f32(name + ".attn.relative_position_bias_table");
+    biases_.push_back(relative_bias_with_class(table, config.grid(), body.blocks.heads));
   }
 }
 
@@ -66,7 +69,7 @@ void Vit::plan(std::int64_t batch, bool observed, BufferPlan& plan) const {
   plan.need(Slot::kEncoded, batch * (tokens_ - prefix_) * patch_embed_.linear.inputs());
   plan.need(Slot::kTokens, rows * dim_);
   plan.need(Slot::kNormed, rows * dim_);
-  for (const Block& block : blocks_) block.plan({.groups = batch, .tokens = tokens_}, observed, plan);
+  for (const Block& block : blocks_) block.plan(shape_of(0, batch), observed, plan);
 }
 
 bool Vit::embed(Workspace& workspace, const Tensor& patches, std::int64_t batch, Observer* observer) const {
@@ -90,7 +93,17 @@ bool Vit::embed(Workspace& workspace, const Tensor& patches, std::int64_t batch,
 
 bool Vit::step(std::size_t index, Workspace& workspace, std::int64_t batch, Observer* observer) const {
   const Tensor tokens = workspace.tensor(Slot::kTokens, {batch * tokens_, dim_});
-  return blocks_[index].run(workspace, tokens, {.groups = batch, .tokens = tokens_}, observer);
+  return blocks_[index].run(workspace, tokens, shape_of(index, batch), observer);
+}
+
+AttentionShape Vit::shape_of(std::size_t block, std::int64_t batch) const {
+  return {.groups = batch,
+          .tokens = tokens_,
+          .bias = biases_.empty() ? std::span<const float>() : std::span<const float>(biases_[block]),
+          .rotation = {.cosine = rotation_.cosine,
+                       .sine = rotation_.sine,
+                       .prefix = prefix_,
+                       .pairs_neighbours = rotation_.pairs_neighbours}};
 }
 
 void Vit::visit_sites(const std::function<void(const SiteRef&)>& use) {

@@ -7,6 +7,7 @@
 
 #include "models/backbone.h"
 #include "models/config.h"
+#include "models/positions.h"
 #include "models/read_layers.h"
 
 namespace vitq {
@@ -26,6 +27,8 @@ class Vit final : public Backbone {
   void visit_sites(const std::function<void(const SiteRef&)>& use) override;
 
  private:
+  [[nodiscard]] AttentionShape shape_of(std::size_t block, std::int64_t batch) const;
+
   std::int64_t prefix_;  // class and distillation token, registers
   std::int64_t tokens_;  // per picture, with the prefix
   std::int64_t dim_;
@@ -33,6 +36,8 @@ class Vit final : public Backbone {
   Layer patch_embed_;
   std::optional<Norm> pre_norm_;
   std::vector<Block> blocks_;
+  std::vector<std::vector<float>> biases_;  // of each block; empty: none
+  RotationTables rotation_;
 };
 
 }  // namespace vitq

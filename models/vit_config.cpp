@@ -2,64 +2,165 @@
 
 #include "engine/error.h"
 #include "models/config_parts.h"
+#include "models/metadata.h"
 #include "weights/artifact.h"
 
 namespace vitq {
 
-bool is_vit(const Checkpoint& checkpoint) { return checkpoint.contains("pos_embed"); }
+namespace {
 
-void infer_vit(const Checkpoint& checkpoint, ModelConfig& config) {
-  VitConfig body;
-  Stage& blocks = body.blocks;
-  blocks.dim = dimension(checkpoint, "pos_embed", 3, 2);
+// Whether a layer's or a norm's parameter is there, in either of its forms. An artifact stores a bias with every
+// quantized layer.
+bool has_bias(const Checkpoint& checkpoint, const std::string& layer) {
+  return checkpoint.contains(layer + ".bias") || quantized_shape(checkpoint, layer).has_value();
+}
+
+bool has_norm(const Checkpoint& checkpoint, const std::string& norm) {
+  return checkpoint.contains(norm + ".weight") || has_folded_norm(checkpoint, norm);
+}
+
+// The norms of an artifact, folded into codes, have lost what tells one kind from the other.
+bool has_rms_norms(const Checkpoint& checkpoint) {
+  const std::string first = "blocks.0.norm1";
+  if (!has_folded_norm(checkpoint, first)) {
+    return !checkpoint.contains(first + ".bias") && !checkpoint.contains("blocks.0.norm2.bias");
+  }
+  return is_of_vitq(checkpoint) && metadata_text(checkpoint, "norm") == "rms";
+}
+
+Stage infer_blocks(const Checkpoint& checkpoint) {
+  const std::string first = "blocks.0";
+  Stage blocks;
+  blocks.dim = linear_shape(checkpoint, "patch_embed.proj").front();
   blocks.depth = count_blocks(checkpoint, "blocks.");
-  blocks.hidden = dimension(checkpoint, "blocks.0.mlp.fc1.weight", 2, 0);
-  // An artifact stores a bias with every quantized layer.
-  const auto has_bias = [&](const std::string& layer) {
-    return checkpoint.contains(layer + ".bias") || quantized_shape(checkpoint, layer).has_value();
-  };
-  blocks.qkv_bias = has_bias("blocks.0.attn.qkv");
-  body.patch_bias = has_bias("patch_embed.proj");
-  body.class_token = checkpoint.contains("cls_token");
-  body.distillation_token = checkpoint.contains("dist_token");
-  if (checkpoint.contains("reg_token")) body.registers = dimension(checkpoint, "reg_token", 3, 1);
-  body.pre_norm = checkpoint.contains("norm_pre.weight");
+  const Shape fc1 = linear_shape(checkpoint, first + ".mlp.fc1");
+  blocks.hidden = linear_shape(checkpoint, first + ".mlp.fc2").back();
+  blocks.is_gated = fc1.front() == 2 * blocks.hidden;
+  blocks.qkv_bias = has_bias(checkpoint, first + ".attn.qkv");
+  blocks.other_biases = has_bias(checkpoint, first + ".attn.proj");
+  blocks.qk_norm = has_norm(checkpoint, first + ".attn.q_norm");
+  blocks.attn_norm = has_norm(checkpoint, first + ".attn.norm");
+  blocks.mlp_norm = has_norm(checkpoint, first + ".mlp.norm");
+  // What else tells of them: how many there are and how wide.
+  if (blocks.qk_norm) blocks.heads = blocks.dim / dimension(checkpoint, first + ".attn.q_norm.weight", 1, 0);
+  if (checkpoint.contains(first + ".attn.relative_position_bias_table")) {
+    blocks.heads = dimension(checkpoint, first + ".attn.relative_position_bias_table", 2, 1);
+  }
+  return blocks;
+}
+
+void infer_head(const Checkpoint& checkpoint, ModelConfig& config, VitConfig& body) {
   body.fc_norm = checkpoint.contains("fc_norm.weight");
   body.final_norm = checkpoint.contains("norm.weight");
   if (!body.class_token || body.fc_norm) body.pool = Pool::kMean;
-  if (checkpoint.contains("head.weight")) {
-    config.classes = dimension(checkpoint, "head.weight", 2, 0);
-    config.head_bias = has_bias("head");
+  if (checkpoint.contains("attn_pool.latent")) {
+    body.pool = Pool::kAttention;
+    body.pool_hidden = linear_shape(checkpoint, "attn_pool.mlp.fc1").front();
   }
+  if (!checkpoint.contains("head.weight")) return;
+  const Shape head = linear_shape(checkpoint, "head");
+  config.classes = head.front();
+  config.head_bias = has_bias(checkpoint, "head");
+  if (head.back() == 2 * body.blocks.dim) body.pool = Pool::kClassAndMean;
+}
+
+// The side of the picture in patches; 0 where nothing tells.
+std::int64_t infer_positions(const Checkpoint& checkpoint, VitConfig& body) {
+  const std::string table = "blocks.0.attn.relative_position_bias_table";
+  body.relative_bias = checkpoint.contains(table);
+  body.positions = checkpoint.contains("pos_embed");
+  body.prefix_positions = false;
+  if (body.relative_bias) {
+    constexpr std::int64_t kOfClass = 3;
+    const std::int64_t rows = dimension(checkpoint, table, 2, 0);
+    const std::int64_t offsets = exact_root(rows - kOfClass);
+    check(offsets % 2 == 1, ErrorCode::kFormat, checkpoint.source(), ": ", table, " has ", rows,
+          " rows, expected (2 patches - 1)^2 + 3");
+    return (offsets + 1) / 2;
+  }
+  if (!body.positions) return 0;
   const std::int64_t tokens = dimension(checkpoint, "pos_embed", 3, 1);
   std::int64_t side = exact_root(tokens - body.prefix_tokens());
   body.prefix_positions = side > 0;
   if (side == 0) side = exact_root(tokens);
   check(side > 0, ErrorCode::kFormat, checkpoint.source(), ": pos_embed has ", tokens,
         " tokens; expected a square number of patches and ", body.prefix_tokens(), " more, or none");
-  config.body = body;
-  config.image_size = side * config.patch;
+  return side;
 }
 
-void check_vit(const ModelConfig& config) { check_stage(config.vit().blocks); }
+}  // namespace
+
+bool is_vit(const Checkpoint& checkpoint) {
+  return checkpoint.contains("pos_embed") || checkpoint.contains("blocks.0.attn.proj.weight");
+}
+
+void infer_vit(const Checkpoint& checkpoint, ModelConfig& config) {
+  VitConfig body;
+  body.patch_bias = has_bias(checkpoint, "patch_embed.proj");
+  body.class_token = checkpoint.contains("cls_token");
+  body.distillation_token = checkpoint.contains("dist_token");
+  if (checkpoint.contains("reg_token")) body.registers = dimension(checkpoint, "reg_token", 3, 1);
+  body.pre_norm = checkpoint.contains("norm_pre.weight");
+  config.image_size = infer_positions(checkpoint, body) * config.patch;
+  config.rms_norm = has_rms_norms(checkpoint);
+  body.blocks = infer_blocks(checkpoint);
+  infer_head(checkpoint, config, body);
+  config.body = body;
+}
+
+void check_vit(const ModelConfig& config) {
+  const VitConfig& body = config.vit();
+  check_stage(body.blocks);
+  check(body.class_token || body.pool != Pool::kClassToken, "model: there is no class token to take, expected a pool");
+  if (body.pool == Pool::kAttention) check_extent(body.pool_hidden, "MLP width of the pool");
+  constexpr std::int64_t kAngles = 4;  // of a head, for rows and columns
+  check(body.rope == Rope::kNone || body.blocks.head_dim() % kAngles == 0, "model: heads of ", body.blocks.head_dim(),
+        " cannot be rotated, expected a multiple of ", kAngles);
+  check(!body.relative_bias || body.position_grid == 0,
+        "model: relative positions hold for the size that they were trained with, expected ",
+        body.position_grid * config.patch, " pixels");
+}
 
 void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors) {
   const VitConfig& body = config.vit();
   const Stage& blocks = body.blocks;
+  const std::int64_t dim = blocks.dim;
   const std::int64_t grid = body.position_grid > 0 ? body.position_grid : config.grid();
-  const std::int64_t positions = grid * grid + (body.prefix_positions ? body.prefix_tokens() : 0);
-  if (body.class_token) tensors.push_back({"cls_token", {1, 1, blocks.dim}});
-  if (body.distillation_token) tensors.push_back({"dist_token", {1, 1, blocks.dim}});
-  if (body.registers > 0) tensors.push_back({"reg_token", {1, body.registers, blocks.dim}});
-  tensors.push_back({"pos_embed", {1, positions, blocks.dim}});
-  if (body.pre_norm) add_norm(tensors, "norm_pre", blocks.dim);
-  for (std::int64_t i = 0; i < blocks.depth; ++i) add_block(tensors, "blocks." + std::to_string(i), blocks, 0);
-  if (body.final_norm) add_norm(tensors, "norm", blocks.dim);
+  if (body.class_token) tensors.push_back({"cls_token", {1, 1, dim}});
+  if (body.distillation_token) tensors.push_back({"dist_token", {1, 1, dim}});
+  if (body.registers > 0) tensors.push_back({"reg_token", {1, body.registers, dim}});
+  if (body.positions) {
+    const std::int64_t rows = grid * grid + (body.prefix_positions ? body.prefix_tokens() : 0);
+    tensors.push_back({"pos_embed", {1, rows, dim}});
+  }
+  if (body.pre_norm) add_norm(tensors, "norm_pre", dim);
+  for (std::int64_t i = 0; i < blocks.depth; ++i) {
+    const std::string name = "blocks." + std::to_string(i);
+    if (body.relative_bias) {
+      const std::int64_t offsets = 2 * grid - 1;
+      tensors.push_back({name + ".attn.relative_position_bias_table", {offsets * offsets + 3, blocks.heads}});
+    }
+    add_block(tensors, name, blocks, 0);
+  }
+  if (body.final_norm) add_norm(tensors, "norm", dim);
+  if (body.pool != Pool::kAttention) return;
+  tensors.push_back({"attn_pool.latent", {1, 1, dim}});
+  add_linear(tensors, "attn_pool.q", dim, dim);
+  add_linear(tensors, "attn_pool.kv", 2 * dim, dim);
+  add_linear(tensors, "attn_pool.proj", dim, dim);
+  add_norm(tensors, "attn_pool.norm", dim);
+  add_linear(tensors, "attn_pool.mlp.fc1", body.pool_hidden, dim);
+  add_linear(tensors, "attn_pool.mlp.fc2", dim, body.pool_hidden);
 }
 
 std::int64_t vit_macs(const ModelConfig& config) {
-  const std::int64_t tokens = config.grid() * config.grid() + config.vit().prefix_tokens();
-  return stage_macs(config.vit().blocks, tokens, tokens);
+  const VitConfig& body = config.vit();
+  const std::int64_t dim = body.blocks.dim;
+  const std::int64_t tokens = config.grid() * config.grid() + body.prefix_tokens();
+  const std::int64_t blocks = stage_macs(body.blocks, tokens, tokens);
+  if (body.pool != Pool::kAttention) return blocks;
+  // The query's products with each token and with what they add up to (engine/layers/attention_pool.h).
+  return blocks + 2 * tokens * body.blocks.heads * dim + 2 * dim * dim + 2 * dim * body.pool_hidden;
 }
 
 }  // namespace vitq

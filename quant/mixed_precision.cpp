@@ -23,8 +23,7 @@ std::int64_t bytes_beside(const std::vector<TensorSpec>& tensors, const Quantize
   for (const TensorSpec& tensor : tensors) {
     const std::int64_t count = element_count(tensor.shape);
     const std::string site = tensor.name.substr(0, tensor.name.rfind('.'));
-    const bool is_weight = tensor.shape.size() > 1 && tensor.name.ends_with(".weight");
-    if (!is_weight || holds(options.keep_float, site)) {
+    if (!is_site(tensor) || holds(options.keep_float, site)) {
       bytes += count * kFloat;  // biases and LayerNorms, too
       continue;
     }

@@ -7,11 +7,22 @@
 
 namespace vitq {
 
+namespace {
+
+constexpr std::string_view kWeight = ".weight";
+
+}  // namespace
+
+bool is_site(const TensorSpec& tensor) {
+  if (tensor.shape.size() < 2 || !tensor.name.ends_with(kWeight)) return false;
+  // The query of an attention pool is a constant, and its products are folded (engine/layers/attention_pool.h).
+  return tensor.name != "attn_pool.q.weight" && tensor.name != "attn_pool.kv.weight";
+}
+
 std::vector<std::string> sites_of(const std::vector<TensorSpec>& tensors) {
   std::vector<std::string> sites;
   for (const TensorSpec& tensor : tensors) {
-    constexpr std::string_view kWeight = ".weight";
-    if (tensor.shape.size() < 2 || !tensor.name.ends_with(kWeight)) continue;
+    if (!is_site(tensor)) continue;
     sites.push_back(tensor.name.substr(0, tensor.name.size() - kWeight.size()));
     constexpr std::string_view kQkv = ".qkv";
     if (sites.back().ends_with(kQkv)) sites.push_back(sites.back().substr(0, sites.back().size() - kQkv.size()));

@@ -11,6 +11,9 @@ namespace vitq {
 /// The linear layers and attentions of a float model with these tensors, in the order of the tensors.
 std::vector<std::string> sites_of(const std::vector<TensorSpec>& tensors);
 
+/// Whether a tensor is the weight of such a layer.
+bool is_site(const TensorSpec& tensor);
+
 /// Every kind that a site may have.
 const std::vector<std::string>& site_kinds();
 

@@ -48,11 +48,14 @@ bool Walk::pass(std::size_t step, std::int64_t first, std::int64_t count, Observ
 }
 
 bool Walk::classify(std::int64_t first, std::int64_t count, Observer& observer) {
-  if (!network_.head.classifies()) return true;
   load(network_.backbone->stream_after(network_.backbone->steps()), first, count);
   const Tensor tokens = network_.backbone->finish(workspace_, count, nullptr);
-  std::vector<float> logits(count * network_.config.classes);
-  return network_.head.classify(workspace_, tokens, Tensor(logits.data(), {count, network_.config.classes}), &observer);
+  const Head& head = network_.head;
+  const ModelConfig& config = network_.config;
+  std::vector<float> result(count * std::max(config.classes, config.embedding_size()));
+  if (head.classifies())
+    return head.classify(workspace_, tokens, Tensor(result.data(), {count, config.classes}), &observer);
+  return head.embed(workspace_, tokens, Tensor(result.data(), {count, config.embedding_size()}), &observer);
 }
 
 void Walk::load(const StreamShape& shape, std::int64_t first, std::int64_t count) {

@@ -10,7 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
-#include "engine/kernels/gelu.h"
+#include "engine/kernels/activation.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/softmax.h"
 #include "engine/layers/linear.h"
@@ -115,8 +115,8 @@ TEST_CASE("layer_norm to bf16 is that to f32, rounded") {
     std::vector<float> real(5 * dim);
     std::vector<std::uint16_t> halves(5 * dim);
     const Tensor x(src.data(), {kRows, dim});
-    layer_norm(x, gamma, beta, 1e-6F, Tensor(real.data(), {5, dim}), from);
-    layer_norm(x, gamma, beta, 1e-6F, Tensor(halves.data(), {5, dim}, kBfloat16), from);
+    layer_norm(x, gamma, beta, {.eps = 1e-6F}, Tensor(real.data(), {5, dim}), from);
+    layer_norm(x, gamma, beta, {.eps = 1e-6F}, Tensor(halves.data(), {5, dim}, kBfloat16), from);
     CHECK(halves == halves_of(real));
   }
 }
@@ -127,13 +127,13 @@ TEST_CASE("gelu to bf16 is that in place, rounded") {
     constexpr std::int64_t kRows = 11;
     auto x = random_floats(kRows * columns, 1, -8, 8);
     std::vector<std::uint16_t> halves(x.size());
-    gelu(Tensor(x.data(), {kRows, columns}), Tensor(halves.data(), {kRows, columns}, kBfloat16));
-    gelu(Tensor(x.data(), {kRows, columns}));
+    activate(Tensor(x.data(), {kRows, columns}), Activation::kGelu, Tensor(halves.data(), {kRows, columns}, kBfloat16));
+    activate(Tensor(x.data(), {kRows, columns}), Activation::kGelu);
     CHECK(halves == halves_of(x));
   }
   std::vector<float> x(64);
-  CHECK_THROWS_WITH_AS(gelu(Tensor(x.data(), {2, 4}), Tensor(x.data(), {2, 4})),
-                       "gelu: expected a dense bf16 matrix [2, 4] to write", Error);
+  CHECK_THROWS_WITH_AS(activate(Tensor(x.data(), {2, 4}), Activation::kGelu, Tensor(x.data(), {2, 4})),
+                       "activate: expected a dense bf16 matrix [2, 4] to write", Error);
 }
 
 TEST_CASE("softmax_bf16 is softmax, rounded, and its padding is zero") {

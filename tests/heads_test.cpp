@@ -2,11 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
 #include "tests/kernel_tables.h"
+#include "tests/random.h"
 #include "tests/random_codes.h"
 #include "tests/requantize_reference.h"
 
@@ -51,6 +54,53 @@ TEST_CASE("split_heads puts every column where its head is, in its own scale, an
       }
     }
     CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("encode_heads is split_heads of floats, each part in its own encoding") {
+  const test::EachKernelTable each;
+  constexpr std::int64_t kGroups = 3;
+  constexpr std::int64_t kHeads = 2;
+  constexpr std::int64_t kTokens = 5;
+  constexpr std::int64_t kWidth = 24;
+  constexpr std::int64_t kColumns = 3 * kHeads * kWidth;
+  constexpr std::int64_t kPadded = 16;
+  auto values = test::random_floats(kGroups * kTokens * kColumns, 7, -4, 4);
+  const auto block = [&](std::int64_t first, std::int64_t count) {
+    return Tensor(&values[first * kColumns], {count, kColumns});
+  };
+  std::vector<float> expected[3];
+  std::vector<std::int8_t> codes[3];
+  std::vector<std::uint16_t> halves[3];
+  Tensor floats[3], coded[3], rounded[3];
+  for (int p = 0; p < 3; ++p) {
+    const std::size_t size = kGroups * kHeads * kPadded * kWidth;
+    expected[p].assign(size, 9);
+    codes[p].assign(size, 9);
+    halves[p].assign(size, 9);
+    floats[p] = Tensor(expected[p].data(), {kGroups, kHeads, kPadded, kWidth});
+    coded[p] = Tensor(codes[p].data(), {kGroups, kHeads, kPadded, kWidth},
+                      {.dtype = DType::kS8, .scale = 0.04F * static_cast<float>(p + 1)});
+    rounded[p] = Tensor(halves[p].data(), {kGroups, kHeads, kPadded, kWidth}, kBfloat16);
+  }
+  // q has as many rows as tokens.
+  for (auto* parts : {floats, coded, rounded}) {
+    parts[0] = Tensor(parts[0].data, {kGroups, kHeads, kTokens, kWidth}, parts[0].encoding);
+  }
+  split_heads(block(0, kGroups * kTokens), 0, floats[0], floats[1], floats[2]);
+  for (const auto& [first, count] : {std::pair{0, 7}, {7, 1}, {8, 7}}) {  // cut through groups
+    encode_heads(block(first, count), first, coded[0], coded[1], coded[2]);
+    encode_heads(block(first, count), first, rounded[0], rounded[1], rounded[2]);
+  }
+  for (int p = 0; p < 3; ++p) {
+    const std::int64_t rows = kGroups * kHeads * (p == 0 ? kTokens : kPadded);
+    const Tensor all(expected[p].data(), {rows, kWidth});
+    std::vector<std::int8_t> wanted(rows * kWidth);
+    std::vector<std::uint16_t> wanted_halves(rows * kWidth);
+    quantize(all, Tensor(wanted.data(), {rows, kWidth}, coded[p].encoding));
+    quantize(all, Tensor(wanted_halves.data(), {rows, kWidth}, kBfloat16));
+    CHECK(std::equal(wanted.begin(), wanted.end(), codes[p].begin()));
+    CHECK(std::equal(wanted_halves.begin(), wanted_halves.end(), halves[p].begin()));
   }
 }
 

@@ -13,12 +13,13 @@
 
 #include "engine/error.h"
 #include "engine/isa.h"
+#include "engine/kernels/activation.h"
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/dispatch.h"
-#include "engine/kernels/gelu.h"
 #include "engine/kernels/heads.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
+#include "engine/kernels/rotate.h"
 #include "engine/kernels/search.h"
 #include "engine/kernels/softmax.h"
 #include "tests/random.h"
@@ -105,16 +106,45 @@ constexpr Encoding kU4{.dtype = DType::kU8, .scale = 0.4F, .zero_point = 6, .bit
 
 }  // namespace
 
-TEST_CASE("kernels: gelu has the same bits on every instruction set") {
+TEST_CASE("kernels: activations and gates have the same bits on every instruction set") {
   for (const std::int64_t n : kLengths) {
     const auto source = odd_floats(n, n);
-    check_all("gelu of " + std::to_string(n), [&](Written& written) {
-      auto x = source;
-      std::vector<std::uint16_t> halves(n);
-      gelu(matrix(x, 1), Tensor(halves.data(), {1, n}, kBfloat16));
-      gelu(matrix(x, 1));
-      written.add(x);
-      written.add_bf16(halves);
+    auto halves_of = odd_floats(4 * n, n + 1);
+    check_all("activations of " + std::to_string(n), [&](Written& written) {
+      for (const Activation f : {Activation::kGelu, Activation::kQuickGelu, Activation::kTanhGelu, Activation::kSilu}) {
+        auto x = source;
+        std::vector<std::uint16_t> halves(2 * n);
+        std::vector<std::uint8_t> codes(2 * n);
+        std::vector<float> gated(2 * n);
+        activate(matrix(x, 1), f, Tensor(halves.data(), {1, n}, kBfloat16));
+        activate(matrix(x, 1), f);
+        written.add(x);
+        written.add_bf16(halves);
+        const Tensor both = matrix(halves_of, 2);
+        gate(both, f, Tensor(gated.data(), {2, n}));
+        gate(both, f, Tensor(halves.data(), {2, n}, kBfloat16));
+        gate(both, f, Tensor(codes.data(), {2, n}, kU8));
+        written.add(gated);
+        written.add_bf16(halves);
+        written.add(codes);
+      }
+    });
+  }
+}
+
+TEST_CASE("kernels: rotation has the same bits on every instruction set") {
+  constexpr std::int64_t kTokens = 5;
+  for (const std::int64_t n : {2, 4, 12, 16, 24, 32, 64, 72, 80}) {
+    const auto cosine = random_floats((kTokens - 1) * n, 1);
+    const auto sine = random_floats((kTokens - 1) * n, 2);
+    const auto source = odd_floats(2 * kTokens * 3 * n, n);
+    check_all("rotation of " + std::to_string(n), [&](Written& written) {
+      for (const bool pairs : {false, true}) {
+        auto x = source;
+        rotate(matrix(x, 2 * kTokens), 0, kTokens, n,
+               {.cosine = cosine, .sine = sine, .prefix = 1, .pairs_neighbours = pairs});
+        written.add(x);
+      }
     });
   }
 }
@@ -132,9 +162,11 @@ TEST_CASE("kernels: layer_norm has the same bits on every instruction set") {
       auto x = source;
       std::vector<std::uint16_t> halves(kRows * n);
       std::vector<std::uint8_t> codes(kRows * n);
-      layer_norm(matrix(x, kRows), gamma, beta, 1e-6F, Tensor(halves.data(), {kRows, n}, kBfloat16));
-      layer_norm_codes(matrix(x, kRows), gamma, beta, 1e-6F, Tensor(codes.data(), {kRows, n}, kU8));
-      layer_norm(matrix(x, kRows), gamma, beta, 1e-6F, matrix(x, kRows));
+      layer_norm(matrix(x, kRows), gamma, beta, {.eps = 1e-6F}, Tensor(halves.data(), {kRows, n}, kBfloat16));
+      layer_norm_codes(matrix(x, kRows), gamma, beta, {.eps = 1e-6F}, Tensor(codes.data(), {kRows, n}, kU8));
+      written.add(codes);
+      layer_norm_codes(matrix(x, kRows), gamma, beta, {.is_centred = false}, Tensor(codes.data(), {kRows, n}, kU8));
+      layer_norm(matrix(x, kRows), gamma, beta, {.eps = 1e-6F}, matrix(x, kRows));
       written.add(x);
       written.add_bf16(halves);
       written.add(codes);
@@ -160,7 +192,8 @@ TEST_CASE("kernels: requantization has the same bits on every instruction set") 
       std::vector<std::uint16_t> halves(kRows * n);
       Encoding with_book{.dtype = DType::kU8, .scale = 0.03F, .zero_point = 99};
       with_book.code_book = book.data();
-      for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu, Epilogue::kAccumulate}) {
+      for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu, Epilogue::kQuickGelu, Epilogue::kTanhGelu,
+                                      Epilogue::kSilu, Epilogue::kAccumulate}) {
         auto x = before;
         requantize(from, {multiplier, offset}, matrix(x, kRows), epilogue);
         written.add(x);

@@ -40,13 +40,31 @@ TEST_CASE("layer_norm equals a scalar reference, also for widths that are no mul
     const auto gamma = random_floats(dim, 2);
     const auto beta = random_floats(dim, 3);
     std::vector<float> dst(kRows * dim);
-    layer_norm(Tensor(src.data(), {kRows, dim}), gamma, beta, 1e-6F, Tensor(dst.data(), {kRows, dim}));
+    layer_norm(Tensor(src.data(), {kRows, dim}), gamma, beta, {.eps = 1e-6F}, Tensor(dst.data(), {kRows, dim}));
     double worst = 0;
     for (std::int64_t r = 0; r < kRows; ++r) {
       const auto expected = reference_row(&src[r * dim], gamma, beta, 1e-6);
       for (std::int64_t c = 0; c < dim; ++c) worst = std::max(worst, std::fabs(dst[r * dim + c] - expected[c]));
     }
     CHECK(worst < 5e-6);
+  }
+}
+
+TEST_CASE("layer_norm without a mean is RMSNorm") {
+  const test::EachKernelTable each;
+  for (const std::int64_t dim : {7, 16, 96, 384}) {
+    CAPTURE(dim);
+    auto src = random_floats(dim, 1, -3, 5);
+    const auto gamma = random_floats(dim, 2);
+    const std::vector<float> beta(dim);
+    std::vector<float> dst(dim);
+    layer_norm(Tensor(src.data(), {1, dim}), gamma, beta, {.eps = 1e-5F, .is_centred = false},
+               Tensor(dst.data(), {1, dim}));
+    double squares = 0;
+    for (const float x : src) squares += double{x} * x;
+    const double root = std::sqrt(squares / static_cast<double>(dim) + 1e-5);
+    for (std::int64_t c = 0; c < dim; ++c)
+      CHECK(dst[c] == doctest::Approx(src[c] / root * gamma[c]).epsilon(1e-5).scale(1));
   }
 }
 
@@ -58,8 +76,8 @@ TEST_CASE("layer_norm gathers rows, and works in place without gathering") {
   const auto beta = random_floats(kDim, 3);
   const std::vector<std::int32_t> from{3, 0, 0, 2, 1};
   std::vector<float> gathered(5 * kDim);
-  layer_norm(Tensor(src.data(), {4, kDim}), gamma, beta, 1e-5F, Tensor(gathered.data(), {5, kDim}), from);
-  layer_norm(Tensor(src.data(), {4, kDim}), gamma, beta, 1e-5F, Tensor(src.data(), {4, kDim}));
+  layer_norm(Tensor(src.data(), {4, kDim}), gamma, beta, {.eps = 1e-5F}, Tensor(gathered.data(), {5, kDim}), from);
+  layer_norm(Tensor(src.data(), {4, kDim}), gamma, beta, {.eps = 1e-5F}, Tensor(src.data(), {4, kDim}));
   for (std::size_t i = 0; i < from.size(); ++i) {
     CHECK(std::equal(&gathered[i * kDim], &gathered[i * kDim] + kDim, &src[from[i] * kDim]));
   }
@@ -72,7 +90,7 @@ TEST_CASE("a constant row becomes beta, whatever its value") {
   const std::vector<float> gamma(kDim, 2.0F);
   const std::vector<float> beta = random_floats(kDim, 3);
   std::vector<float> dst(kDim);
-  layer_norm(Tensor(src.data(), {1, kDim}), gamma, beta, 1e-6F, Tensor(dst.data(), {1, kDim}));
+  layer_norm(Tensor(src.data(), {1, kDim}), gamma, beta, {.eps = 1e-6F}, Tensor(dst.data(), {1, kDim}));
   CHECK(dst == beta);
 }
 
@@ -87,9 +105,10 @@ TEST_CASE("layer_norm_codes are the rounded values of layer_norm, exactly") {
       const std::vector<std::int32_t> from{5, 5, 0, 36, 1};
       std::vector<float> real(5 * dim);
       std::vector<std::uint8_t> codes(5 * dim);
-      layer_norm(Tensor(src.data(), {kRows, dim}), gain, shift, 1e-6F, Tensor(real.data(), {5, dim}), from);
+      layer_norm(Tensor(src.data(), {kRows, dim}), gain, shift, {.eps = 1e-6F}, Tensor(real.data(), {5, dim}), from);
       const Encoding to{.dtype = DType::kU8, .bits = bits};
-      layer_norm_codes(Tensor(src.data(), {kRows, dim}), gain, shift, 1e-6F, Tensor(codes.data(), {5, dim}, to), from);
+      layer_norm_codes(Tensor(src.data(), {kRows, dim}), gain, shift, {.eps = 1e-6F},
+                       Tensor(codes.data(), {5, dim}, to), from);
       std::int64_t wrong = 0;
       for (std::size_t i = 0; i < codes.size(); ++i) {
         wrong += codes[i] != std::nearbyint(std::clamp(real[i], 0.0F, bits == 8 ? 255.0F : 15.0F));
@@ -102,12 +121,12 @@ TEST_CASE("layer_norm_codes are the rounded values of layer_norm, exactly") {
 TEST_CASE("layer_norm refuses shapes that do not fit") {
   std::vector<float> values(64);
   const Tensor square(values.data(), {8, 8});
-  CHECK_THROWS_AS(layer_norm(square, std::vector<float>(7), std::vector<float>(8), 1e-6F, square), Error);
-  CHECK_THROWS_AS(
-      layer_norm(square, std::vector<float>(8), std::vector<float>(8), 1e-6F, square, std::vector<std::int32_t>{0, 1}),
-      Error);
+  CHECK_THROWS_AS(layer_norm(square, std::vector<float>(7), std::vector<float>(8), {.eps = 1e-6F}, square), Error);
+  CHECK_THROWS_AS(layer_norm(square, std::vector<float>(8), std::vector<float>(8), {.eps = 1e-6F}, square,
+                             std::vector<std::int32_t>{0, 1}),
+                  Error);
   const Tensor codes(values.data(), {8, 8}, Encoding{.dtype = DType::kU8});
-  CHECK_THROWS_WITH_AS(layer_norm(square, std::vector<float>(8), std::vector<float>(8), 1e-6F, codes),
+  CHECK_THROWS_WITH_AS(layer_norm(square, std::vector<float>(8), std::vector<float>(8), {.eps = 1e-6F}, codes),
                        "layer_norm: expected f32 -> f32 or bf16, found f32 -> u8", Error);
 }
 
@@ -117,7 +136,7 @@ TEST_CASE("layer_norm_codes refuses a code book: its gain and shift give each ch
   const std::vector<std::uint8_t> book(256);
   const Tensor src(values.data(), {8, 8});
   const Tensor codes(values.data(), {8, 8}, Encoding{.dtype = DType::kU8, .code_book = book.data()});
-  CHECK_THROWS_WITH_AS(layer_norm_codes(src, ones, ones, 1e-6F, codes),
+  CHECK_THROWS_WITH_AS(layer_norm_codes(src, ones, ones, {.eps = 1e-6F}, codes),
                        "layer_norm_codes: expected evenly spaced codes, found u8 of 8 bits (scale 1, zero point 0), "
                        "with a code book",
                        Error);

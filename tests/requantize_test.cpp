@@ -75,8 +75,8 @@ TEST_CASE("requantize with GELU equals std::erf, codes but for what rough_gelu i
     for (std::int64_t i = 0; i < kRows * columns; ++i) {
       const double x = values.at(sums[i], i % columns);
       const double exact = gelu(x);
-      worst = std::max(worst,
-                       std::fabs(real[i] - exact) / std::max(1.0, std::fabs(x)));  // the bound of engine/kernels/gelu.h
+      worst = std::max(
+          worst, std::fabs(real[i] - exact) / std::max(1.0, std::fabs(x)));  // the bound of engine/kernels/activation.h
       const double code = std::clamp(exact / to.scale + to.zero_point, 0.0, 255.0);
       off += codes[i] != code_of(static_cast<float>(exact), to);
       wrong += std::fabs(codes[i] - code) > 0.5 + 1.91e-4 / to.scale;  // the bound of engine/kernels/simd.h

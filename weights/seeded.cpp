@@ -1,5 +1,6 @@
 #include "weights/seeded.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
@@ -33,19 +34,33 @@ std::int64_t fan_in(const Shape& shape) {
   return shape.empty() ? 1 : element_count(Shape(shape.begin() + 1, shape.end()));
 }
 
+constexpr std::string_view kTokens[] = {"cls_token",          "dist_token",      "pos_embed",
+                                        "reg_token",          "mask_token",      "register_tokens",
+                                        "distillation_token", "class_embedding", "positional_embedding",
+                                        "position_embeddings"};
+constexpr std::string_view kQueries[] = {"latent", "probe"};
+constexpr std::string_view kLayerScales[] = {"gamma", "gamma_1", "gamma_2", "lambda1", "lambda_1", "lambda_2"};
+
 }  // namespace
 
 void fill_seeded(std::string_view name, const Shape& shape, std::uint64_t seed, std::span<float> dst) {
   check(static_cast<std::int64_t>(dst.size()) == element_count(shape), "seeded tensor ", printable(name), " ",
         to_string(shape), ": asked to fill ", dst.size(), " elements");
   const std::string_view last = name.substr(name.rfind('.') + 1);  // npos + 1 == 0: the whole name
+  const auto is_one_of = [&](std::span<const std::string_view> words) {
+    return std::ranges::find(words, last) != words.end();
+  };
   if (name.ends_with("relative_position_bias_table")) {
     fill(name, seed, 0, 1, dst);
-  } else if (name == "cls_token" || name == "dist_token" || name == "pos_embed" || name == "reg_token") {
+  } else if (is_one_of(kTokens) || name.ends_with("position_embedding.weight")) {
     fill(name, seed, 0, 0.5, dst);
-  } else if (last == "gamma") {  // of LayerScale
+  } else if (is_one_of(kQueries)) {
+    fill(name, seed, 0, 2, dst);
+  } else if (last == "logit_scale") {
+    fill(name, seed, 2.5, 2.5, dst);
+  } else if (is_one_of(kLayerScales)) {
     fill(name, seed, 0.4, 0.3, dst);
-  } else if (last == "bias") {
+  } else if (last == "bias" || last.ends_with("_bias")) {
     fill(name, seed, 0, 0.1, dst);
   } else if (shape.size() == 1) {
     fill(name, seed, 1, 0.2, dst);

@@ -9,10 +9,21 @@ namespace vitq {
 /// Elements of a vector. Sums have as many lanes on every instruction set.
 inline constexpr std::int64_t kVectorLanes = 16;
 
+/// The nonlinearity of an MLP.
+enum class Activation : std::uint8_t {
+  kGelu,       ///< x Phi(x) = x / 2 (1 + erf(x / sqrt 2)), the exact GELU (arXiv 1606.08415)
+  kQuickGelu,  ///< x sigmoid(1.702 x), that paper's other approximation: OpenAI's CLIP
+  kTanhGelu,   ///< x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), its better one: SigLIP
+  kSilu,       ///< x sigmoid(x): gated MLPs
+};
+
 /// What a layer does to its result before it is stored.
 enum class Epilogue : std::uint8_t {
   kNone,        ///< dst = x
-  kGelu,        ///< dst = x / 2 (1 + erf(x / sqrt 2)), the exact GELU; to u8 codes of what is 1.9e-4 off at most
+  kGelu,        ///< dst = the activation of that name; to u8 codes of what is 1.9e-4 off at most
+  kQuickGelu,   ///< so here
+  kTanhGelu,    ///< and here, as with kGelu
+  kSilu,        ///< and here
   kAccumulate,  ///< dst += x, the residual connection; f32 only
 };
 
@@ -38,13 +49,24 @@ struct LayerNorm {
   const std::int32_t* from;  // null: row i is row i
   std::int64_t dim, src_stride, dst_stride;
   float eps;
+  bool is_centred;    // else the mean is not taken off
   float least, most;  // the codes, where they are written
 };
 
 /// Elements of a dense matrix.
-struct Gelu {
+struct Activate {
   float* src;
   std::uint16_t* bf16;  // null: in place
+  Activation f;
+};
+
+/// Rows of a gate and of what it gates, side by side.
+struct Gate {
+  const float* src;
+  void* dst;  // f32, bf16 or u8
+  std::int64_t columns, src_stride, dst_stride;
+  Activation f;
+  Codes codes;  // where they are written
 };
 
 /// What is added to scaled scores, and how the rows are counted.
@@ -119,6 +141,15 @@ struct SplitHeads {
   const float* offset;
   std::int64_t sums_stride, first_row, heads, tokens, head_dim;
   Part parts[3];
+};
+
+/// Rows of heads, in place.
+struct Rotate {
+  float* x;
+  const float* cosine;
+  const float* sine;  // of each patch of a group
+  std::int64_t stride, heads, head_dim, first_row, tokens, prefix;
+  bool pairs_neighbours;
 };
 
 /// How rows, counted over [groups, heads, tokens], lie in [groups tokens, heads head_dim], whose rows may be permuted.

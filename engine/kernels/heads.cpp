@@ -1,5 +1,6 @@
 #include "engine/kernels/heads.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -141,6 +142,32 @@ void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, 
                  .part_rows = {q.dims[2], k.dims[2], v.dims[2]}};
   auto* copy = values.encoding == kFloat ? copy_rows<sizeof(float)> : copy_rows<sizeof(std::uint16_t)>;
   parallel_for(values.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { copy(all, begin, end); });
+}
+
+void encode_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v) {
+  check(values.encoding == kFloat && values.rank == 2 && values.strides[1] == 1,
+        "encode_heads: expected an f32 matrix, found ", name_of(values.encoding.dtype), " of rank ", values.rank);
+  check_heads(values, first_row, q.encoding.dtype, q, k, v);
+  const auto [groups, heads, tokens, head_dim] = q.dims;
+  std::int64_t column = 0;
+  for (const Tensor* part : {&q, &k, &v}) {
+    const auto size = static_cast<std::int64_t>(size_of(part->encoding.dtype));
+    for (std::int64_t h = 0; h < heads; ++h, column += head_dim) {
+      // The rows of one group at a time lie one behind the other in a head.
+      for (std::int64_t i = 0; i < values.rows();) {
+        const std::int64_t group = (first_row + i) / tokens;
+        const std::int64_t token = (first_row + i) % tokens;
+        const std::int64_t count = std::min(tokens - token, values.rows() - i);
+        std::byte* head = static_cast<std::byte*>(part->data) + (group * heads + h) * part->strides[1] * size;
+        const Tensor from(values.row(i) + column, {count, head_dim}, {values.strides[0], 1});
+        quantize(from, Tensor(head + token * head_dim * size, {count, head_dim}, part->encoding));
+        if (token + count == tokens) {
+          std::memset(head + tokens * head_dim * size, 0, (part->dims[2] - tokens) * head_dim * size);
+        }
+        i += count;
+      }
+    }
+  }
 }
 
 void merge_heads(const Tensor& sums, std::span<const std::int32_t> row_sums, std::int64_t first_row,

@@ -21,6 +21,9 @@ void split_heads(const Tensor& sums, const PerColumn& values, std::int64_t first
 /// The same of a float qkv layer, whose values are copied. values, q, k, v: all f32 or all bf16.
 void split_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v);
 
+/// The same of values that become something else: f32 [rows, 3 heads head_dim] -> s8 codes or bf16, by q, k and v.
+void encode_heads(const Tensor& values, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v);
+
 /// Attention's output from the product of softmax levels and v: value = v_scale * sum / row_sum. sums: s32 [rows,
 /// head_dim], dense, rows `first_row` and on of all [groups, heads, tokens]; row_sums: s32, positive, one for each of
 /// these rows; dst: f32 or u8 [groups tokens, heads head_dim], of which the places of these rows are written. Token t,

@@ -9,21 +9,6 @@ namespace vitq {
 
 namespace {
 
-// emit(begin, end) writes rows of dst. With a code book row by row, so that each is looked up while it is in the L1
-// cache. Not in the kernels: they stay, to the instruction, what they are for rows without a book.
-template <class Emit>
-void emit_rows(const KernelTable& table, const Tensor& dst, std::int64_t begin, std::int64_t end, Emit&& emit) {
-  const std::uint8_t* code_book = dst.encoding.code_book;
-  if (code_book == nullptr) {
-    emit(begin, end);
-    return;
-  }
-  for (std::int64_t i = begin; i < end; ++i) {
-    emit(i, i + 1);
-    table.look_up(code_book, dst.u8() + i * dst.strides[0], dst.columns());
-  }
-}
-
 constexpr std::int64_t kGrain = 16;  // rows that are worth a thread
 
 }  // namespace
@@ -52,8 +37,8 @@ void requantize(const Tensor& sums, const PerColumn& values, const Tensor& dst, 
       table.sums_to_floats(all, begin, end);
       return;
     }
-    emit_rows(table, dst, begin, end,
-              [&](std::int64_t first, std::int64_t last) { table.sums_to_codes(all, first, last); });
+    for_looked_up_rows(table, dst, begin, end,
+                       [&](std::int64_t first, std::int64_t last) { table.sums_to_codes(all, first, last); });
   });
 }
 
@@ -73,7 +58,8 @@ void quantize(const Tensor& src, const Tensor& dst) {
       table.round_to_bf16(all, begin, end);
       return;
     }
-    emit_rows(table, dst, begin, end, [&](std::int64_t first, std::int64_t last) { table.quantize(all, first, last); });
+    for_looked_up_rows(table, dst, begin, end,
+                       [&](std::int64_t first, std::int64_t last) { table.quantize(all, first, last); });
   });
 }
 

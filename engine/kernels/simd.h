@@ -383,6 +383,20 @@ template <int kBy, class Vector>
   }
 }
 
+/// Each lane becomes the one beside it, two by two.
+template <class Vector>
+[[gnu::always_inline]] inline Vector neighbours_of(Vector x) {
+  if constexpr (kIsPair<Vector>) {
+    return {neighbours_of(x.low), neighbours_of(x.high)};
+  } else if constexpr (kCount<Vector> == 4) {
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2);
+  } else if constexpr (kCount<Vector> == 8) {
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+  } else {
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  }
+}
+
 /// All lanes in one number, halves first: ((0+8)+(4+12)) + ... in a fixed order. `both` takes two vectors, or numbers.
 template <class Vector, class Both>
 [[gnu::always_inline]] inline auto folded(Vector x, const Both& both) {
@@ -443,22 +457,48 @@ template <class Vector>
   return round(bits_as<Floats>(bits_as<Ints>(p) + (bits_as<Ints>(shifted) << 23)));
 }
 
-/// x Phi(x), 1.9e-4 off at most: for what is rounded to codes anyway. Phi(x) - 1/2 = x P(x^2) up to the end, with the
-/// minimax P for x Phi(x) that makes Phi 1 there. end: kRoughGeluEnd, in a variable (see clamp).
-[[gnu::always_inline]] inline Floats rough_gelu(float end, Floats x) {
-  const Floats near = clamp(-end, end, x);
-  const Floats u = near * near;
-  Floats p = fma(u, 2.61860171e-08F, -1.76586971e-06F);
-  p = fma(p, u, 5.11452379e-05F);
-  p = fma(p, u, -8.43697492e-04F);
-  p = fma(p, u, 8.91089757e-03F);
-  p = fma(p, u, -6.48684112e-02F);
-  p = fma(p, u, 3.98093470e-01F);
-  return x * fma(near, p, 0.5F);
+/// 1 / (1 + exp(-x)); relative error at most 3e-7 above -87, 0 below.
+[[gnu::always_inline]] inline Floats sigmoid(Floats x) {
+  const Floats e = exp_of_negative(smaller(x, x * -1.0F));
+  return select(x < 0.0F, e, splat(1.0F)) / (e + 1.0F);
 }
 
-/// x Phi(x) (engine/kernels/gelu.h states the bound). Coefficients: weighted least squares on [0, 5.6], reweighted
-/// towards the largest error, of Phi(x) - 1/2 = x P(x^2) / Q(x^2); 1.6e-9 before rounding to float.
+// The activations of these names (arguments.h), as engine/kernels/activation.h states it.
+
+[[gnu::always_inline]] inline Floats silu(Floats x) { return x * sigmoid(x); }
+
+[[gnu::always_inline]] inline Floats quick_gelu(Floats x) { return x * sigmoid(x * 1.702F); }
+
+[[gnu::always_inline]] inline Floats tanh_gelu(Floats x) {
+  constexpr float kLinear = 1.59576912F;  // 2 sqrt(2 / pi): (1 + tanh(y)) / 2 = sigmoid(2 y)
+  constexpr float kCubic = 0.044715F * kLinear;
+  return x * sigmoid(x * fma(x * x, kCubic, kLinear));
+}
+
+/// x S(x), 1.9e-4 off at most, for what is rounded to codes anyway: S(x) - 1/2 = x P(x^2) up to the end, with the
+/// minimax P for x S(x) that makes S 1 there. end: kRoughGeluEnd, in a variable (see clamp); p: from u^6 down.
+[[gnu::always_inline]] inline Floats rough(float end, Floats x, const float (&p)[7]) {
+  const Floats near = clamp(-end, end, x);
+  const Floats u = near * near;
+  Floats sum = fma(u, p[0], p[1]);
+  for (int i = 2; i < 7; ++i) sum = fma(sum, u, p[i]);
+  return x * fma(near, sum, 0.5F);
+}
+
+[[gnu::always_inline]] inline Floats rough_gelu(float end, Floats x) {
+  constexpr float kPhi[] = {2.61860171e-08F, -1.76586971e-06F, 5.11452379e-05F, -8.43697492e-04F,
+                            8.91089757e-03F, -6.48684112e-02F, 3.98093470e-01F};
+  return rough(end, x, kPhi);
+}
+
+[[gnu::always_inline]] inline Floats rough_tanh_gelu(float end, Floats x) {
+  constexpr float kSigmoid[] = {2.75701929e-08F, -1.84334227e-06F, 5.28135983e-05F, -8.60607393e-04F,
+                                8.98655004e-03F, -6.49488729e-02F, 3.97953909e-01F};
+  return rough(end, x, kSigmoid);
+}
+
+/// x Phi(x) (engine/kernels/activation.h states the bound). Coefficients: weighted least squares on [0, 5.6],
+/// reweighted towards the largest error, of Phi(x) - 1/2 = x P(x^2) / Q(x^2); 1.6e-9 before rounding to float.
 [[gnu::always_inline]] inline Floats gelu(Floats x) {
   constexpr float kEnd = 5.6F;  // Phi(-5.6) = 1.1e-8: beyond it GELU is 0 or x
   const Floats u = x * x;

@@ -7,9 +7,7 @@
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
 #include "engine/kernels/heads.h"
-#include "engine/kernels/requantize.h"
 #include "engine/kernels/softmax.h"
-#include "engine/layers/norm.h"
 #include "engine/layers/tiles.h"
 
 namespace vitq {
@@ -53,21 +51,12 @@ Tensor as_matrix(const Tensor& tile, std::int64_t columns) {
   return {tile.data, {tile.dims[1] * tile.dims[2], columns}, {tile.dims[3], 1}, tile.encoding};
 }
 
-// f32 [groups tokens, 3 dim] -> codes per head. Where qkv was left in float: an ablation's path, simple and not fast.
-void encode_heads(const Tensor& qkv, std::int64_t heads, const Tensor& q, const Tensor& k, const Tensor& v) {
-  const std::int64_t head_dim = q.dims[3];
-  const std::int64_t tokens = q.dims[2];
-  std::int64_t column = 0;
-  for (const Tensor& part : {q, k, v}) {
-    std::fill_n(part.s8(), part.dims[0] * part.strides[0], std::int8_t{0});
-    for (std::int64_t group = 0; group < part.dims[0]; ++group) {
-      for (std::int64_t head = 0; head < heads; ++head) {
-        const Tensor from(qkv.row(group * tokens) + column + head * head_dim, {tokens, head_dim}, {qkv.strides[0], 1});
-        std::int8_t* to = part.s8() + group * part.strides[0] + head * part.strides[1];
-        quantize(from, Tensor(to, {tokens, head_dim}, part.encoding));
-      }
-    }
-    column += heads * head_dim;
+// Floats of all heads -> operands of each.
+void split_floats(const Tensor& qkv, std::int64_t first_row, const Tensor& q, const Tensor& k, const Tensor& v) {
+  if (q.encoding == qkv.encoding) {
+    split_heads(qkv, first_row, q, k, v);
+  } else {
+    encode_heads(qkv, first_row, q, k, v);
   }
 }
 
@@ -128,12 +117,13 @@ Attention::Form Attention::form_of(std::int64_t tokens) const {
 }
 
 Attention::Attention(std::string name, std::int64_t heads, Layer qkv, Layer proj,
-                     const std::optional<QuantizedAttention>& codes)
+                     const std::optional<QuantizedAttention>& codes, AttentionNorms norms)
     : name_(std::move(name)),
       heads_(heads),
       head_dim_(proj.linear.inputs() / heads),
       qkv_(std::move(qkv)),
-      proj_(std::move(proj)) {
+      proj_(std::move(proj)),
+      norms_(std::move(norms)) {
   check(heads > 0 && proj_.linear.inputs() % heads == 0 && qkv_.linear.outputs() == 3 * proj_.linear.inputs(), name_,
         ": ", heads, " heads and qkv of ", qkv_.linear.outputs(), " for a width of ", proj_.linear.inputs());
   if (codes) codes_.emplace(*codes);
@@ -148,7 +138,7 @@ void Attention::plan(const AttentionShape& shape, bool observed, BufferPlan& pla
   plan.need(Slot::kK, padded);
   plan.need(Slot::kV, padded);
   plan.need(Slot::kMixed, rows * dim);
-  if (observed || codes_.has_value() != qkv_.linear.is_integer()) plan.need(Slot::kQkv, rows * 3 * dim);
+  if (observed) plan.need(Slot::kQkv, rows * 3 * dim);
   plan.need(Slot::kEncoded, rows * dim);
 }
 
@@ -161,34 +151,59 @@ bool Attention::run(Workspace& workspace, const Tensor& src, const Tensor& dst, 
   const Tensor v = workspace.tensor(Slot::kV, {shape.groups, heads_, form.level_columns, head_dim_}, form.v);
   if (!split(workspace, src, shape, q, k, v, observer)) return false;
   workspace.clock().lap(Step::kQkv, Step::kRequantize);
-  const Encoding written = codes_ ? proj_.linear.source() : form.mixed;
-  const Tensor mixed = workspace.tensor(Slot::kMixed, {src.rows(), heads_ * head_dim_},
-                                        written == kBfloat16 && codes_ ? kFloat : written);
+  // What is normed is written as floats, and so is what codes become where proj takes bf16.
+  const Encoding of_codes = norms_.joined || proj_.linear.source() == kBfloat16 ? kFloat : proj_.linear.source();
+  const Tensor mixed = workspace.tensor(Slot::kMixed, {src.rows(), heads_ * head_dim_}, codes_ ? of_codes : form.mixed);
   mix(workspace, form, q, k, v, mixed, shape);
-  const Tensor src_of_proj = encoded(workspace, mixed, proj_.linear);
+  const Tensor src_of_proj = norms_.joined ? normalised(workspace, *norms_.joined, mixed, proj_.linear, Slot::kEncoded)
+                                           : encoded(workspace, mixed, proj_.linear);
   if (observer != nullptr && !observer->input(proj_.name, src_of_proj)) return false;
   proj_.linear.run(workspace.gemm(), src_of_proj, dst, epilogue);
   workspace.clock().lap(Step::kProj, Step::kRequantize);
   return true;
 }
 
-// src through qkv to dense operands per head; by way of floats where qkv and the products differ in kind, or somebody
-// wants to see them.
+bool Attention::changes(const AttentionShape& shape) const {
+  return norms_.q || norms_.k || !shape.rotation.cosine.empty();
+}
+
+// Norms and rotates q and k in place. qkv: f32 [rows, 3 dim], rows `first_row` and on of all.
+void Attention::change(const Tensor& qkv, std::int64_t first_row, const AttentionShape& shape) const {
+  const std::int64_t dim = heads_ * head_dim_;
+  const auto norm_heads = [&](const std::optional<Norm>& norm, std::int64_t column) {
+    if (!norm) return;
+    for (std::int64_t i = 0; i < qkv.rows(); ++i) {
+      const Tensor heads(qkv.row(i) + column, {heads_, head_dim_});
+      norm->run(heads, heads);
+    }
+  };
+  norm_heads(norms_.q, 0);
+  norm_heads(norms_.k, dim);
+  if (shape.rotation.cosine.empty()) return;
+  const Tensor both(qkv.data, {qkv.rows(), 2 * dim}, {qkv.strides[0], 1});
+  rotate(both, first_row, shape.tokens, head_dim_, shape.rotation);
+}
+
+// src through qkv to dense operands per head; by way of floats where qkv and the products differ in kind, where q and k
+// are changed, or somebody wants to see them.
 bool Attention::split(Workspace& workspace, const Tensor& src, const AttentionShape& shape, const Tensor& q,
                       const Tensor& k, const Tensor& v, Observer* observer) const {
-  if (observer == nullptr && codes_.has_value() == qkv_.linear.is_integer()) {
-    qkv_.linear.run_split(workspace.gemm(), src, q, k, v);
+  if (observer == nullptr) {
+    if (codes_.has_value() == qkv_.linear.is_integer() && !changes(shape)) {
+      qkv_.linear.run_split(workspace.gemm(), src, q, k, v);
+      return true;
+    }
+    qkv_.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& qkv) {
+      change(qkv, first, shape);
+      split_floats(qkv, first, q, k, v);
+    });
     return true;
   }
-  const bool rounds = q.encoding == kBfloat16;
-  const Tensor qkv = workspace.tensor(Slot::kQkv, {src.rows(), qkv_.linear.outputs()}, rounds ? kBfloat16 : kFloat);
+  const Tensor qkv = workspace.tensor(Slot::kQkv, {src.rows(), qkv_.linear.outputs()});
   qkv_.linear.run(workspace.gemm(), src, qkv);
-  if (observer != nullptr && !rounds && !observer->attention(name_, qkv, heads_, shape)) return false;
-  if (codes_) {
-    encode_heads(qkv, heads_, q, k, v);
-  } else {
-    split_heads(qkv, 0, q, k, v);
-  }
+  change(qkv, 0, shape);
+  if (!observer->attention(name_, qkv, heads_, shape)) return false;
+  split_floats(qkv, 0, q, k, v);
   return true;
 }
 

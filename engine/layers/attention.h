@@ -8,9 +8,11 @@
 #include <span>
 #include <string>
 
+#include "engine/kernels/rotate.h"
 #include "engine/kernels/softmax_levels.h"
 #include "engine/layers/description.h"
 #include "engine/layers/linear.h"
+#include "engine/layers/norm.h"
 #include "engine/layers/observer.h"
 #include "engine/layers/workspace.h"
 #include "engine/tensor.h"
@@ -26,6 +28,7 @@ struct AttentionShape {
   std::int64_t tokens = 0;
   std::span<const float> bias = {};
   std::span<const float> mask = {};
+  Rotation rotation = {};                    ///< of q and k
   std::span<const std::int32_t> order = {};  ///< row of the stream for each row of the groups; empty: as they are
 };
 
@@ -38,19 +41,27 @@ struct AttentionCodes {
   SoftmaxLevels levels;  ///< of the softmax between them
 };
 
+/// Norms within an attention, each where there is one.
+struct AttentionNorms {
+  std::optional<Norm> q = std::nullopt;       ///< of each head of q: [head_dim]
+  std::optional<Norm> k = std::nullopt;       ///< and of k
+  std::optional<Norm> joined = std::nullopt;  ///< of what proj takes: [dim]
+};
+
 class Attention {
  public:
   /// heads must divide the width. Without `codes` the products are of floats, in bf16 where qkv's weights are, else
   /// f32.
   Attention(std::string name, std::int64_t heads, Layer qkv, Layer proj,
-            const std::optional<QuantizedAttention>& codes = std::nullopt);
+            const std::optional<QuantizedAttention>& codes = std::nullopt, AttentionNorms norms = {});
 
   /// What run() needs. observed: with an observer.
   void plan(const AttentionShape& shape, bool observed, BufferPlan& plan) const;
 
-  /// dst = epilogue(proj(softmax(q k^T / sqrt(head_dim) + bias + mask) v)); src: [groups tokens, dim] in the encoding
-  /// of qkv(), in the order of the groups; dst: f32 [groups tokens, dim] in that of the stream. Throws Error for more
-  /// tokens than 32-bit sums can take (65,536 on integers). False: the observer has ended the pass.
+  /// dst = epilogue(proj(norm(softmax(q k^T / sqrt(head_dim) + bias + mask) v))), q and k normed and rotated; src:
+  /// [groups tokens, dim] in the encoding of qkv(), in the order of the groups; dst: f32 [groups tokens, dim] in that
+  /// of the stream. Throws Error for more tokens than 32-bit sums can take (65,536 on integers). False: the observer
+  /// has ended the pass.
   [[nodiscard]] bool run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue,
                          const AttentionShape& shape, Observer* observer) const;
 
@@ -59,12 +70,16 @@ class Attention {
   [[nodiscard]] Layer& qkv() { return qkv_; }
   [[nodiscard]] const Layer& qkv() const { return qkv_; }
   [[nodiscard]] Layer& proj() { return proj_; }
+  /// In front of it, where there is one.
+  [[nodiscard]] Norm* norm() { return norms_.joined ? &*norms_.joined : nullptr; }
   /// From here on the products run on integers.
   void set_codes(const QuantizedAttention& stored) { codes_.emplace(stored); }
 
  private:
   struct Form;
   [[nodiscard]] Form form_of(std::int64_t tokens) const;
+  [[nodiscard]] bool changes(const AttentionShape& shape) const;
+  void change(const Tensor& qkv, std::int64_t first_row, const AttentionShape& shape) const;
   [[nodiscard]] bool split(Workspace& workspace, const Tensor& src, const AttentionShape& shape, const Tensor& q,
                            const Tensor& k, const Tensor& v, Observer* observer) const;
   void mix(Workspace& workspace, const Form& form, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& dst,
@@ -74,6 +89,7 @@ class Attention {
   std::int64_t heads_, head_dim_;
   Layer qkv_, proj_;
   std::optional<AttentionCodes> codes_;
+  AttentionNorms norms_;
 };
 
 }  // namespace vitq

@@ -10,7 +10,7 @@ void Block::plan(const AttentionShape& shape, bool observed, BufferPlan& plan) c
 }
 
 bool Block::run(Workspace& workspace, const Tensor& tokens, const AttentionShape& shape, Observer* observer) const {
-  const Tensor attended = normalised(workspace, norm1, tokens, attention.qkv().linear, shape.order);
+  const Tensor attended = normalised(workspace, norm1, tokens, attention.qkv().linear, Slot::kNormed, shape.order);
   workspace.clock().lap(Step::kNorm);
   if (!attention.run(workspace, attended, tokens, Epilogue::kAccumulate, shape, observer)) return false;
   const Tensor normed = normalised(workspace, norm2, tokens, mlp.fc1.linear);

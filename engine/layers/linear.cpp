@@ -1,12 +1,13 @@
 #include "engine/layers/linear.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "engine/kernels/activation.h"
 #include "engine/kernels/code_book.h"
-#include "engine/kernels/gelu.h"
 #include "engine/kernels/heads.h"
 
 namespace vitq {
@@ -129,20 +130,38 @@ void Linear::run_integers(Gemm& gemm, const Tensor& src, const Tensor& dst, Epil
   });
 }
 
-// GELU is a pass of its own, so its product is the plain one: on 2.6.3 the post-op made fc1 30 % slower, this pass 10
+// An activation is a pass of its own, so its product is the plain one: on 2.6.3 the post-op made fc1 30 % slower, this
+// pass 10
 // %.
 void Linear::run_floats(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
   const bool rounds = dst.encoding == kBfloat16;
   check(dst.encoding == kFloat || (rounds && source() == kBfloat16), "linear: ", name_of(source().dtype),
         " weights write f32", source() == kBfloat16 ? " or bf16, not " : ", not ", name_of(dst.encoding.dtype));
   check(!rounds || epilogue != Epilogue::kAccumulate, "linear: only f32 can be added to, not bf16");
-  if (rounds && epilogue == Epilogue::kGelu) {
-    for_each_block(gemm, src, kFloat,
-                   [&](std::int64_t first, const Tensor& block) { gelu(block, rows_of(dst, first, block.rows())); });
+  const std::optional<Activation> f = activation_of(epilogue);
+  if (rounds && f) {
+    for_each_block(gemm, src, kFloat, [&](std::int64_t first, const Tensor& block) {
+      activate(block, *f, rows_of(dst, first, block.rows()));
+    });
     return;
   }
   gemm.product(src, packed_->weights, dst, epilogue == Epilogue::kAccumulate);
-  if (epilogue == Epilogue::kGelu) gelu(dst);
+  if (f) activate(dst, *f);
+}
+
+void Linear::run_blocks(Gemm& gemm, const Tensor& src, BlockFunction use, void* context) const {
+  check(src.encoding == source() && src.columns() == inputs(), "linear: expected [rows, ", inputs(), "] as ", source(),
+        ", found [", src.rows(), ", ", src.columns(), "] as ", src.encoding);
+  if (!is_integer()) {
+    for_each_block(gemm, src, kFloat, [&](std::int64_t first, const Tensor& values) { use(context, first, values); });
+    return;
+  }
+  const PerColumn values{packed_->multiplier, packed_->offset};
+  for_each_block(gemm, src, kSums, [&](std::int64_t first, const Tensor& sums) {
+    const Tensor rows(sums.data, {sums.rows(), sums.columns()}, {sums.strides[0], 1});
+    requantize(sums, values, rows);  // each in its place: a float is as wide as a sum
+    use(context, first, rows);
+  });
 }
 
 void Linear::run_split(Gemm& gemm, const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "engine/gemm/gemm.h"
 #include "engine/kernels/requantize.h"
@@ -28,9 +29,21 @@ class Linear {
 
   /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided (f32 sources are then a
   /// thousand times slower, oneDNN 2.6.3); no overlap. f32 weights write f32; bf16 weights write f32 or, but for
-  /// kAccumulate, bf16, with bias and GELU in f32; GELU wants dense rows of both; integer weights write f32 or, but for
-  /// kAccumulate, u8 codes by dst.encoding.
+  /// kAccumulate, bf16, with bias and activation in f32; an activation wants dense rows of both; integer weights write
+  /// f32 or, but for kAccumulate, u8 codes by dst.encoding.
   void run(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue = Epilogue::kNone) const;
+
+  /// The result as f32 rows, some at a time, each time on one thread: use(first row, rows) may change them and makes of
+  /// them what they become. Nothing is allocated.
+  template <class Use>
+  void run_blocks(Gemm& gemm, const Tensor& src, Use&& use) const {
+    run_blocks(
+        gemm, src,
+        [](void* context, std::int64_t first, const Tensor& rows) {
+          (*static_cast<std::remove_reference_t<Use>*>(context))(first, rows);
+        },
+        &use);
+  }
 
   /// A qkv layer: src -> q, k, v, as split_heads. src: [groups tokens, inputs].
   void run_split(Gemm& gemm, const Tensor& src, const Tensor& q, const Tensor& k, const Tensor& v) const;
@@ -43,6 +56,8 @@ class Linear {
 
  private:
   struct Packed;
+  using BlockFunction = void (*)(void* context, std::int64_t first, const Tensor& rows);
+  void run_blocks(Gemm& gemm, const Tensor& src, BlockFunction use, void* context) const;
   static std::shared_ptr<const Packed> pack(const LinearDescription& description, const PackOptions& options);
   void run_integers(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue) const;
   void run_floats(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue) const;

@@ -1,22 +1,36 @@
 #include "engine/layers/mlp.h"
 
-#include "engine/layers/norm.h"
+#include "engine/kernels/activation.h"
 
 namespace vitq {
 
 void Mlp::plan(std::int64_t rows, BufferPlan& plan) const {
-  plan.need(Slot::kHidden, rows * fc1.linear.outputs());
-  if (fc1.linear.is_integer() != fc2.linear.is_integer()) plan.need(Slot::kEncoded, rows * fc1.linear.outputs());
+  const std::int64_t width = fc2.linear.inputs();
+  plan.need(Slot::kHidden, rows * width);
+  if (norm || fc1.linear.is_integer() != fc2.linear.is_integer()) plan.need(Slot::kEncoded, rows * width);
+}
+
+// What the activation makes of fc1: in the encoding that the next takes, where that is possible at once.
+Tensor Mlp::hidden(Workspace& workspace, const Tensor& src) const {
+  const bool is_float = norm || fc1.linear.source() == kFloat;
+  const Encoding written = is_float ? kFloat : fc2.linear.source();
+  const Tensor result = workspace.tensor(Slot::kHidden, {src.rows(), fc2.linear.inputs()}, written);
+  if (is_gated) {
+    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& halves) {
+      gate(halves, activation, rows_of(result, first, halves.rows()));
+    });
+  } else {
+    fc1.linear.run(workspace.gemm(), src, result, epilogue_of(activation));
+  }
+  workspace.clock().lap(Step::kFc1, Step::kGelu);
+  return result;
 }
 
 bool Mlp::run(Workspace& workspace, const Tensor& src, const Tensor& residual, Observer* observer) const {
   if (observer != nullptr && !observer->input(fc1.name, src)) return false;
-  // A layer that is no f32 one writes what the next takes.
-  const Encoding written = fc1.linear.source() != kFloat ? fc2.linear.source() : kFloat;
-  const Tensor activated = workspace.tensor(Slot::kHidden, {src.rows(), fc1.linear.outputs()}, written);
-  fc1.linear.run(workspace.gemm(), src, activated, Epilogue::kGelu);
-  workspace.clock().lap(Step::kFc1, Step::kGelu);
-  const Tensor src_of_fc2 = encoded(workspace, activated, fc2.linear);
+  const Tensor activated = hidden(workspace, src);
+  const Tensor src_of_fc2 = norm ? normalised(workspace, *norm, activated, fc2.linear, Slot::kEncoded)
+                                 : encoded(workspace, activated, fc2.linear);
   if (observer != nullptr && !observer->input(fc2.name, src_of_fc2)) return false;
   fc2.linear.run(workspace.gemm(), src_of_fc2, residual, Epilogue::kAccumulate);
   workspace.clock().lap(Step::kFc2, Step::kRequantize);

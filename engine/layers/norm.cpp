@@ -1,7 +1,6 @@
 #include "engine/layers/norm.h"
 
 #include "engine/error.h"
-#include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
 
 namespace vitq {
@@ -10,15 +9,15 @@ void Norm::run(const Tensor& src, const Tensor& dst, std::span<const std::int32_
   check(folded == (dst.encoding.dtype == DType::kU8), name, folded ? " emits codes" : " emits floats", ", found ",
         dst.encoding, " asked for; are its layer's weights from another file?");
   if (folded) {
-    layer_norm_codes(src, gamma, beta, eps, dst, from);
+    layer_norm_codes(src, gamma, beta, kind, dst, from);
   } else {
-    layer_norm(src, gamma, beta, eps, dst, from);
+    layer_norm(src, gamma, beta, kind, dst, from);
   }
 }
 
-Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, const Linear& next,
+Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, const Linear& next, Slot slot,
                   std::span<const std::int32_t> from) {
-  const Tensor result = workspace.tensor(Slot::kNormed, {src.rows(), src.columns()}, next.source());
+  const Tensor result = workspace.tensor(slot, {src.rows(), src.columns()}, next.source());
   norm.run(src, result, from);
   return result;
 }

@@ -1,11 +1,12 @@
 #pragma once
-// LayerNorm as a layer: with float parameters, or with those that emit the codes of the layer behind it.
+// LayerNorm, or RMSNorm, as a layer: with float parameters, or with those that emit the codes of the layer behind it.
 
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/kernels/layer_norm.h"
 #include "engine/layers/linear.h"
 #include "engine/layers/workspace.h"
 #include "engine/tensor.h"
@@ -16,7 +17,7 @@ struct Norm {
   std::string name;
   std::vector<float> gamma;  ///< [dim]; the gain where folded
   std::vector<float> beta;   ///< [dim]; the shift where folded
-  float eps = 1e-6F;
+  NormKind kind;
   bool folded = false;  ///< emits codes (engine/kernels/layer_norm.h, layer_norm_codes)
 
   /// src -> dst in the encoding of dst, rows gathered by `from` (engine/kernels/layer_norm.h). Throws Error where codes
@@ -24,9 +25,9 @@ struct Norm {
   void run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from = {}) const;
 };
 
-/// The LayerNorm of src, in Slot::kNormed, in the encoding that `next` expects.
+/// The norm of src, in a slot of the workspace, in the encoding that `next` expects.
 Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, const Linear& next,
-                  std::span<const std::int32_t> from = {});
+                  Slot slot = Slot::kNormed, std::span<const std::int32_t> from = {});
 
 /// src in the encoding that `next` expects: itself if it has that already, else quantized or rounded into
 /// Slot::kEncoded.

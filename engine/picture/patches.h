@@ -14,7 +14,8 @@
 namespace vitq {
 
 /// Row i of dst is patch i of all pictures, row-major over the grid of each, its values in the order [channel, y, x] of
-/// a convolution weight. images: [batch, channels, size, size]; dst: [batch (size/patch)^2, channels patch^2], f32, or
+/// a convolution weight; pixels behind the last whole patch are not seen. images: [batch, channels, size, size]; dst:
+/// [batch (size / patch)^2, channels patch^2], f32, or
 /// an encoding that quantize() writes.
 void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst);
 
@@ -34,8 +35,8 @@ class PixelTable {
   std::vector<std::byte> entries_;  // [3, 256]
 };
 
-/// The same rows from the bytes of one picture, of any format, whose sides are multiples of the patch. dst: [patches, 3
-/// patch^2] in the encoding of the table, rows dense.
+/// The same rows from the bytes of one picture, of any format; pixels behind the last whole patch are not seen. dst:
+/// [patches, 3 patch^2] in the encoding of the table, rows dense.
 void cut_patches(const ImageView& image, std::int64_t patch, const PixelTable& table, const Tensor& dst);
 
 }  // namespace vitq

@@ -60,8 +60,10 @@ class [[gnu::visibility("default")]] Model {
   [[nodiscard]] std::int64_t image_width() const noexcept;
   /// 0: there is no head, and a pass gives embeddings and tokens alone.
   [[nodiscard]] std::int64_t classes() const noexcept;
-  /// Floats of an embedding, and of a token.
+  /// Floats of an embedding: what the classifier takes, or where the head is a projection (CLIP), what that makes.
   [[nodiscard]] std::int64_t embedding_size() const noexcept;
+  /// Floats of a token.
+  [[nodiscard]] std::int64_t token_size() const noexcept;
   /// Tokens of a picture behind the last block: class and distillation token first, where there are any, then the
   /// patches, row by row.
   [[nodiscard]] std::int64_t tokens() const noexcept;

@@ -25,7 +25,7 @@ struct SessionOptions {
 struct Outputs {
   std::span<float> logits = {};     ///< [pictures, classes]
   std::span<float> embedding = {};  ///< [pictures, embedding_size]: what the classifier takes
-  std::span<float> tokens = {};     ///< [pictures, tokens, embedding_size], behind the last norm
+  std::span<float> tokens = {};     ///< [pictures, tokens, token_size], behind the last norm
 };
 
 /// Which results to make room for.
@@ -39,7 +39,7 @@ struct Result {
   std::int64_t pictures = 0;
   std::vector<float> logits;     ///< [pictures, classes], or empty; so are the others
   std::vector<float> embedding;  ///< [pictures, embedding_size]
-  std::vector<float> tokens;     ///< [pictures, tokens, embedding_size]
+  std::vector<float> tokens;     ///< [pictures, tokens, token_size]
 };
 
 class [[gnu::visibility("default")]] Session {

@@ -15,8 +15,14 @@ struct Stated {
   std::optional<std::int64_t> image_size = std::nullopt;  ///< side of the picture that the model sees, pixels
   std::optional<std::int64_t> heads = std::nullopt;       ///< of attention; of a ViT
   std::optional<double> eps = std::nullopt;               ///< of every LayerNorm
-  std::optional<std::string> activation = std::nullopt;   ///< of the MLP: "gelu"
-  std::optional<std::string> pool = std::nullopt;         ///< what the head takes: "token" or "avg"
+  /// Of the MLP: "gelu", "quick_gelu", "gelu_tanh" or "silu".
+  std::optional<std::string> activation = std::nullopt;
+  /// What the head takes: "token", "avg", "avgmax", "token+avg" or "map".
+  std::optional<std::string> pool = std::nullopt;
+  /// What the head makes: "classes", or "projection", an embedding (CLIP).
+  std::optional<std::string> head = std::nullopt;
+  /// Rotary position embedding: "none", "dinov3" or "eva02".
+  std::optional<std::string> rope = std::nullopt;
   std::optional<std::array<float, 3>> mean = std::nullopt;
   std::optional<std::array<float, 3>> std = std::nullopt;
   std::optional<double> crop_pct = std::nullopt;            ///< the short side before the crop is image_size / crop_pct

@@ -97,9 +97,12 @@ TEST_CASE("statements that make no sense are refused") {
   refused({"--heads", "0"}, 2, {"--heads", "whole number"});
   refused({"--heads", "7"}, 1, {"not a multiple of 7 heads"});
   refused({"--eps", "2"}, 2, {"--eps"});
-  refused({"--image-size", "60"}, 1, {"image size 60 is not a multiple of the patch size 8"});
-  refused({"--pool", "max"}, 2, {"--pool", "token or avg"});
-  refused({"--activation", "quick_gelu"}, 1, {"activation is quick_gelu", "computes gelu"});
+  refused({"--image-size", "7"}, 1, {"image size 7 is not a multiple of the patch size 8"});
+  refused({"--pool", "max"}, 2, {"--pool", "expected token or avg or avgmax"});
+  refused({"--pool", "map"}, 1, {"pool is map", "one that is token"});
+  refused({"--activation", "relu"}, 1, {"activation is relu", "computes gelu, quick_gelu, gelu_tanh or silu"});
+  refused({"--head", "both"}, 2, {"--head", "classes or projection"});
+  refused({"--rope", "yarn"}, 2, {"--rope", "none or dinov3 or eva02"});
   refused({"--interpolation", "lanczos"}, 2, {"--interpolation", "bicubic or bilinear"});
   const auto names = [&](const std::string& file, const std::vector<std::string>& words) {
     here.refuses({"convert", model, "--quiet", "--out", here("x.safetensors"), "--classes", file}, 1, words);

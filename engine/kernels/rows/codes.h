@@ -27,6 +27,9 @@ template <Epilogue kEpilogue>
   simd::for_vectors(columns, [&](std::int64_t c, auto lanes) {
     simd::Floats x = values_of(sums + c, multiplier + c, offset + c, lanes);
     if constexpr (kEpilogue == Epilogue::kGelu) x = simd::rough_gelu(codes.gelu_end, x);
+    if constexpr (kEpilogue == Epilogue::kQuickGelu) x = simd::quick_gelu(x);
+    if constexpr (kEpilogue == Epilogue::kTanhGelu) x = simd::rough_tanh_gelu(codes.gelu_end, x);
+    if constexpr (kEpilogue == Epilogue::kSilu) x = simd::silu(x);
     store_codes(x, codes, dst + c, lanes);
   });
 }

@@ -36,10 +36,10 @@ template <int kPower>
   return total;
 }
 
-[[gnu::always_inline]] inline Statistics statistics_of(const float* x, std::int64_t dim, float eps) {
-  const auto count = static_cast<float>(dim);
-  const float mean = sum_of<1>(x, dim, 0.0F) / count;
-  return {mean, 1.0F / __builtin_sqrtf(sum_of<2>(x, dim, mean) / count + eps)};
+[[gnu::always_inline]] inline Statistics statistics_of(const LayerNorm& all, const float* x) {
+  const auto count = static_cast<float>(all.dim);
+  const float mean = all.is_centred ? sum_of<1>(x, all.dim, 0.0F) / count : 0.0F;
+  return {mean, 1.0F / __builtin_sqrtf(sum_of<2>(x, all.dim, mean) / count + all.eps)};
 }
 
 // One loop for what it writes: emit(y, column, lanes, row of dst).
@@ -50,7 +50,7 @@ template <class T, class Emit>
   const float* beta = all.beta;
   for (std::int64_t i = begin; i < end; ++i) {
     const float* x = all.src + (all.from != nullptr ? all.from[i] : i) * all.src_stride;
-    const Statistics row = statistics_of(x, all.dim, all.eps);
+    const Statistics row = statistics_of(all, x);
     T* to = static_cast<T*>(all.dst) + i * all.dst_stride;
     simd::for_vectors(all.dim, [&](std::int64_t c, auto lanes) {
       const simd::Floats y = (simd::load(x + c, lanes) - row.mean) * row.inverse;

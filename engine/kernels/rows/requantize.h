@@ -13,6 +13,9 @@ template <Epilogue kEpilogue>
   simd::for_vectors(all.columns, [&](std::int64_t c, auto lanes) {
     simd::Floats x = values_of(sums + c, multiplier + c, offset + c, lanes);
     if constexpr (kEpilogue == Epilogue::kGelu) x = simd::gelu(x);
+    if constexpr (kEpilogue == Epilogue::kQuickGelu) x = simd::quick_gelu(x);
+    if constexpr (kEpilogue == Epilogue::kTanhGelu) x = simd::tanh_gelu(x);
+    if constexpr (kEpilogue == Epilogue::kSilu) x = simd::silu(x);
     if constexpr (kEpilogue == Epilogue::kAccumulate) x += simd::load(dst + c, lanes);
     simd::store(x, dst + c, lanes);
   });
@@ -24,6 +27,9 @@ void sums_to_floats(const Requantize& all, std::int64_t begin, std::int64_t end)
     float* dst = static_cast<float*>(all.dst) + i * all.dst_stride;
     if (all.epilogue == Epilogue::kNone) row_to_floats<Epilogue::kNone>(sums, all, dst);
     if (all.epilogue == Epilogue::kGelu) row_to_floats<Epilogue::kGelu>(sums, all, dst);
+    if (all.epilogue == Epilogue::kQuickGelu) row_to_floats<Epilogue::kQuickGelu>(sums, all, dst);
+    if (all.epilogue == Epilogue::kTanhGelu) row_to_floats<Epilogue::kTanhGelu>(sums, all, dst);
+    if (all.epilogue == Epilogue::kSilu) row_to_floats<Epilogue::kSilu>(sums, all, dst);
     if (all.epilogue == Epilogue::kAccumulate) row_to_floats<Epilogue::kAccumulate>(sums, all, dst);
   }
 }
@@ -32,11 +38,14 @@ void sums_to_codes(const Requantize& all, std::int64_t begin, std::int64_t end) 
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int32_t* sums = all.sums + i * all.sums_stride;
     std::uint8_t* dst = static_cast<std::uint8_t*>(all.dst) + i * all.dst_stride;
-    if (all.epilogue == Epilogue::kGelu) {
-      row_to_codes<Epilogue::kGelu>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
-    } else {
-      row_to_codes<Epilogue::kNone>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
-    }
+    const auto row = [&]<Epilogue kEpilogue>() {
+      row_to_codes<kEpilogue>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
+    };
+    if (all.epilogue == Epilogue::kNone) row.template operator()<Epilogue::kNone>();
+    if (all.epilogue == Epilogue::kGelu) row.template operator()<Epilogue::kGelu>();
+    if (all.epilogue == Epilogue::kQuickGelu) row.template operator()<Epilogue::kQuickGelu>();
+    if (all.epilogue == Epilogue::kTanhGelu) row.template operator()<Epilogue::kTanhGelu>();
+    if (all.epilogue == Epilogue::kSilu) row.template operator()<Epilogue::kSilu>();
   }
 }
 

@@ -2,11 +2,12 @@
 // All loops, as the including unit is compiled, and their table.
 
 #include "engine/kernels/dispatch.h"
+#include "engine/kernels/rows/activation.h"
 #include "engine/kernels/rows/code_book.h"
-#include "engine/kernels/rows/gelu.h"
 #include "engine/kernels/rows/heads.h"
 #include "engine/kernels/rows/layer_norm.h"
 #include "engine/kernels/rows/requantize.h"
+#include "engine/kernels/rows/rotate.h"
 #include "engine/kernels/rows/search.h"
 #include "engine/kernels/rows/softmax.h"
 #include "engine/kernels/rows/softmax_codes.h"
@@ -22,8 +23,12 @@ constexpr KernelTable table(const char* name, LookUp look_up_of) {
           .softmax = softmax,
           .softmax_bf16 = softmax_bf16,
           .softmax_codes = softmax_codes,
-          .gelu = gelu,
-          .gelu_bf16 = gelu_bf16,
+          .activate = activate,
+          .activate_bf16 = activate_bf16,
+          .gate = gate,
+          .gate_bf16 = gate_bf16,
+          .gate_codes = gate_codes,
+          .rotate = rotate,
           .sums_to_floats = sums_to_floats,
           .sums_to_codes = sums_to_codes,
           .quantize = quantize,

@@ -1,0 +1,28 @@
+#pragma once
+// What options, metadata and configurations call the kinds of parts, and what vitq computes of them.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/kernels/arguments.h"
+#include "engine/layers/pool.h"
+#include "models/config.h"
+
+namespace vitq {
+
+std::string_view name_of(Activation activation);
+std::string_view name_of(Pool pool);  ///< kTwoTokens is "token", too: the distillation token says so itself
+std::string_view name_of(Rope rope);
+
+/// The kind of that name; nothing where there is none. Activations have the names of other libraries, too.
+std::optional<Activation> activation_named(std::string_view word);
+std::optional<Pool> pool_named(std::string_view word);
+std::optional<Rope> rope_named(std::string_view word);
+
+/// "gelu, quick_gelu or silu", for messages.
+std::string all_activations();
+std::string all_pools();
+std::string all_ropes();
+
+}  // namespace vitq
