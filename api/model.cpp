@@ -70,6 +70,11 @@ std::int64_t Model::classes() const noexcept { return impl_->description.config.
 std::int64_t Model::embedding_size() const noexcept { return impl_->network.config.embedding_size(); }
 std::int64_t Model::token_size() const noexcept { return impl_->network.config.token_size(); }
 std::int64_t Model::tokens() const noexcept { return impl_->network.output().tokens; }
+std::int64_t Model::prefix_tokens() const noexcept { return impl_->description.config.prefix_tokens(); }
+bool Model::has_class_token() const noexcept {
+  const ModelConfig& config = impl_->description.config;
+  return config.architecture() == Architecture::kVit && config.vit().class_token;
+}
 const std::vector<std::string>& Model::class_names() const noexcept { return impl_->description.class_names; }
 const Preprocessing& Model::preprocessing() const noexcept { return impl_->description.preprocessing; }
 

@@ -107,6 +107,7 @@ OpenModel open_reference(const EvalOptions& options, const OpenModel& model) {
             .string();
   }
   OpenModel reference = open_model(how);
+  check_has_classes(reference);
   const ModelConfig& other = reference.description().config;
   check(other.classes == config.classes, reference.file.string(), ": has ", other.classes, " classes, ",
         model.file.string(), " has ", config.classes, "; they cannot be compared");
@@ -167,7 +168,7 @@ void evaluate(Contestant& contestant, Contestant* against, std::span<const Label
   ReductionNotice reduction(options.model.notices);
   const DecodeOptions decoding = decode_options(
       options.picture, {&contestant.preprocessing, against != nullptr ? &against->preprocessing : nullptr});
-  infer(contestant, against, paths, decoding, options.batch,
+  infer(contestant, against, paths, {.decoding = decoding, .batch = options.batch},
         {.on_result =
              [&](std::size_t index, const PictureTimes& times, std::span<const float> logits,
                  std::span<const float> other) {
@@ -188,9 +189,9 @@ void evaluate(Contestant& contestant, Contestant* against, std::span<const Label
                ++evaluation.failures;
              },
          .on_reduced =
-             [&](std::size_t index, const Image& image) {
+             [&](std::size_t index, int sides) {
                progress.clear();
-               reduction.say(paths[index], image);
+               reduction.say(paths[index], sides);
              }});
   constexpr double kMilliseconds = 1000;
   evaluation.seconds =
@@ -258,6 +259,7 @@ int eval_command(const Arguments& args) {
   EvalOptions options;
   if (!parse(args, options)) return 0;
   OpenModel model = open_model(options.model);
+  check_has_classes(model);
   std::optional<OpenModel> reference;
   if (!options.against.empty()) reference.emplace(open_reference(options, model));
   OpenModel* against = reference ? &*reference : nullptr;

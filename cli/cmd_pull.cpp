@@ -4,9 +4,9 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/download.h"
+#include "cli/download_part.h"
 #include "cli/model_files.h"
 #include "cli/output.h"
-#include "cli/part_file.h"
 #include "cli/progress.h"
 #include "cli/sha256.h"
 #include "engine/error.h"
@@ -65,7 +65,7 @@ std::uint64_t most_bytes(const ZooEntry& entry) {
 }
 
 /// Throws Error, and empties the part, where it is not what the server says or not the model.
-void verify(PartFile& part, const std::string& name, const std::string& address) {
+void verify(DownloadPart& part, const std::string& name, const std::string& address) {
   try {
     const std::string& expected = part.origin().sha256;
     const std::string found = expected.empty() ? "" : sha256_of_file(part.path());
@@ -99,7 +99,7 @@ int pull_command(const Arguments& args) {
   std::error_code error;
   fs::create_directories(model_home(), error);
   check(!error, ErrorCode::kFile, model_home().string(), ": the folder cannot be made: ", error.message());
-  PartFile part(file);
+  DownloadPart part(file);
   if (!options.force && is_here(file)) {  // another pull has finished it before we had the lock
     print(here_already);
     return 0;

@@ -166,7 +166,7 @@ std::vector<float> load(const std::vector<std::filesystem::path>& pictures, cons
   std::vector<float> images(pictures.size() * size);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const Image image = load_image(pictures[i], decoding);
-    if (image.reduction > 1) reduction.say(pictures[i], image);
+    if (image.reduction > 1) reduction.say(pictures[i], image.reduction);
     try {
       preprocess(image, preprocessing, std::span(images).subspan(i * size, size));
     } catch (const Error& error) {

@@ -113,13 +113,14 @@ int run_command(const Arguments& args) {
   if (!parse(args, options)) return 0;
   const std::vector<std::filesystem::path> pictures = list_pictures(options.images, options.model.notices);
   OpenModel model = open_model(options.model);
+  check_has_classes(model);
   const Printer printer(options, model);
   // On a terminal the results themselves show how far it is.
   Progress progress("run", pictures.size(), ::isatty(STDOUT_FILENO) == 0);
   ReductionNotice reduction(options.model.notices);
   std::size_t failures = 0;
-  infer(model.contestant, nullptr, pictures, decode_options(options.picture, {&model.contestant.preprocessing}),
-        options.batch,
+  infer(model.contestant, nullptr, pictures,
+        {.decoding = decode_options(options.picture, {&model.contestant.preprocessing}), .batch = options.batch},
         {.on_result =
              [&](std::size_t index, const PictureTimes& times, std::span<const float> logits, std::span<const float>) {
                printer.picture(pictures[index].string(), times,
@@ -134,9 +135,9 @@ int run_command(const Arguments& args) {
                ++failures;
              },
          .on_reduced =
-             [&](std::size_t index, const Image& image) {
+             [&](std::size_t index, int sides) {
                progress.clear();
-               reduction.say(pictures[index], image);
+               reduction.say(pictures[index], sides);
              }});
   if (failures < pictures.size()) printer.summary();
   return failures == 0 ? 0 : 1;

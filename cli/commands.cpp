@@ -51,6 +51,7 @@ const Command& find_command(const std::string& name) {
 std::span<const Command> commands() {
   static constexpr std::array kCommands{
       Command{"run", "classify pictures", run_command},
+      Command{"embed", "write embeddings of pictures, or their tokens, as a NumPy file", embed_command},
       Command{"eval", "measure accuracy on labelled pictures", eval_command},
       Command{"quantize", "turn a float32 model into one that runs on integers", quantize_command},
       Command{"bench", "time precisions against each other", bench_command},

@@ -24,6 +24,7 @@ std::span<const Command> commands();
 int run_program(const Arguments& args);
 
 int run_command(const Arguments& args);
+int embed_command(const Arguments& args);
 int eval_command(const Arguments& args);
 int quantize_command(const Arguments& args);
 int bench_command(const Arguments& args);

@@ -37,7 +37,7 @@ PartOrigin origin_of(const HttpHead& head, const std::string& address) {
 }
 
 /// Whether the body that `head` announces is the rest of `part`.
-bool continues(const HttpHead& head, const PartFile& part) {
+bool continues(const HttpHead& head, const DownloadPart& part) {
   const PartOrigin& origin = part.origin();
   const bool is_same_tag = origin.etag.empty() || strong(head.etag) == origin.etag;
   const bool is_same_hash = origin.sha256.empty() || sha256_of_etag(head.linked_etag) == origin.sha256;
@@ -57,7 +57,7 @@ bool continues(const HttpHead& head, const PartFile& part) {
 /// One try: goes on with `part` where that can be, else asks for the whole.
 class Attempt {
  public:
-  Attempt(const Download& download, PartFile& part) : download_(download), part_(part) {}
+  Attempt(const Download& download, DownloadPart& part) : download_(download), part_(part) {}
 
   void run() {
     const bool can_go_on = part_.is_resumable() && part_.origin().address == download_.address;
@@ -135,20 +135,20 @@ class Attempt {
   }
 
   const Download& download_;
-  PartFile& part_;
+  DownloadPart& part_;
   std::optional<Progress> progress_;
   std::uint64_t begin_ = 0;  ///< of what was asked for
   bool is_other_ = false;    ///< the answer is no continuation of the part
 };
 
-std::string kept(const Download& download, const PartFile& part) {
+std::string kept(const Download& download, const DownloadPart& part) {
   if (!part.is_resumable() || part.origin().address != download.address) return "";
   return "; the " + megabytes(part.size()) + " that came are kept, the same command goes on from there";
 }
 
 }  // namespace
 
-void download(const Download& download, PartFile& part) {
+void download(const Download& download, DownloadPart& part) {
   std::chrono::milliseconds pause{500};
   for (int retries = 0;; ++retries) {
     try {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/part_file.h"
+#include "cli/download_part.h"
 
 namespace vitq {
 
@@ -21,7 +21,7 @@ struct Download {
 
 /// Fills `part` with all of the file; part.origin() says what the server told of it. Checks the length, not the
 /// content. Draws a bar on a terminal, logs a line for each retry. Throws Error, one line with what and the address.
-void download(const Download& download, PartFile& part);
+void download(const Download& download, DownloadPart& part);
 
 /// The SHA-256 that an ETag of the Hugging Face hub is, for files kept in LFS: 64 hexadecimal digits in quotes. In
 /// small letters; empty where it is no such thing.

@@ -1,6 +1,7 @@
 #include "cli/inference.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/picture/resize.h"
+#include "engine/threads.h"
 
 namespace vitq {
 namespace {
@@ -27,99 +29,166 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-/// One model with a batch of pictures as it wants them, and its answers.
+/// A picture as the models want it, or why there is none.
+struct Prepared {
+  PictureTimes times;
+  Image crop;
+  Image reference_crop;
+  int reduction = 1;
+  std::string failure;  ///< empty: none
+};
+
+using PreparedBatch = std::vector<Prepared>;
+
+/// `reference` may be null. What is not a failure of the picture (no memory) is thrown.
+Prepared prepare(const std::filesystem::path& path, const DecodeOptions& decoding, const Preprocessing& how,
+                 const Preprocessing* reference) {
+  Prepared prepared;
+  Stopwatch watch;
+  try {
+    const Image image = load_image(path, decoding);
+    prepared.reduction = image.reduction;
+    prepared.times.decode_ms = watch.lap_ms();
+    try {
+      prepared.crop = resized(image, how);
+      prepared.times.preprocess_ms = watch.lap_ms();
+      if (reference != nullptr) prepared.reference_crop = resized(image, *reference);
+    } catch (const Error& error) {
+      fail(error.code(), path.string(), ": ", error.what());
+    }
+    prepared.times.reference_ms = watch.lap_ms();
+  } catch (const Error& error) {
+    prepared.failure = error.what();
+  }
+  return prepared;
+}
+
+/// One model with the answers to a batch.
 class Lane {
  public:
-  Lane(Contestant& contestant, std::size_t batch)
+  Lane(Contestant& contestant, Answer answer, std::size_t batch)
       : contestant_(contestant),
-        classes_(contestant.session.model().classes()),
-        crops_(batch),
-        logits_(batch * classes_) {}
+        answer_(answer),
+        size_(size_of(answer, contestant.session.model())),
+        answers_(batch * size_) {}
 
-  void put(const Image& image, std::size_t slot) { crops_[slot] = resized(image, contestant_.preprocessing); }
-
-  void run(std::size_t count) {
-    const std::vector<ImageView> views(crops_.begin(), crops_.begin() + static_cast<std::ptrdiff_t>(count));
-    contestant_.session.run(views, {.logits = std::span(logits_).first(count * classes_)});
+  void run(std::span<const ImageView> crops) {
+    const std::span<float> room = std::span(answers_).first(crops.size() * size_);
+    Outputs outputs;
+    (answer_ == Answer::kLogits      ? outputs.logits
+     : answer_ == Answer::kEmbedding ? outputs.embedding
+                                     : outputs.tokens) = room;
+    contestant_.session.run(crops, outputs);
   }
 
   /// The answer to the picture in `slot`, called `picture` in the error where that is not finite.
   [[nodiscard]] std::span<const float> answer(std::size_t slot, const std::filesystem::path& picture) const {
-    const std::span<const float> row = std::span(logits_).subspan(slot * classes_, classes_);
+    const std::span<const float> row = std::span(answers_).subspan(slot * size_, size_);
     check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), ErrorCode::kFormat,
           picture.string(),
           ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
     return row;
   }
 
+  [[nodiscard]] const Preprocessing& preprocessing() const { return contestant_.preprocessing; }
+
  private:
   Contestant& contestant_;
-  std::size_t classes_;
-  std::vector<Image> crops_;
-  std::vector<float> logits_;
+  Answer answer_;
+  std::size_t size_;
+  std::vector<float> answers_;
 };
 
-/// One batch: pictures are added until it is full, then all go through the models at once.
-class Batch {
+class Inference {
  public:
-  Batch(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
-        const DecodeOptions& decoding, std::size_t size, const InferenceEvents& events)
-      : model_(contestant, size), pictures_(pictures), decoding_(decoding), events_(events), size_(size) {
-    if (reference != nullptr) reference_.emplace(*reference, size);
-    waiting_.reserve(size);
+  Inference(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
+            const InferenceOptions& options, const InferenceEvents& events)
+      : options_(options),
+        batch_(std::min(static_cast<std::size_t>(options.batch), pictures.size())),
+        model_(contestant, options.answer, batch_),
+        pictures_(pictures),
+        events_(events) {
+    if (reference != nullptr) reference_.emplace(*reference, options.answer, batch_);
   }
-
-  void add(std::size_t index) {
-    PictureTimes times;
-    Stopwatch watch;
-    const Image image = load_image(pictures_[index], decoding_);
-    if (image.reduction > 1) events_.on_reduced(index, image);
-    times.decode_ms = watch.lap_ms();
-    try {
-      model_.put(image, waiting_.size());
-      times.preprocess_ms = watch.lap_ms();
-      if (reference_) reference_->put(image, waiting_.size());
-    } catch (const Error& error) {
-      fail(error.code(), pictures_[index].string(), ": ", error.what());
-    }
-    times.reference_ms = watch.lap_ms();
-    waiting_.push_back({index, times});
-  }
-
-  [[nodiscard]] bool is_full() const { return waiting_.size() == size_; }
 
   void run() {
-    const std::size_t count = waiting_.size();
-    if (count == 0) return;
-    Stopwatch watch;
-    model_.run(count);
-    const double model_ms = watch.lap_ms() / static_cast<double>(count);
-    if (reference_) reference_->run(count);
-    const double reference_ms = watch.lap_ms() / static_cast<double>(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      Waiting& picture = waiting_[i];
-      const std::filesystem::path& path = pictures_[picture.index];
-      picture.times.model_ms = model_ms;
-      picture.times.reference_ms += reference_ms;
-      events_.on_result(picture.index, picture.times, model_.answer(i, path),
-                        reference_ ? reference_->answer(i, path) : std::span<const float>());
+    for (std::size_t first = 0; first < pictures_.size(); first += batch_) {
+      PreparedBatch batch = prepared_from(first);
+      refuse_reduced(batch, first);
+      compute(batch);
+      deliver(batch, first);
+      events_.on_batch(batch.size());
     }
-    waiting_.clear();
   }
 
  private:
-  struct Waiting {
-    std::size_t index;
-    PictureTimes times;
-  };
+  /// The batch that begins at picture `first`. Each reader takes the next picture that nobody has.
+  [[nodiscard]] PreparedBatch prepared_from(std::size_t first) const {
+    const Preprocessing* other = reference_ ? &reference_->preprocessing() : nullptr;
+    const auto paths = pictures_.subspan(first, std::min(batch_, pictures_.size() - first));
+    PreparedBatch batch(paths.size());
+    std::atomic<std::size_t> next{0};
+    const ThreadScope scope(options_.readers);
+    parallel_for(options_.readers, 1, [&](std::int64_t, std::int64_t) {
+      for (std::size_t i = next++; i < paths.size(); i = next++) {
+        batch[i] = prepare(paths[i], options_.decoding, model_.preprocessing(), other);
+      }
+    });
+    return batch;
+  }
 
+  void refuse_reduced(PreparedBatch& batch, std::size_t first) const {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (batch[i].reduction == 1 || !batch[i].failure.empty()) continue;
+      try {
+        events_.on_reduced(first + i, batch[i].reduction);
+      } catch (const Error& error) {
+        batch[i].failure = error.what();
+      }
+    }
+  }
+
+  void compute(PreparedBatch& batch) {
+    std::vector<ImageView> crops;
+    std::vector<ImageView> reference_crops;
+    for (const Prepared& picture : batch) {
+      if (!picture.failure.empty()) continue;
+      crops.emplace_back(picture.crop);
+      if (reference_) reference_crops.emplace_back(picture.reference_crop);
+    }
+    if (crops.empty()) return;
+    const auto count = static_cast<double>(crops.size());
+    Stopwatch watch;
+    model_.run(crops);
+    const double model_ms = watch.lap_ms() / count;
+    if (reference_) reference_->run(reference_crops);
+    const double reference_ms = watch.lap_ms() / count;
+    for (Prepared& picture : batch) {
+      picture.times.model_ms = model_ms;
+      picture.times.reference_ms += reference_ms;
+    }
+  }
+
+  void deliver(const PreparedBatch& batch, std::size_t first) const {
+    std::size_t slot = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (!batch[i].failure.empty()) {
+        events_.on_failure(first + i, batch[i].failure);
+        continue;
+      }
+      const std::filesystem::path& path = pictures_[first + i];
+      events_.on_result(first + i, batch[i].times, model_.answer(slot, path),
+                        reference_ ? reference_->answer(slot, path) : std::span<const float>());
+      ++slot;
+    }
+  }
+
+  const InferenceOptions& options_;
+  std::size_t batch_;
   Lane model_;
   std::optional<Lane> reference_;
   std::span<const std::filesystem::path> pictures_;
-  const DecodeOptions& decoding_;
   const InferenceEvents& events_;
-  std::size_t size_;
-  std::vector<Waiting> waiting_;
 };
 
 // The crop is made here, where its time is taken: the session shall find nothing left to resize.
@@ -130,23 +199,17 @@ Preprocessing without_resize(Preprocessing how) {
 
 }  // namespace
 
+std::size_t size_of(Answer answer, const Model& model) {
+  if (answer == Answer::kLogits) return model.classes();
+  return (answer == Answer::kTokens ? model.tokens() : 1) * model.embedding_size();
+}
+
 Contestant::Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how)
     : session(std::move(model), {.threads = threads, .preprocessing = without_resize(how)}), preprocessing(how) {}
 
 void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
-           const DecodeOptions& decoding, int batch, const InferenceEvents& events) {
-  if (pictures.empty()) return;
-  Batch waiting(contestant, reference, pictures, decoding, std::min(static_cast<std::size_t>(batch), pictures.size()),
-                events);
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    try {
-      waiting.add(i);
-    } catch (const Error& error) {
-      events.on_failure(i, error.what());
-    }
-    if (waiting.is_full()) waiting.run();
-  }
-  waiting.run();
+           const InferenceOptions& options, const InferenceEvents& events) {
+  if (!pictures.empty()) Inference(contestant, reference, pictures, options, events).run();
 }
 
 }  // namespace vitq

@@ -3,6 +3,7 @@
 // pictures there are.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -13,6 +14,16 @@
 
 namespace vitq {
 
+/// What a pass is asked for: one row of floats for each picture.
+enum class Answer : std::uint8_t {
+  kLogits,     ///< [classes]
+  kEmbedding,  ///< [embedding_size]
+  kTokens,     ///< [tokens, embedding_size]
+};
+
+/// Floats of such a row.
+std::size_t size_of(Answer answer, const Model& model);
+
 struct PictureTimes {
   double decode_ms = 0;
   double preprocess_ms = 0;
@@ -20,17 +31,31 @@ struct PictureTimes {
   double reference_ms = 0;  ///< the same of the reference, preprocessing of its own included
 };
 
+/// All are called on the thread that called infer(), in the order of the list.
 struct InferenceEvents {
-  /// Picture `index` of the list has its logits [classes], and those of the reference (empty where there is none),
-  /// valid during the call. Called in the order of the list.
-  std::function<void(std::size_t index, const PictureTimes& times, std::span<const float> logits,
+  /// Picture `index` of the list has its answer, and that of the reference (empty where there is none), valid during
+  /// the call.
+  std::function<void(std::size_t index, const PictureTimes& times, std::span<const float> answer,
                      std::span<const float> reference)>
       on_result;
   /// Picture `index` cannot be read or does not suit the preprocessing; the others go on.
   std::function<void(std::size_t index, const std::string& message)> on_failure;
-  /// Picture `index` was too large to be decoded whole (DecodeOptions::least_side). An Error thrown here makes a
-  /// failure of it.
-  std::function<void(std::size_t index, const Image& image)> on_reduced;
+  /// Picture `index` was too large to be decoded whole (DecodeOptions::least_side): it has 1/reduction of its sides.
+  /// An Error thrown here makes a failure of it. Called before its batch is computed.
+  std::function<void(std::size_t index, int reduction)> on_reduced;
+  /// Another `count` pictures are done with, read or not.
+  std::function<void(std::size_t count)> on_batch = [](std::size_t) {};
+};
+
+struct InferenceOptions {
+  DecodeOptions decoding;
+  int batch =
+      1;  ///< pictures of the list, the unreadable included: who begins at a multiple of it has the same batches
+  Answer answer = Answer::kLogits;
+  /// Threads that read the pictures of a batch, before it is computed; with several, the time that one picture takes is
+  /// longer than it would be alone. Reading the next batch on a further thread meanwhile was slower: on two cores it
+  /// takes from one of the model's threads what the other then waits for (docs/speed.md).
+  int readers = 1;
 };
 
 /// A model at work, and what is done to a picture before it. The session takes pictures of the model's own size.
@@ -42,10 +67,10 @@ struct Contestant {
   Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how);
 };
 
-/// Runs all `pictures`, decoded as `decoding` says, `batch` at a time, through the model and, where it is not null,
-/// through a second one with as many classes; a picture is decoded once. Throws Error where a model fails, and where
-/// its answer holds NaN or infinity: no ranking of that would mean anything.
+/// Runs all `pictures`, a batch at a time, through the model and, where it is not null, through a second one; a picture
+/// is decoded once. Throws Error where a model fails, and where its answer holds NaN or infinity: no ranking of that
+/// would mean anything.
 void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
-           const DecodeOptions& decoding, int batch, const InferenceEvents& events);
+           const InferenceOptions& options, const InferenceEvents& events);
 
 }  // namespace vitq

@@ -74,8 +74,6 @@ void say_what_is_unsure(const Notices& notices, const OpenFile& opened) {
 
 OpenModel open_model(const ModelArguments& options) {
   OpenFile opened = open_model_file(options);
-  check(opened.description.config.classes > 0, ErrorCode::kUnsupported, opened.file.string(),
-        ": has no head (no tensor head.weight), so there are no classes; expected a classifier");
   say_what_is_unsure(options.notices, opened);
   const bool is_bf16 = opened.precision == kBf16Precision;
   if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
@@ -90,6 +88,11 @@ const ModelDescription& OpenModel::description() const { return contestant.sessi
 
 const std::map<std::string, std::string>& OpenModel::metadata() const {
   return contestant.session.model().impl().metadata;
+}
+
+void check_has_classes(const OpenModel& model) {
+  check(model.description().config.classes > 0, ErrorCode::kUnsupported, model.file.string(),
+        ": has no head (no tensor head.weight), so there are no classes; `vitq embed` writes its embeddings");
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

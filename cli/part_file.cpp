@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/error.h"
@@ -20,26 +19,11 @@ namespace {
 
 fs::path with_ending(fs::path path, const char* ending) { return path += ending; }
 
-std::string to_text(const PartOrigin& origin) {
-  nlohmann::json record{{"address", origin.address}, {"etag", origin.etag}, {"sha256", origin.sha256}};
-  if (origin.total) record["total"] = *origin.total;
-  return record.dump() + '\n';
-}
-
-/// Of a text that somebody may have changed: nothing where it is not to_text()'s.
-PartOrigin from_text(const std::string& text) {
-  const auto record = nlohmann::json::parse(text, nullptr, false);
-  if (!record.is_object()) return {};
-  const auto word = [&](const char* key) {
-    const auto found = record.find(key);
-    return found != record.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  PartOrigin origin{.address = word("address"), .etag = word("etag"), .sha256 = word("sha256")};
-  const auto total = record.find("total");
-  if (total != record.end() && total->is_number_unsigned()) origin.total = total->get<std::uint64_t>();
-  // The ETag is sent back in a header, where a line break would end it.
-  const bool is_plain = origin.etag.find_first_of("\r\n") == std::string::npos;
-  return is_plain ? origin : PartOrigin();
+std::string content_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 void sync_folder(const fs::path& folder) {
@@ -52,26 +36,28 @@ void sync_folder(const fs::path& folder) {
 
 }  // namespace
 
-PartFile::PartFile(const fs::path& target)
-    : target_(target), path_(with_ending(target, ".part")), origin_path_(with_ending(target, ".part.json")) {
+PartFile::PartFile(const fs::path& target, const std::string& worker)
+    : target_(target), path_(with_ending(target, ".part")), note_path_(with_ending(target, ".part.json")) {
   // Again where another process has put its file in place between our opening and our locking of it.
-  while (!open_and_lock()) {
+  while (!open_and_lock(worker)) {
   }
-  load_origin();
+  if (size_ == 0) return;
+  note_ = content_of(note_path_);
+  if (note_.empty()) restart("");
 }
 
 PartFile::~PartFile() {
   if (fd_ < 0) return;
   // Before the lock goes with the descriptor.
   if (!is_committed_ && !is_resumable()) {
-    ::unlink(origin_path_.c_str());
+    ::unlink(note_path_.c_str());
     ::unlink(path_.c_str());
   }
   ::close(fd_);
 }
 
 /// False where what was opened is no longer what lies under the name.
-bool PartFile::open_and_lock() {
+bool PartFile::open_and_lock(const std::string& worker) {
   const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
   if (fd < 0) fail_to("be opened for writing");
   struct stat opened {};
@@ -86,34 +72,28 @@ bool PartFile::open_and_lock() {
     return true;
   }
   ::close(fd);
-  check(is_locked || lock_error != EWOULDBLOCK, ErrorCode::kFile, path_.string(),
-        ": another `vitq pull` is at work on it; wait until it has finished");
+  check(is_locked || lock_error != EWOULDBLOCK, ErrorCode::kFile, path_.string(), ": another ", worker,
+        " is at work on it; wait until it has finished");
   check(is_locked, ErrorCode::kFile, path_.string(), ": cannot be locked: ", std::strerror(lock_error));
   check(!is_same, ErrorCode::kFile, path_.string(), ": is not a regular file; remove it");
   return false;
 }
 
-void PartFile::load_origin() {
-  if (size_ == 0) return;
-  std::ifstream file(origin_path_, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  origin_ = from_text(text.str());
-  const bool is_too_long = origin_.total && size_ > *origin_.total;
-  if (!origin_.is_known() || is_too_long) restart({});
-}
-
-void PartFile::restart(const PartOrigin& origin) {
-  if (::ftruncate(fd_, 0) != 0) fail_to("be emptied");
-  size_ = 0;
-  origin_ = origin;
-  if (!origin_.is_known()) {
-    ::unlink(origin_path_.c_str());
+void PartFile::restart(const std::string& note) {
+  shorten(0);
+  note_ = note;
+  if (note.empty()) {
+    ::unlink(note_path_.c_str());
     return;
   }
-  AtomicFile file(origin_path_);
-  file.write(to_text(origin_));
+  AtomicFile file(note_path_);
+  file.write(note);
   file.commit();
+}
+
+void PartFile::shorten(std::uint64_t size) {
+  if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) fail_to("be cut");
+  size_ = size;
 }
 
 void PartFile::append(std::span<const std::uint8_t> bytes) {
@@ -122,7 +102,7 @@ void PartFile::append(std::span<const std::uint8_t> bytes) {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
       fail(ErrorCode::kFile, path_.string(), ": cannot be written: ", std::strerror(errno),
-           is_resumable() ? "; what came so far is kept, the same command goes on from there" : "");
+           is_resumable() ? "; what came so far is kept, another run can go on from there" : "");
     }
     size_ += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -133,7 +113,7 @@ void PartFile::commit() {
   if (::fsync(fd_) != 0) fail_to("be written");
   if (::rename(path_.c_str(), target_.c_str()) != 0) fail_to("be put in place");
   is_committed_ = true;
-  ::unlink(origin_path_.c_str());
+  ::unlink(note_path_.c_str());
   sync_folder(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
 }
 

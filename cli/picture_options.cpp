@@ -25,10 +25,10 @@ DecodeOptions decode_options(const PictureArguments& options,
 
 const char* exif_text(const PictureArguments& options) { return options.no_exif ? " (EXIF ignored)" : ""; }
 
-void ReductionNotice::say(const std::filesystem::path& path, const Image& image) {
+void ReductionNotice::say(const std::filesystem::path& path, int reduction) {
   if (is_said_) return;
   notices_.say(text_of(path.string(), ": has more than the ", kMaxImagePixels,
-                       " pixels that are decoded whole; it is read at 1/", image.reduction,
+                       " pixels that are decoded whole; it is read at 1/", reduction,
                        " of its sides, as are all such pictures"));
   is_said_ = true;
 }

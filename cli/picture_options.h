@@ -30,8 +30,8 @@ class ReductionNotice {
  public:
   explicit ReductionNotice(const Notices& notices) : notices_(notices) {}
 
-  /// Of a picture with a reduction. Throws as Notices::say does.
-  void say(const std::filesystem::path& path, const Image& image);
+  /// Of a picture that has 1/reduction of its sides. Throws as Notices::say does.
+  void say(const std::filesystem::path& path, int reduction);
 
  private:
   const Notices& notices_;

@@ -52,12 +52,14 @@ double rounded(double value, int digits) {
 
 std::string to_json(const Record& record) { return dump(record) + '\n'; }
 
+std::string csv_cell(const std::string& text) {
+  const bool needs_quotes = text.find_first_of(",\"\r\n") != std::string::npos;
+  return needs_quotes ? '"' + replaced(text, '"', "\"\"") + '"' : text;
+}
+
 std::string to_csv(const std::vector<Record>& records) {
   std::string text;
-  const auto add = [&text](const std::string& cell, bool is_first) {
-    const bool needs_quotes = cell.find_first_of(",\"\r\n") != std::string::npos;
-    text += (is_first ? "" : ",") + (needs_quotes ? '"' + replaced(cell, '"', "\"\"") + '"' : cell);
-  };
+  const auto add = [&text](const std::string& cell, bool is_first) { text += (is_first ? "" : ",") + csv_cell(cell); };
   if (records.empty()) return text;
   for (auto item = records.front().begin(); item != records.front().end(); ++item) {
     add(item.key(), item == records.front().begin());

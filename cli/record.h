@@ -17,6 +17,8 @@ double rounded(double value, int digits);
 
 /// One line of JSON. Text that is not UTF-8 (a file's name) is replaced where it is not.
 std::string to_json(const Record& record);
+/// `text` as a cell of CSV: quoted where it must be (RFC 4180), else as it stands.
+std::string csv_cell(const std::string& text);
 /// Records with the same keys: a header and a row for each.
 std::string to_csv(const std::vector<Record>& records);
 /// `record` in the format "md" (a table of two columns), "csv" (a header and a row) or "json".

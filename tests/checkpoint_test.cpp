@@ -101,6 +101,24 @@ TEST_CASE("half to float is exact for all 65536 values") {
   }
 }
 
+TEST_CASE("float to half is the nearest half, of two the even one") {
+  for (std::uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const float value = half_to_float(half);
+    const float next = bits == 0x7bff ? 65536.0F : half_to_float(static_cast<std::uint16_t>(bits + 1));
+    const float middle = (value + next) / 2;  // exact
+    const std::uint32_t even = bits + (bits & 1);
+    const bool ok = float_to_half(value) == half && float_to_half(-value) == (half | 0x8000) &&
+                    float_to_half(std::nextafter(middle, 0.0F)) == half && float_to_half(middle) == even &&
+                    float_to_half(std::nextafter(middle, next)) == bits + 1;
+    if (!ok) FAIL("around half bits ", bits);
+  }
+  CHECK(float_to_half(std::numeric_limits<float>::infinity()) == 0x7c00);
+  CHECK(float_to_half(-std::numeric_limits<float>::max()) == 0xfc00);
+  CHECK(float_to_half(std::numeric_limits<float>::denorm_min()) == 0);
+  CHECK(std::isnan(half_to_float(float_to_half(std::numeric_limits<float>::quiet_NaN()))));
+}
+
 TEST_CASE("bfloat16 to float keeps the upper half") {
   CHECK(bfloat16_to_float(0x3f80) == 1.0f);
   CHECK(bfloat16_to_float(0xc040) == -3.0f);

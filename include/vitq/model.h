@@ -67,6 +67,10 @@ class [[gnu::visibility("default")]] Model {
   /// Tokens of a picture behind the last block: class and distillation token first, where there are any, then the
   /// patches, row by row.
   [[nodiscard]] std::int64_t tokens() const noexcept;
+  /// How many of these stand before the patches: class token, distillation token, registers.
+  [[nodiscard]] std::int64_t prefix_tokens() const noexcept;
+  /// Whether the first of them is a class token.
+  [[nodiscard]] bool has_class_token() const noexcept;
   /// As many as classes.
   [[nodiscard]] const std::vector<std::string>& class_names() const noexcept;
   /// What is done to a picture.

@@ -54,6 +54,18 @@ Workplace::Workplace() {
   write("cat.ppm", ppm(60, 40, 1));
 }
 
+std::string Workplace::headless(const std::string& name, bool class_token, std::uint64_t seed) const {
+  if (std::filesystem::exists(path(name))) return (*this)(name);
+  ModelConfig config = small_vit(false);
+  config.classes = 0;
+  config.vit().class_token = class_token;
+  if (!class_token) config.vit().pool = Pool::kMean;
+  std::map<std::string, std::string> metadata = small_metadata();
+  if (!class_token) metadata["pool"] = "avg";
+  save_checkpoint(path(name), Checkpoint::seeded(expected_tensors(config), seed), metadata);
+  return (*this)(name);
+}
+
 std::string Workplace::model_bytes() const {
   std::ifstream file(model(), std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};

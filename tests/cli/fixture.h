@@ -32,6 +32,10 @@ class Workplace {
   std::string write(const std::string& name, std::string_view bytes) const { return folder_.write(name, bytes); }
   [[nodiscard]] std::string model() const { return (*this)("small.safetensors"); }
   [[nodiscard]] std::string picture() const { return (*this)("cat.ppm"); }
+  /// headless.safetensors, made on first use: the same without a head (dim 64, 16 patches, a class token); or `name`,
+  /// with a class token or without, seeded by `seed`.
+  [[nodiscard]] std::string headless(const std::string& name = "headless.safetensors", bool class_token = true,
+                                     std::uint64_t seed = 3) const;
   /// The bytes of small.safetensors.
   [[nodiscard]] std::string model_bytes() const;
   /// The folder `calib` with eight pictures, made on first use.
