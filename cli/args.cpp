@@ -36,6 +36,12 @@ void ArgumentParser::option(const std::string& name, const std::string& value, c
   options_.push_back({.name = name, .value = value, .help = help, .reader = std::move(reader)});
 }
 
+void ArgumentParser::option_with_default(const std::string& name, const std::string& value, const std::string& fallback,
+                                         const std::string& help, Reader reader) {
+  option(name, value, help, std::move(reader));
+  options_.back().fallback = fallback;
+}
+
 void ArgumentParser::list(const std::string& name, const std::string& value, const std::string& help,
                           std::vector<std::string>& target) {
   options_.push_back({.name = name, .value = value, .help = help, .reader = {}, .list = &target});
@@ -52,7 +58,10 @@ void ArgumentParser::fail(const std::string& message) const { throw UsageError(m
 
 std::string ArgumentParser::help() const {
   std::size_t width = 0;
-  for (const Option& option : options_) width = std::max(width, option.name.size() + 1 + option.value.size());
+  const auto shown_value = [](const Option& option) {
+    return option.fallback.empty() ? option.value : '[' + option.value + ']';
+  };
+  for (const Option& option : options_) width = std::max(width, option.name.size() + 1 + shown_value(option).size());
   std::string text = about_ + "\n\n" + usage() + "\n\noptions:\n";
   const auto row = [&](std::string left, const std::string& right) {
     left.resize(std::max(left.size(), width), ' ');
@@ -60,7 +69,7 @@ std::string ArgumentParser::help() const {
     for (const char c : right) text += c == '\n' ? '\n' + std::string(width + 4, ' ') : std::string(1, c);
     text += '\n';
   };
-  for (const Option& option : options_) row(option.name + ' ' + option.value, option.help);
+  for (const Option& option : options_) row(option.name + ' ' + shown_value(option), option.help);
   row("--help", "show this and exit");
   return text;
 }
@@ -82,6 +91,10 @@ std::size_t ArgumentParser::take_option(const std::vector<std::string>& args, st
   }
   const bool has_value =
       has_equals ? word.size() > option->name.size() + 1 : at < args.size() && !is_no_value(args[at]);
+  if (!has_equals && !has_value && !option->fallback.empty()) {
+    take_value(*option, option->fallback);
+    return at;
+  }
   if (!has_value) fail(option->name + ": a value is missing, expected " + option->value);
   take_value(*option, has_equals ? word.substr(option->name.size() + 1) : args[at++]);
   const bool may_have_more = option->list != nullptr;

@@ -39,6 +39,9 @@ class ArgumentParser {
   void flag(const std::string& name, bool& target, const std::string& help);
   /// An option with one value, `--name VALUE` or `--name=VALUE`, shown as `value`; given twice, the last counts.
   void option(const std::string& name, const std::string& value, const std::string& help, Reader reader);
+  /// An option whose value may be left out, which then is `fallback`: at the end, or before another option.
+  void option_with_default(const std::string& name, const std::string& value, const std::string& fallback,
+                           const std::string& help, Reader reader);
   /// An option with one or more values, which may be repeated.
   void list(const std::string& name, const std::string& value, const std::string& help,
             std::vector<std::string>& target);
@@ -61,6 +64,7 @@ class ArgumentParser {
     Reader reader;
     bool* flag = nullptr;
     std::vector<std::string>* list = nullptr;
+    std::string fallback = "";  ///< the value where it is left out; empty: it may not be
   };
 
   [[nodiscard]] std::string help() const;

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "cli/args.h"
+#include "cli/classes.h"
 #include "cli/commands.h"
 #include "cli/inference.h"
 #include "cli/model_options.h"
@@ -23,6 +24,7 @@ struct RunOptions {
   ModelArguments model;
   PictureArguments picture;
   std::vector<std::string> images;
+  std::string zero_shot;
   int topk = 5;
   int batch = 1;
   bool json = false;
@@ -38,11 +40,13 @@ bool parse(const Arguments& args, RunOptions& options) {
   declare(parser, options.model);
   declare_precision(parser, options.model);
   declare(parser, options.picture);
+  declare_zero_shot(parser, options.zero_shot);
   parser.option("--topk", "K", "classes to print, best first; default 5", whole_number(options.topk, 1, 1000000));
   parser.option("--batch", "N", "pictures to compute at once; default 1", whole_number(options.batch, 1, kMostBatch));
   parser.flag("--json", options.json,
               "one object per line: image, model, precision, threads, isa, decode_ms,\n"
-              "preprocess_ms, model_ms, top: [{rank, index, name, probability}]");
+              "preprocess_ms, model_ms, top: [{rank, index, name, probability}]; with --zero-shot also\n"
+              "zero_shot, the file");
   parser.operands(operands, operands.max_size());
   if (!parser.parse(args)) return false;
   options.images.insert(options.images.end(), operands.begin(), operands.end());
@@ -64,7 +68,8 @@ class Printer {
   void summary() const {
     if (options_.json) return;
     print("model " + one_line(session_.model().name()) + ", " + precision_ + ", " + std::to_string(session_.threads()) +
-          (session_.threads() == 1 ? " thread, " : " threads, ") + effective_isa() + '\n');
+          (session_.threads() == 1 ? " thread, " : " threads, ") + effective_isa() +
+          (options_.zero_shot.empty() ? "" : ", classes of " + one_line(options_.zero_shot)) + '\n');
   }
 
  private:
@@ -92,6 +97,7 @@ class Printer {
                   {"preprocess_ms", rounded(times.preprocess_ms, kDigits)},
                   {"model_ms", rounded(times.model_ms, kDigits)},
                   {"top", Record::array()}};
+    if (!options_.zero_shot.empty()) record["zero_shot"] = options_.zero_shot;
     for (std::size_t i = 0; i < top.size(); ++i) {
       record["top"].push_back({{"rank", i + 1},
                                {"index", top[i].index},
@@ -113,18 +119,19 @@ int run_command(const Arguments& args) {
   if (!parse(args, options)) return 0;
   const std::vector<std::filesystem::path> pictures = list_pictures(options.images, options.model.notices);
   OpenModel model = open_model(options.model);
-  check_has_classes(model);
+  Classes classes(model, options.zero_shot, options.model.notices);
   const Printer printer(options, model);
   // On a terminal the results themselves show how far it is.
   Progress progress("run", pictures.size(), ::isatty(STDOUT_FILENO) == 0);
   ReductionNotice reduction(options.model.notices);
   std::size_t failures = 0;
   infer(model.contestant, nullptr, pictures,
-        {.decoding = decode_options(options.picture, {&model.contestant.preprocessing}), .batch = options.batch},
+        {.decoding = decode_options(options.picture, {&model.contestant.preprocessing}),
+         .batch = options.batch,
+         .answer = classes.answer()},
         {.on_result =
-             [&](std::size_t index, const PictureTimes& times, std::span<const float> logits, std::span<const float>) {
-               printer.picture(pictures[index].string(), times,
-                               model.contestant.session.model().top(logits, options.topk));
+             [&](std::size_t index, const PictureTimes& times, std::span<const float> answer, std::span<const float>) {
+               printer.picture(pictures[index].string(), times, classes.top(classes.logits(answer), options.topk));
                progress.advance();
              },
          .on_failure =

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "cli/class_folders.h"
@@ -146,8 +148,12 @@ std::size_t count_unlisted(const std::vector<LabelledPicture>& pictures) {
   return count;
 }
 
-LabelledPictures read_class_folders(const fs::path& images, const std::vector<std::string>& class_names,
-                                    const Notices& notices) {
+namespace {
+
+/// Which class each of `folders` is.
+using Naming = std::function<FolderClasses(const std::vector<fs::path>& folders)>;
+
+LabelledPictures read_folders(const fs::path& images, const Notices& notices, const Naming& naming) {
   const FolderEntries entries = entries_of(images);
   check(!entries.folders.empty(), ErrorCode::kFile, images.string(),
         ": there are no directories in it; expected one per class, or --labels with the class of each picture");
@@ -173,12 +179,29 @@ LabelledPictures read_class_folders(const fs::path& images, const std::vector<st
   }
   check(!folders.empty(), ErrorCode::kFile, images.string(),
         ": no pictures in its directories; expected files that end in ", picture_endings());
-  FolderClasses known = classes_of_folders(images, folders, class_names, notices);
+  FolderClasses known = naming(folders);
   found.matched = std::move(known.matched);
   found.pictures = mixed(std::move(pictures), known.classes);
   if (!found.left_out.empty()) notices.say(images.string() + ": left out " + found.left_out.text());
   found.repeated = tell_repeats(found.pictures, notices);
   return found;
+}
+
+}  // namespace
+
+LabelledPictures read_class_folders(const fs::path& images, const std::vector<std::string>& class_names,
+                                    const Notices& notices) {
+  return read_folders(images, notices, [&](const std::vector<fs::path>& folders) {
+    return classes_of_folders(images, folders, class_names, notices);
+  });
+}
+
+LabelledPictures read_nameless_folders(const fs::path& images, const Notices& notices) {
+  return read_folders(images, notices, [](const std::vector<fs::path>& folders) {
+    FolderClasses each{.classes = std::vector<int>(folders.size()), .matched = "by folder"};
+    std::iota(each.classes.begin(), each.classes.end(), 0);
+    return each;
+  });
 }
 
 }  // namespace vitq

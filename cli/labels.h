@@ -43,4 +43,7 @@ std::size_t count_unlisted(const std::vector<LabelledPicture>& pictures);
 LabelledPictures read_class_folders(const std::filesystem::path& images, const std::vector<std::string>& class_names,
                                     const Notices& notices);
 
+/// The same where classes have no names: each such folder is a class of its own, 0 being the first by name.
+LabelledPictures read_nameless_folders(const std::filesystem::path& images, const Notices& notices);
+
 }  // namespace vitq

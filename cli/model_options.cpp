@@ -90,11 +90,6 @@ const std::map<std::string, std::string>& OpenModel::metadata() const {
   return contestant.session.model().impl().metadata;
 }
 
-void check_has_classes(const OpenModel& model) {
-  check(model.description().config.classes > 0, ErrorCode::kUnsupported, model.file.string(),
-        ": has no head (no tensor head.weight), so there are no classes; `vitq embed` writes its embeddings");
-}
-
 std::string to_string(const Preprocessing& preprocessing) {
   std::ostringstream text;
   const auto list = [&](const std::array<float, 3>& values) {

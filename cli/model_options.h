@@ -59,9 +59,6 @@ struct OpenModel {
 /// open_model_file(), made ready to run. Logs a warning where an artifact will run with seven-bit operands.
 OpenModel open_model(const ModelArguments& options);
 
-/// Throws Error, with what to do instead, where the model has no head and so no classes.
-void check_has_classes(const OpenModel& model);
-
 /// "resize 248 (bicubic), centre crop 224, mean 0.485,0.456,0.406, std 0.229,0.224,0.225".
 std::string to_string(const Preprocessing& preprocessing);
 

@@ -6,23 +6,35 @@
 
 namespace vitq {
 
+namespace {
+
+/// Of at least one sample, rising.
+double percentile_of_sorted(const std::vector<double>& samples, double fraction) {
+  const double position = fraction * static_cast<double>(samples.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, samples.size() - 1);
+  return std::lerp(samples[below], samples[above], position - static_cast<double>(below));
+}
+
+}  // namespace
+
+double percentile(std::vector<double> samples, double fraction) {
+  if (samples.empty()) return 0;
+  std::ranges::sort(samples);
+  return percentile_of_sorted(samples, fraction);
+}
+
 Summary summarize(std::vector<double> samples) {
   if (samples.empty()) return {};
   std::ranges::sort(samples);
   const auto last = static_cast<double>(samples.size() - 1);
-  const auto percentile = [&](double fraction) {
-    const double position = fraction * last;
-    const auto below = static_cast<std::size_t>(position);
-    const std::size_t above = std::min(below + 1, samples.size() - 1);
-    return std::lerp(samples[below], samples[above], position - static_cast<double>(below));
-  };
   Summary summary{.min = samples.front(),
-                  .median = percentile(0.5),
+                  .median = percentile_of_sorted(samples, 0.5),
                   .mean = std::accumulate(samples.begin(), samples.end(), 0.0) / (last + 1),
                   .stddev = 0,
-                  .p90 = percentile(0.9),
-                  .p95 = percentile(0.95),
-                  .p99 = percentile(0.99)};
+                  .p90 = percentile_of_sorted(samples, 0.9),
+                  .p95 = percentile_of_sorted(samples, 0.95),
+                  .p99 = percentile_of_sorted(samples, 0.99)};
   double squares = 0;
   for (const double sample : samples) squares += (sample - summary.mean) * (sample - summary.mean);
   if (last > 0) summary.stddev = std::sqrt(squares / last);

@@ -16,7 +16,11 @@ struct Summary {
   double p99 = 0;
 };
 
-/// Percentiles are interpolated linearly between the two nearest samples (numpy's default). All 0 without samples.
+/// Below which a `fraction` (0 to 1) of the samples lies: interpolated linearly between the two nearest (numpy's
+/// default). 0 without samples.
+double percentile(std::vector<double> samples, double fraction);
+
+/// Percentiles as above. All 0 without samples.
 Summary summarize(std::vector<double> samples);
 
 /// McNemar's exact two-sided test of two models on the same pictures: of those that one model alone gets right, `first`

@@ -5,23 +5,13 @@
 #include <cstring>
 
 #include "engine/error.h"
-#include "weights/half.h"
 #include "weights/names.h"
 #include "weights/printable.h"
 #include "weights/seeded.h"
+#include "weights/widen.h"
 
 namespace vitq {
 namespace {
-
-/// dst[i] = widen(element i of bytes). By memcpy, because the file may hold the element at any address.
-template <class Stored, class Widen>
-void convert(std::span<const std::uint8_t> bytes, std::span<float> dst, Widen widen) {
-  for (std::size_t i = 0; i < dst.size(); ++i) {
-    Stored stored;
-    std::memcpy(&stored, bytes.data() + i * sizeof(Stored), sizeof(Stored));
-    dst[i] = widen(stored);
-  }
-}
 
 bool is_float_aligned(const std::uint8_t* address) {
   return reinterpret_cast<std::uintptr_t>(address) % alignof(float) == 0;
@@ -181,24 +171,8 @@ void Checkpoint::materialize(const std::string& name, const Entry& entry) const 
   if (entry.stored == nullptr) {
     fill_seeded(name, entry.shape, seed_, dst);
   } else {
-    const std::span<const std::uint8_t> bytes = entry.stored->bytes;
-    switch (entry.stored->dtype) {
-      case FileDType::kF32:
-        convert<float>(bytes, dst, [](float value) { return value; });
-        break;
-      case FileDType::kF64:
-        convert<double>(bytes, dst, [](double value) { return static_cast<float>(value); });
-        break;
-      case FileDType::kF16:
-        convert<std::uint16_t>(bytes, dst, half_to_float);
-        break;
-      case FileDType::kBF16:
-        convert<std::uint16_t>(bytes, dst, bfloat16_to_float);
-        break;
-      default:
-        fail(ErrorCode::kFormat, source_, ": tensor ", printable(name), " is ", dtype_name(entry.stored->dtype),
-             ", expected F32, F16, BF16 or F64");
-    }
+    // Under the name that is asked for: the file may have another.
+    widen({name, entry.stored->dtype, entry.stored->shape, entry.stored->bytes}, dst, source_);
   }
   if (!entry.scale.empty()) {
     const Entry& scale = scales_.at(entry.scale);

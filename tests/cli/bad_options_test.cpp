@@ -115,31 +115,37 @@ TEST_CASE("quantize refuses what makes no sense") {
 TEST_CASE("options that are needed or exclude each other are named") {
   const Workplace here;
   const std::string& model = here.model();
-  check_all(here, {
-                      {{"run"}, {"--image is missing"}},
-                      {{"run", here.picture(), "--model", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
-                      {{"run", here.picture(), "--model", ""}, {"--model", "expected some text"}},
-                      {{"run", here.picture(), "--model", model, "--resize", "40", "--crop-pct", "0.9"},
-                       {"--resize and --crop-pct exclude each other"}},
-                      {{"run", here.picture(), "--model", model, "--resize", "31"},
-                       {"resize is 31", "expected 0 (none) or 32 to"}},
-                      {{"eval", "--model", model}, {"--images is missing"}},
-                      {{"eval", "--images", "x", "--against", "fp32", "--reference", "y"},
-                       {"--against and --reference exclude each other"}},
-                      {{"embed", "--out", "x.npy"}, {"--images is missing"}},
-                      {{"embed", "a.jpg"}, {"--out is missing"}},
-                      {{"embed", "a.jpg", "--out", "x.csv"}, {"--out", "ends in .npy", "x.csv"}},
-                      {{"seed", "--out", here("x")}, {"--model is missing"}},
-                      {{"seed", "--model", "deit_t"}, {"--out is missing"}},
-                      {{"seed", "--model", "deit-t", "--out", here("x")}, {"no model named", "did you mean deit_t?"}},
-                      {{"pull"}, {"a model is missing"}},
-                      {{"pull", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
-                      {{"pull", "deit_s", "deit_t"}, {"unexpected argument deit_t"}},
-                      {{"pull", "deit_s", "--timeout", "0"}, {"--timeout", "from 1 to 3600"}},
-                      {{"pull", "deit_s", "--retries", "-1"}, {"--retries", "from 0 to 100"}},
-                      {{"pull", "deit_s", "--froce"}, {"did you mean --force?"}},
-                      {{"info", "--tensors"}, {"--tensors needs a FILE"}},
-                  });
+  check_all(
+      here,
+      {
+          {{"run"}, {"--image is missing"}},
+          {{"run", here.picture(), "--model", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
+          {{"run", here.picture(), "--model", ""}, {"--model", "expected some text"}},
+          {{"run", here.picture(), "--model", model, "--resize", "40", "--crop-pct", "0.9"},
+           {"--resize and --crop-pct exclude each other"}},
+          {{"run", here.picture(), "--model", model, "--resize", "31"}, {"resize is 31", "expected 0 (none) or 32 to"}},
+          {{"eval", "--model", model}, {"--images is missing"}},
+          {{"eval", "--images", "x", "--against", "fp32", "--reference", "y"},
+           {"--against and --reference exclude each other"}},
+          {{"embed", "--out", "x.npy"}, {"--images is missing"}},
+          {{"embed", "a.jpg"}, {"--out is missing"}},
+          {{"embed", "a.jpg", "--out", "x.csv"}, {"--out", "ends in .npy", "x.csv"}},
+          {{"eval", "--images", "x", "--knn", "--zero-shot", "y"}, {"--knn and --zero-shot exclude each other"}},
+          {{"eval", "--images", "x", "--embeddings"}, {"--embeddings needs --against"}},
+          {{"eval", "--images", "x", "--knn", "--logits", "y"}, {"--logits are of logits"}},
+          {{"eval", "--images", "x", "--knn", "0"}, {"--knn", "from 1 to 1000", "found 0"}},
+          {{"eval", "--images", "x", "--knn="}, {"--knn", "a value is missing"}},
+          {{"seed", "--out", here("x")}, {"--model is missing"}},
+          {{"seed", "--model", "deit_t"}, {"--out is missing"}},
+          {{"seed", "--model", "deit-t", "--out", here("x")}, {"no model named", "did you mean deit_t?"}},
+          {{"pull"}, {"a model is missing"}},
+          {{"pull", "deti_s"}, {"no model named deti_s", "did you mean deit_s?"}},
+          {{"pull", "deit_s", "deit_t"}, {"unexpected argument deit_t"}},
+          {{"pull", "deit_s", "--timeout", "0"}, {"--timeout", "from 1 to 3600"}},
+          {{"pull", "deit_s", "--retries", "-1"}, {"--retries", "from 0 to 100"}},
+          {{"pull", "deit_s", "--froce"}, {"did you mean --force?"}},
+          {{"info", "--tensors"}, {"--tensors needs a FILE"}},
+      });
 }
 
 }  // namespace

@@ -1,0 +1,81 @@
+#include "cli/eval_run.h"
+
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/sha256.h"
+#include "cli/statistics.h"
+#include "engine/cpu.h"
+#include "engine/error.h"
+
+namespace vitq {
+
+EvalRun run_pictures(const EvalOptions& options, Contestant& contestant, Contestant* against,
+                     std::span<const std::filesystem::path> pictures, Answer answer, const TakeAnswer& take) {
+  EvalRun run;
+  Progress progress("eval", pictures.size());
+  const auto start = std::chrono::steady_clock::now();
+  double reference_ms = 0;
+  ReductionNotice reduction(options.model.notices);
+  const DecodeOptions decoding = decode_options(
+      options.picture, {&contestant.preprocessing, against != nullptr ? &against->preprocessing : nullptr});
+  infer(contestant, against, pictures, {.decoding = decoding, .batch = options.batch, .answer = answer},
+        {.on_result =
+             [&](std::size_t index, const PictureTimes& times, std::span<const float> row,
+                 std::span<const float> reference) {
+               take(index, row, reference);
+               reference_ms += times.reference_ms;
+               run.model_ms.push_back(times.model_ms);
+               progress.advance();
+             },
+         .on_failure =
+             [&](std::size_t, const std::string& message) {
+               progress.clear();
+               log_error(message);
+               progress.advance();
+               ++run.failures;
+             },
+         .on_reduced =
+             [&](std::size_t index, int sides) {
+               progress.clear();
+               reduction.say(pictures[index], sides);
+             }});
+  constexpr double kMilliseconds = 1000;
+  run.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() - reference_ms / kMilliseconds;
+  check(run.failures < pictures.size(), ErrorCode::kFormat, "none of the ", pictures.size(), " pictures could be read");
+  return run;
+}
+
+void add_run(Record& record, const EvalOptions& options, const OpenModel& model, const EvalRun& run) {
+  constexpr double kMebibyte = 1 << 20;
+  constexpr int kDigits = 4;
+  const Summary ms = summarize(run.model_ms);
+  const std::pair<const char*, double> times[] = {
+      {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
+      {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
+  for (const auto& [name, value] : times) record[name] = rounded(value, kDigits);
+  record["threads"] = model.contestant.session.threads();
+  record["batch"] = options.batch;
+  add_system(record);
+  record["file"] = model.file.string();
+  record["sha256"] = model.file.empty() ? "" : sha256_of_file(model.file);
+  record["preprocessing"] = model.preprocessing + exif_text(options.picture);
+  record["peak_rss_mb"] = rounded(static_cast<double>(peak_rss_bytes()) / kMebibyte, 1);
+}
+
+void add_pictures(Record& record, const LabelledPictures& listed, const EvalRun& run) {
+  std::set<int> classes;
+  for (const LabelledPicture& picture : listed.pictures) classes.insert(picture.label);
+  record["pictures"] = listed.pictures.size();
+  record["unreadable"] = run.failures;
+  record["repeated"] = listed.repeated;
+  record["classes"] = classes.size();
+  record["matched"] = listed.matched;
+  record["left_out"] = listed.left_out.empty() ? "nothing" : listed.left_out.text();
+}
+
+}  // namespace vitq
