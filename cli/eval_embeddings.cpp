@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "cli/args.h"
 #include "cli/embedding_scores.h"
 #include "cli/eval_run.h"
 #include "cli/output.h"
@@ -51,6 +52,10 @@ bool evaluates_embeddings(const EvalOptions& options, const OpenModel& model) {
 
 int evaluate_embeddings(EvalOptions options, OpenModel& model) {
   constexpr Answer kAnswer = Answer::kEmbedding;
+  if (!options.logits.empty() || !options.reference.empty()) {
+    throw UsageError(
+        "--logits and --reference are of logits; there are none without a head or with --knn or --embeddings");
+  }
   std::optional<OpenModel> reference;
   if (!options.against.empty()) reference.emplace(open_reference(options, model, kAnswer));
   const LabelledPictures listed = pictures_of(options);

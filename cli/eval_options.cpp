@@ -59,12 +59,9 @@ bool parse(const Arguments& args, EvalOptions& options) {
   if (!options.against.empty() && !options.reference.empty()) {
     parser.fail("--against and --reference exclude each other; give one");
   }
-  if (options.neighbours > 0 && !options.zero_shot.empty()) {
-    parser.fail("--knn and --zero-shot exclude each other; give one");
-  }
-  const bool compares_embeddings = options.embeddings || options.neighbours > 0;
-  if (compares_embeddings && (!options.reference.empty() || !options.logits.empty())) {
-    parser.fail("--reference and --logits are of logits, of which --knn and --embeddings make none");
+  const bool asks_for_embeddings = options.neighbours > 0 || options.embeddings;
+  if (asks_for_embeddings && !options.zero_shot.empty()) {
+    parser.fail("--zero-shot is of classes, for which --knn and --embeddings have no use; give one of them");
   }
   if (options.embeddings && options.neighbours == 0 && options.against.empty()) {
     parser.fail("--embeddings needs --against, the model to compare with");

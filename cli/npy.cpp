@@ -20,8 +20,8 @@ std::string npy_header(NpyType type, std::span<const std::int64_t> shape) {
   constexpr int kByte = 8;
   std::string text =
       std::string("{'descr': '<f") + (type == NpyType::kFloat16 ? '2' : '4') + "', 'fortran_order': False, 'shape': (";
-  for (const std::int64_t extent : shape) text += std::to_string(extent) + ", ";
-  text += "), }";
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) text += (axis == 0 ? "" : ", ") + std::to_string(shape[axis]);
+  text += shape.size() == 1 ? ",), }" : "), }";
   std::string header("\x93NUMPY\x01\0\0\0", 10);
   const std::size_t least = header.size() + text.size() + 1;
   text.append((kAlignment - least % kAlignment) % kAlignment, ' ') += '\n';

@@ -18,12 +18,12 @@ namespace vitq {
 /// sigmoid of each logit, each class for itself, and do not add up to 1 (Zhai et al., arXiv 2303.15343, equation 1).
 class TextFeatures {
  public:
-  /// Reads `file`: `text_features` F32, F16 or BF16 [classes, dim], of any length; `logit_scale`, one number, the
-  /// natural logarithm of the scale, as CLIP and SigLIP store it; `logit_bias`, one number, absent for CLIP. Metadata
-  /// `class_names` or `classes`: a JSON list of as many names; without, a class is called "class N". A missing
+  /// Reads the file `path`: `text_features` F32, F16 or BF16 [classes, dim], of any length; `logit_scale`, one number,
+  /// the natural logarithm of the scale, as CLIP and SigLIP store it; `logit_bias`, one number, absent for CLIP.
+  /// Metadata `class_names` or `classes`: a JSON list of as many names; without, a class is called "class N". A missing
   /// logit_scale is said, and ln 100 is assumed (CLIP's). Throws Error naming what is not that: a feature that is not
   /// finite or of length 0, a scale that is no logarithm.
-  TextFeatures(const std::filesystem::path& file, const Notices& notices);
+  TextFeatures(const std::filesystem::path& path, const Notices& notices);
 
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[nodiscard]] std::int64_t classes() const { return std::ssize(names_); }

@@ -142,6 +142,19 @@ TEST_CASE("float16 is the nearest and what does not fit is refused") {
                     "a.jpg: holds -70000, which is too large for float16; take float32");
 }
 
+TEST_CASE("headers are those that numpy writes") {
+  // numpy 2.4: numpy.save of zeros of these shapes.
+  const auto header = [](const std::string& dictionary) {
+    return std::string("\x93NUMPY\x01\0v\0", 10) + dictionary + std::string(117 - dictionary.size(), ' ') + '\n';
+  };
+  CHECK(npy_header(NpyType::kFloat32, std::vector<std::int64_t>{3, 4}) ==
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }"));
+  CHECK(npy_header(NpyType::kFloat16, std::vector<std::int64_t>{1000000, 197, 768}) ==
+        header("{'descr': '<f2', 'fortran_order': False, 'shape': (1000000, 197, 768), }"));
+  CHECK(npy_header(NpyType::kFloat32, std::vector<std::int64_t>{7}) ==
+        header("{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }"));
+}
+
 TEST_CASE("normalized embeddings and tokens have length one and the same direction") {
   const Gallery here;
   for (const std::string tokens : {"pooled", "patch"}) {
