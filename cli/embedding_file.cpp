@@ -56,8 +56,8 @@ Lines lines_in(const fs::path& csv, std::size_t most) {
 
 /// A value of a note, which is a stranger's text.
 std::string shown(const Record& value) {
-  return printable(value.is_string() ? value.get<std::string>()
-                                     : value.dump(-1, ' ', false, Record::error_handler_t::replace));
+  if (value.is_string()) return printable(value.get<std::string>());
+  return value.is_primitive() ? value.dump() : "a list";
 }
 
 /// Throws Error unless `part` was begun for the same as `expected` says.
@@ -66,9 +66,11 @@ void check_same(const PartFile& part, const Record& expected) {
   check(found.is_object(), ErrorCode::kFormat, part.path().string(),
         ": does not say what it is a part of; without --resume it is begun anew");
   for (const auto& [name, value] : expected.items()) {
-    const Record there = found.value(name, Record());
-    check(there == value, ErrorCode::kArgument, part.path().string(), ": is of another work: ", name, " is ",
-          shown(there), " there and ", shown(value), " here; without --resume it is begun anew");
+    const auto there = found.find(name);
+    const bool is_said = there != found.end();
+    check(is_said && *there == value, ErrorCode::kArgument, part.path().string(), ": is of another work: ", name,
+          " is ", is_said ? shown(*there) : "not said", " there and ", shown(value),
+          " here; without --resume it is begun anew");
   }
 }
 

@@ -1,12 +1,11 @@
 #include "cli/text_features.h"
 
-#include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "api/best_classes.h"
 #include "engine/error.h"
+#include "models/flat_json.h"
 #include "weights/safetensors.h"
 #include "weights/widen.h"
 
@@ -46,11 +45,15 @@ std::vector<std::string> names_in(const SafetensorsFile& file, std::int64_t clas
   for (const char* key : {"class_names", "classes"}) {
     const auto found = file.metadata().find(key);
     if (found == file.metadata().end()) continue;
-    const auto list = nlohmann::json::parse(found->second, nullptr, false);
-    const bool is_list =
-        list.is_array() && std::ranges::all_of(list, [](const auto& name) { return name.is_string(); });
+    const FlatJson list = flatten_json(found->second).value_or(FlatJson{.is_object = true});
+    bool is_list = !list.is_object;
+    for (const auto& [path, values] : list.values) {
+      for (const JsonValue& value : values) {
+        is_list = is_list && path.empty() && value.is_text;
+        names.push_back(value.text);
+      }
+    }
     check(is_list, ErrorCode::kFormat, file.path().string(), ": metadata ", key, " is no JSON list of names");
-    for (const auto& name : list) names.push_back(name.template get<std::string>());
     check(std::ssize(names) == classes, ErrorCode::kFormat, file.path().string(), ": metadata ", key, " has ",
           names.size(), " names, text_features has ", classes, " rows");
     return names;

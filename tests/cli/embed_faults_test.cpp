@@ -106,6 +106,11 @@ TEST_CASE("a part of another work is refused by name, or replaced where nobody a
   fs::rename(here.path("set/0.ppm"), here.path("set/10,\n\".ppm"));
   here.write("e.npy.part.json", "[\"");
   here.refuses(here.args("e.npy", {"--resume"}), 1, {"e.npy.part: does not say what it is a part of"});
+  here.write("e.npy.part.json", "{}");
+  refuses({}, "model's SHA-256 is not said there");
+  here.write("e.npy.part.json",
+             "{\"model's SHA-256\":" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + '}');
+  refuses({}, "model's SHA-256 is a list there");
   CHECK(here.run(here.args("e.npy")).exit_code == 1);
   CHECK(bytes_of_file(here.path("e.npy")) == npy);
 }

@@ -207,7 +207,7 @@ TEST_CASE("pictures are listed under the names they have and as often as they ar
                                                  here("\xff\xfe.ppm") + ",\n2," + here("cat.ppm") + ",\n3," +
                                                  here("cat.ppm") + ",\n");
   const NpyArray array = read_npy(here.path("n.npy"));
-  CHECK(array.row(2) == array.row(3));
+  check_same(array.row(2), array.row(3));
   CHECK(array.row(1) != array.row(2));
 }
 
@@ -222,9 +222,9 @@ TEST_CASE("embed as JSON has the documented keys") {
   CHECK(record["resumed"] == 0);
   CHECK(record["normalized"] == true);
   const std::string help = here.accepts({"help", "embed"});
-  for (const auto& [key, value] : record.items()) {
-    CAPTURE(key);
-    CHECK(help.find(key) != std::string::npos);
+  for (const auto& item : record.items()) {
+    CAPTURE(item.key());
+    CHECK(help.find(item.key()) != std::string::npos);
   }
 }
 

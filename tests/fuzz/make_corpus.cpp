@@ -114,6 +114,22 @@ void write_safetensors_seeds(const fs::path& folder) {
   test::small_artifact().write(seeds.path("artifact"));
 }
 
+void write_text_features_seeds(const fs::path& folder) {
+  const Seeds seeds(folder, "text_features");
+  const std::vector<float> features{2, 0, 3, 4};
+  const std::vector<float> scale{4.6F};
+  const auto bytes = [](const std::vector<float>& values) {
+    return std::span(reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float));
+  };
+  const FileTensor texts{"text_features", FileDType::kF32, {2, 2}, bytes(features)};
+  const FileTensor log_scale{"logit_scale", FileDType::kF32, {}, bytes(scale)};
+  const FileTensor bias{"logit_bias", FileDType::kF32, {1}, bytes(scale)};
+  const FileTensor halves{"text_features", FileDType::kF16, {4, 2}, bytes(features)};
+  write_safetensors(seeds.path("clip"), {texts, log_scale}, {{"class_names", R"(["a","b"])"}});
+  write_safetensors(seeds.path("siglip"), {texts, log_scale, bias}, {{"classes", R"(["a","b"])"}});
+  write_safetensors(seeds.path("halves"), {halves}, {});
+}
+
 void write_artifact_seeds(const fs::path& folder) {
   const Seeds edits(folder, "artifact");
   edits.write("none", "");
@@ -261,6 +277,7 @@ int main(int argc, char** argv) {
   const std::filesystem::path fixtures = argv[1];
   const std::filesystem::path folder = argv[2];
   vitq::fuzz::write_safetensors_seeds(folder);
+  vitq::fuzz::write_text_features_seeds(folder);
   vitq::fuzz::write_artifact_seeds(folder);
   vitq::fuzz::write_torch_seeds(fixtures, folder);
   vitq::fuzz::write_picture_seeds(folder);
