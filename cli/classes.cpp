@@ -16,9 +16,11 @@ void declare_zero_shot(ArgumentParser& parser, std::string& zero_shot) {
 Classes::Classes(const OpenModel& model, const std::string& zero_shot, const Notices& notices)
     : model_(&model.contestant.session.model()) {
   if (zero_shot.empty()) {
-    check(model_->classes() > 0, ErrorCode::kUnsupported, model.file.string(),
-          ": has no head (no tensor head.weight), so there are no classes; `vitq embed` writes its embeddings, "
-          "--zero-shot FILE gives it classes, `vitq eval --knn` needs none");
+    const bool projects = model.description().config.projection > 0;
+    check(model_->classes() > 0, ErrorCode::kUnsupported, model.file.string(), ": ",
+          projects ? "its head is a projection" : "has no head (no tensor head.weight)",
+          ", so there are no classes; `vitq embed` writes its embeddings, --zero-shot FILE gives it classes, "
+          "`vitq eval --knn` needs none");
     return;
   }
   texts_.emplace(zero_shot, notices);

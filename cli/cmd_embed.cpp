@@ -98,6 +98,7 @@ Selection select(const EmbedOptions& options, const OpenModel& opened) {
   Selection selection{.dim = model.embedding_size()};
   if (options.tokens == kPooled) return selection;
   selection.answer = Answer::kTokens;
+  selection.dim = model.token_size();
   if (options.tokens == "cls") {
     check(model.has_class_token(), ErrorCode::kUnsupported, opened.file.string(),
           ": has no class token (--tokens cls); expected --tokens pooled, patch or all");

@@ -200,8 +200,15 @@ Preprocessing without_resize(Preprocessing how) {
 }  // namespace
 
 std::size_t size_of(Answer answer, const Model& model) {
-  if (answer == Answer::kLogits) return model.classes();
-  return (answer == Answer::kTokens ? model.tokens() : 1) * model.embedding_size();
+  switch (answer) {
+    case Answer::kLogits:
+      return model.classes();
+    case Answer::kEmbedding:
+      return model.embedding_size();
+    case Answer::kTokens:
+      break;
+  }
+  return model.tokens() * model.token_size();
 }
 
 Contestant::Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how)

@@ -18,7 +18,7 @@ namespace vitq {
 enum class Answer : std::uint8_t {
   kLogits,     ///< [classes]
   kEmbedding,  ///< [embedding_size]
-  kTokens,     ///< [tokens, embedding_size]
+  kTokens,     ///< [tokens, token_size]
 };
 
 /// Floats of such a row.

@@ -122,6 +122,22 @@ TEST_CASE("embed of a model without a class token") {
                {"gap.safetensors: has no class token", "--tokens pooled"});
 }
 
+TEST_CASE("embed of a model whose embedding is a projection, of another size than its tokens") {
+  const Gallery here;
+  const std::string model = here.projecting();
+  const Result expected = here.expected(model);
+  const NpyArray pooled = here.embed({"--model", model});
+  CHECK(pooled.shape == std::vector<std::int64_t>{kPictures, 24});
+  check_same(pooled.values, expected.embedding);
+  const NpyArray cls = here.embed({"--model", model, "--tokens", "cls"});
+  CHECK(cls.shape == std::vector<std::int64_t>{kPictures, kDim});
+  check_same(cls.values, tokens_of(expected.tokens, kPatches + 1, 0, 1));
+  const NpyArray patch = here.embed({"--model", model, "--tokens", "patch"});
+  CHECK(patch.shape == std::vector<std::int64_t>{kPictures, kPatches, kDim});
+  check_same(patch.values, tokens_of(expected.tokens, kPatches + 1, 1, kPatches + 1));
+  here.refuses({"run", "--model", model, here.picture()}, 1, {"its head is a projection, so there are no classes"});
+}
+
 TEST_CASE("float16 is the nearest and what does not fit is refused") {
   const Gallery here;
   const NpyArray exact = here.embed({});

@@ -66,6 +66,18 @@ std::string Workplace::headless(const std::string& name, bool class_token, std::
   return (*this)(name);
 }
 
+std::string Workplace::projecting() const {
+  const std::string name = "projecting.safetensors";
+  if (std::filesystem::exists(path(name))) return (*this)(name);
+  ModelConfig config = small_vit(false);
+  config.classes = 0;
+  config.projection = 24;
+  std::map<std::string, std::string> metadata = small_metadata();
+  metadata["head"] = "projection";
+  save_checkpoint(path(name), Checkpoint::seeded(expected_tensors(config), 5), metadata);
+  return (*this)(name);
+}
+
 std::string Workplace::model_bytes() const {
   std::ifstream file(model(), std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};

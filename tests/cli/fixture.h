@@ -36,6 +36,8 @@ class Workplace {
   /// with a class token or without, seeded by `seed`.
   [[nodiscard]] std::string headless(const std::string& name = "headless.safetensors", bool class_token = true,
                                      std::uint64_t seed = 3) const;
+  /// projecting.safetensors, made on first use: the same with a projection of the class token to 24 values (CLIP).
+  [[nodiscard]] std::string projecting() const;
   /// The bytes of small.safetensors.
   [[nodiscard]] std::string model_bytes() const;
   /// The folder `calib` with eight pictures, made on first use.
