@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "models/flat_json.h"
+#include "weights/flat_json.h"
 #include "weights/printable.h"
 
 namespace vitq {

@@ -5,7 +5,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "models/flat_json.h"
+#include "weights/flat_json.h"
 #include "weights/printable.h"
 
 namespace vitq {

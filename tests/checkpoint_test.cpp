@@ -263,6 +263,7 @@ TEST_CASE("two namings in one file are an error that names the file") {
   const std::vector<float> value = {1};
   write_safetensors(folder.path() / "x",
                     {{"layers.0.a", FileDType::kF32, {1}, bytes_of(value)},
+                     {"patch_embed.proj.weight", FileDType::kF32, {1}, bytes_of(value)},
                      {"head.weight", FileDType::kF32, {1}, bytes_of(value)},
                      {"head.fc.weight", FileDType::kF32, {1}, bytes_of(value)}},
                     {});

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "engine/error.h"
 #include "weights/names.h"
 #include "weights/printable.h"
 #include "weights/seeded.h"
-#include "weights/widen.h"
+#include "weights/shards.h"
 
 namespace vitq {
 namespace {
@@ -54,32 +53,67 @@ MemoryTensor::MemoryTensor(std::string name, FileDType dtype, Shape shape, std::
 }
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path, const std::optional<std::string>& wrapper) {
-  return of_file(SafetensorsFile(path), wrapper);
+  if (is_shard_index(path)) return of_files(open_shards(path), path.string(), wrapper);
+  std::vector<SafetensorsFile> files;
+  files.emplace_back(path);
+  return of_files(std::move(files), path.string(), wrapper);
 }
 
 Checkpoint Checkpoint::from_bytes(std::span<const std::byte> bytes, const std::string& name) {
-  return of_file(SafetensorsFile({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, name),
-                 std::nullopt);
+  std::vector<SafetensorsFile> files;
+  files.emplace_back(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), name);
+  return of_files(std::move(files), name, std::nullopt);
 }
 
-Checkpoint Checkpoint::of_file(SafetensorsFile file, const std::optional<std::string>& wrapper) {
+Checkpoint Checkpoint::of_files(std::vector<SafetensorsFile> files, std::string source,
+                                const std::optional<std::string>& wrapper) {
   Checkpoint checkpoint;
-  checkpoint.source_ = file.path().string();
-  checkpoint.file_.emplace(std::move(file));
+  checkpoint.source_ = std::move(source);
+  checkpoint.files_ = std::move(files);
   std::vector<std::string> published;
-  for (const FileTensor& tensor : checkpoint.file_->tensors()) published.push_back(tensor.name);
-  SortedNames names = sort_names_of(checkpoint.source_, published, wrapper);
-  for (const auto& [name, published_name] : names.tensors) {
-    // Tensors lie in the file's vector, whose elements stay where they are when the file is moved.
-    const FileTensor* tensor = checkpoint.file_->find(published_name);
-    checkpoint.entries_[name] = Entry{tensor->shape, tensor, {}, nullptr, false};
+  std::map<std::string_view, const FileTensor*> stored;
+  for (const SafetensorsFile& file : checkpoint.files_) {
+    for (const auto& [key, value] : file.metadata()) checkpoint.metadata_.emplace(key, value);
+    for (const FileTensor& tensor : file.tensors()) {
+      published.push_back(tensor.name);
+      stored.emplace(tensor.name, &tensor);
+    }
   }
+  const SortedNames names = sort_names_of(checkpoint.source_, published, wrapper);
   for (const auto& [name, published_name] : names.buffers) {
-    checkpoint.buffers_[name] = checkpoint.file_->find(published_name)->shape;
+    checkpoint.buffers_[name] = stored.at(published_name)->shape;
   }
-  checkpoint.left_behind_ = std::move(names.left_behind);
-  checkpoint.fold_layer_scales();
+  checkpoint.put_together(names, stored);
   return checkpoint;
+}
+
+Checkpoint Checkpoint::of_published(std::vector<std::shared_ptr<const MemoryTensor>> tensors, const SortedNames& names,
+                                    std::map<std::string, Shape> buffers, std::string source) {
+  Checkpoint checkpoint;
+  checkpoint.source_ = std::move(source);
+  checkpoint.memory_ = std::move(tensors);
+  checkpoint.buffers_ = std::move(buffers);
+  std::map<std::string_view, const FileTensor*> stored;
+  for (const auto& owner : checkpoint.memory_) stored.emplace(owner->tensor().name, &owner->tensor());
+  checkpoint.put_together(names, stored);
+  return checkpoint;
+}
+
+void Checkpoint::put_together(const SortedNames& names, const std::map<std::string_view, const FileTensor*>& stored) {
+  for (const auto& [name, portions] : names.tensors) {
+    std::vector<const FileTensor*> tensors;
+    for (const Portion& portion : portions) tensors.push_back(stored.at(portion.published));
+    try {
+      Assembly assembly(name, portions, tensors);
+      Shape shape = assembly.shape();
+      entries_.emplace(name, Entry{std::move(shape), std::move(assembly), {}, nullptr, false});
+    } catch (const Error& error) {
+      fail(error.code(), source_, ": ", error.what());
+    }
+  }
+  naming_ = names.who;
+  left_behind_ = names.left_behind;
+  fold_layer_scales();
 }
 
 Checkpoint Checkpoint::seeded(const std::vector<TensorSpec>& specs, std::uint64_t seed) {
@@ -89,8 +123,7 @@ Checkpoint Checkpoint::seeded(const std::vector<TensorSpec>& specs, std::uint64_
   checkpoint.metadata_ = {{"seed", std::to_string(seed)}};
   for (const TensorSpec& spec : specs) {
     element_count(spec.shape);  // throws on a shape that means nothing
-    const bool is_new =
-        checkpoint.entries_.try_emplace(spec.name, Entry{spec.shape, nullptr, {}, nullptr, true}).second;
+    const bool is_new = checkpoint.entries_.try_emplace(spec.name, Entry{spec.shape, {}, {}, nullptr, true}).second;
     check(is_new, checkpoint.source_, ": tensor ", printable(spec.name), " is asked for twice");
   }
   checkpoint.fold_layer_scales();
@@ -106,19 +139,10 @@ Checkpoint Checkpoint::in_memory(std::vector<std::shared_ptr<const MemoryTensor>
   for (const auto& owner : checkpoint.memory_) {
     const FileTensor& tensor = owner->tensor();
     const bool is_new =
-        checkpoint.entries_.try_emplace(tensor.name, Entry{tensor.shape, &tensor, {}, nullptr, false}).second;
+        checkpoint.entries_.try_emplace(tensor.name, Entry{tensor.shape, Assembly(tensor), {}, nullptr, false}).second;
     check(is_new, checkpoint.source_, ": tensor ", printable(tensor.name), " comes twice");
   }
   checkpoint.fold_layer_scales();
-  return checkpoint;
-}
-
-Checkpoint Checkpoint::in_memory(std::vector<std::shared_ptr<const MemoryTensor>> tensors,
-                                 std::map<std::string, Shape> buffers, std::vector<std::string> left_behind,
-                                 std::string source) {
-  Checkpoint checkpoint = in_memory(std::move(tensors), {}, std::move(source));
-  checkpoint.buffers_ = std::move(buffers);
-  checkpoint.left_behind_ = std::move(left_behind);
   return checkpoint;
 }
 
@@ -134,8 +158,6 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
-const std::map<std::string, std::string>& Checkpoint::metadata() const { return file_ ? file_->metadata() : metadata_; }
-
 const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
   const auto found = entries_.find(name);
   check(found != entries_.end(), source_, ": has no tensor ", printable(name));
@@ -145,10 +167,11 @@ const Checkpoint::Entry& Checkpoint::entry(const std::string& name) const {
 std::span<const float> Checkpoint::f32(const std::string& name) const {
   const Entry& wanted = entry(name);
   const auto count = static_cast<std::size_t>(element_count(wanted.shape));
-  const bool is_direct = wanted.scale.empty() && wanted.stored != nullptr && wanted.stored->dtype == FileDType::kF32 &&
-                         is_float_aligned(wanted.stored->bytes.data());
+  const std::span<const std::uint8_t> bytes = wanted.stored.bytes();
+  const bool is_direct = wanted.scale.empty() && !bytes.empty() &&
+                         wanted.stored.pieces().front().dtype == FileDType::kF32 && is_float_aligned(bytes.data());
   if (!is_direct && wanted.owned == nullptr) materialize(name, wanted);
-  const float* data = is_direct ? reinterpret_cast<const float*>(wanted.stored->bytes.data()) : wanted.owned.get();
+  const float* data = is_direct ? reinterpret_cast<const float*>(bytes.data()) : wanted.owned.get();
   const std::span<const float> values(data, count);
   if (!wanted.is_checked) {
     const std::size_t bad = first_non_finite(values);
@@ -161,18 +184,17 @@ std::span<const float> Checkpoint::f32(const std::string& name) const {
 
 const FileTensor* Checkpoint::raw(const std::string& name) const {
   const auto found = entries_.find(name);
-  return found == entries_.end() ? nullptr : found->second.stored;
+  return found == entries_.end() ? nullptr : found->second.stored.whole();
 }
 
 void Checkpoint::materialize(const std::string& name, const Entry& entry) const {
   const auto count = static_cast<std::size_t>(element_count(entry.shape));
   auto memory = std::make_unique_for_overwrite<float[]>(count);
   const std::span<float> dst(memory.get(), count);
-  if (entry.stored == nullptr) {
+  if (entry.stored.pieces().empty()) {
     fill_seeded(name, entry.shape, seed_, dst);
   } else {
-    // Under the name that is asked for: the file may have another.
-    widen({name, entry.stored->dtype, entry.stored->shape, entry.stored->bytes}, dst, source_);
+    entry.stored.read(dst, name, source_);
   }
   if (!entry.scale.empty()) {
     const Entry& scale = scales_.at(entry.scale);
@@ -236,7 +258,7 @@ void Checkpoint::require(const std::vector<TensorSpec>& expected, const std::str
 }
 
 void Checkpoint::release_pages() const {
-  if (file_) file_->drop_pages();
+  for (const SafetensorsFile& file : files_) file.drop_pages();
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,

@@ -1,6 +1,7 @@
 #pragma once
-// Every published naming of a ViT, DeiT or Swin checkpoint, turned into the one that vitq speaks: the state dict of
-// current timm. Only names are looked at; shapes are Checkpoint::require's business.
+// The names of a checkpoint, whoever published it (namings.h), turned into the ones that vitq speaks: those of the
+// state dict of current timm, with everything packed. Only names are looked at; shapes are Assembly's business, and
+// Checkpoint::require's.
 
 #include <map>
 #include <optional>
@@ -8,15 +9,28 @@
 #include <vector>
 
 #include "vitq/error.h"
+#include "weights/namings.h"
 
 namespace vitq {
 
-/// The names of one file, sorted out. All values are published names.
+/// A stored tensor's contribution to a canonical one.
+struct Portion {
+  std::string published;
+  Share share = Share::kWhole;
+
+  bool operator==(const Portion&) const = default;
+};
+
+using Portions = std::vector<Portion>;
+
+/// The names of one file, sorted out.
 struct SortedNames {
-  std::string wrapper;  ///< what stands before each name of the model: "", "module.", "backbone."
-  std::map<std::string, std::string> tensors;  ///< of the model, by canonical name
-  std::map<std::string, std::string> buffers;  ///< what follows from the shapes, by canonical name
-  std::vector<std::string> left_behind;        ///< what stands outside of the model
+  std::string wrapper;                      ///< what stands before each name of the model: "", "module.", "backbone."
+  std::string who = {};                     ///< whose names they are (Naming::who); empty: nobody's that vitq knows
+  std::map<std::string, Portions> tensors;  ///< of the model, by canonical name; in the order of their shares
+  std::map<std::string, std::string>
+      buffers;                           ///< the published names of what follows from the shapes, by canonical name
+  std::vector<std::string> left_behind;  ///< the published names of what stands outside of the model
 };
 
 /// There are several models in one file; a wrapper chooses one.
@@ -25,16 +39,16 @@ class SeveralModels : public Error {
   using Error::Error;
 };
 
-/// Sorts out all names of one file. What differs between publishers:
-///   - the model is wrapped: whatever stands before `patch_embed.proj.weight` is stripped of every name that has it;
-///     names without it are no part of the model. Where several models stand in the file, `wrapper` says which;
+/// Sorts out all names of one file:
+///   - the naming is that of the first row of namings() that fits. Whatever stands before its anchor is stripped of
+///   every
+///     name that has it; names without it are no part of the model (a text tower, say), but for those that the naming
+///     expects beside it. Where several models stand in the file, `wrapper` says which;
 ///   - what only training needs (a loss, MAE's decoder, a mask token, a queue) is no part of it either;
-///   - `*.relative_position_index` and `*.attn_mask` are buffers that follow from the shapes;
-///   - official Swin and old timm put a downsample at the end of a stage, `layers.{0,1,2}.downsample`, current timm at
-///     the beginning of the next, `layers.{1,2,3}.downsample` (so only the old naming has `layers.0.downsample`);
-///   - official Swin and old timm call Swin's classifier `head`, current timm `head.fc`.
-/// ViT and DeiT, distilled ones included, have had the same names all along. Whatever is not known stays as it is.
-/// Throws where two published names mean the same tensor, where no model has that wrapper, and SeveralModels.
+///   - `*.relative_position_index`, `*.attn_mask` and the like are buffers that follow from the shapes.
+/// Whatever is not known stays as it is.
+/// Throws where two published names mean the same tensor, where a part of one is missing (the keys of a qkv), where no
+/// model has that wrapper, and SeveralModels.
 SortedNames sort_names(const std::vector<std::string>& published,
                        const std::optional<std::string>& wrapper = std::nullopt);
 

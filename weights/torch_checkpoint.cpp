@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -103,17 +104,16 @@ void gather(const TorchTensor& view, Bytes storage, std::span<std::uint8_t> dst)
   }
 }
 
-/// A tensor of the file and its canonical name.
+/// A tensor of the file that the model needs.
 struct Wanted {
-  std::string name;
   const TorchTensor* view = nullptr;
   std::int64_t bytes = 0;
 };
 
 struct Chosen {
   std::vector<Wanted> wanted;  ///< sorted by storage, so that each is read once
+  SortedNames names;
   std::map<std::string, Shape> buffers;
-  std::vector<std::string> left_behind;
 };
 
 Chosen choose(const std::vector<TorchTensor>& tensors, std::size_t file_size, const TorchOptions& options,
@@ -124,20 +124,24 @@ Chosen choose(const std::vector<TorchTensor>& tensors, std::size_t file_size, co
     by_name.emplace(tensor.name, &tensor);
     published.push_back(tensor.name);
   }
-  SortedNames names = sort_names_of(source, published, options.wrapper);
   Chosen chosen;
-  chosen.left_behind = std::move(names.left_behind);
-  for (const auto& [name, published_name] : names.buffers) chosen.buffers[name] = by_name.at(published_name)->shape;
+  chosen.names = sort_names_of(source, published, options.wrapper);
+  for (const auto& [name, published_name] : chosen.names.buffers)
+    chosen.buffers[name] = by_name.at(published_name)->shape;
   constexpr std::int64_t kSlack = 1 << 20;
   const std::int64_t most = 2 * static_cast<std::int64_t>(file_size) + kSlack;
   std::int64_t left = most;
-  for (const auto& [name, published_name] : names.tensors) {
-    const TorchTensor* view = by_name.at(published_name);
+  std::set<std::string_view> needed;
+  for (const auto& [name, portions] : chosen.names.tensors) {
+    for (const Portion& portion : portions) needed.insert(portion.published);
+  }
+  for (const std::string_view name : needed) {
+    const TorchTensor* view = by_name.at(name);
     const std::int64_t bytes = byte_count(view->dtype, view->shape);
     check(bytes <= left, ErrorCode::kFormat, source, ": tensor ", printable(view->name), " ", to_string(view->shape),
           ": the tensors up to this one take more than ", most, " bytes, twice what the file holds");
     left -= bytes;
-    chosen.wanted.push_back({name, view, bytes});
+    chosen.wanted.push_back({view, bytes});
   }
   std::ranges::stable_sort(chosen.wanted, {},
                            [](const Wanted& tensor) { return std::string_view(tensor.view->storage); });
@@ -150,7 +154,7 @@ std::vector<std::shared_ptr<const MemoryTensor>> read_tensors(const std::vector<
   std::vector<std::shared_ptr<const MemoryTensor>> tensors;
   std::vector<std::uint8_t> storage;
   const TorchTensor* last = nullptr;
-  for (const auto& [name, view, bytes] : wanted) {
+  for (const auto& [view, bytes] : wanted) {
     const std::string entry = prefix + "data/" + view->storage;
     const std::int64_t claimed = byte_count(view->dtype, {view->storage_elements});
     const std::uint64_t found = zip.size(entry);
@@ -161,7 +165,7 @@ std::vector<std::shared_ptr<const MemoryTensor>> read_tensors(const std::vector<
     last = view;
     std::vector<std::uint8_t> values(static_cast<std::size_t>(bytes));
     gather(*view, storage, values);
-    tensors.push_back(std::make_shared<const MemoryTensor>(name, view->dtype, view->shape, std::move(values)));
+    tensors.push_back(std::make_shared<const MemoryTensor>(view->name, view->dtype, view->shape, std::move(values)));
     if (options.progress) options.progress(wanted.size());
   }
   return tensors;
@@ -187,9 +191,10 @@ Checkpoint read_torch_checkpoint(const std::filesystem::path& path, const TorchO
   Chosen chosen = choose(state.tensors, file.bytes().size(), options, source);
   auto tensors = read_tensors(chosen.wanted, zip, prefix, source, options);
   std::vector<std::string> left_behind = std::move(state.others);
-  std::ranges::move(chosen.left_behind, std::back_inserter(left_behind));
+  std::ranges::move(chosen.names.left_behind, std::back_inserter(left_behind));
   std::ranges::move(state.around, std::back_inserter(left_behind));
-  return Checkpoint::in_memory(std::move(tensors), std::move(chosen.buffers), std::move(left_behind), source);
+  chosen.names.left_behind = std::move(left_behind);
+  return Checkpoint::of_published(std::move(tensors), chosen.names, std::move(chosen.buffers), source);
 }
 
 }  // namespace vitq

@@ -1,4 +1,4 @@
-#include "models/flat_json.h"
+#include "weights/flat_json.h"
 
 #include <nlohmann/json.hpp>
 
