@@ -8,7 +8,7 @@ readonly BUILD_PACKAGES=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev li
   libeigen3-dev doctest-dev libbenchmark-dev pkgconf)
 readonly LINT_PACKAGES=(clang-format clang-tidy)
 readonly FUZZ_PACKAGES=(clang libclang-rt-dev libomp-dev llvm)
-readonly FUZZ_TARGETS=(safetensors artifact sites pickle torch image arguments labels text_features c_api)
+readonly FUZZ_TARGETS=(safetensors artifact sites pickle torch image arguments labels text_features hub c_api)
 readonly ROOMS=(include api engine weights models quant cli bench tests)
 readonly PROGRAM=build/release/vitq
 

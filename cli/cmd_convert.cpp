@@ -13,6 +13,7 @@
 #include "cli/statement_options.h"
 #include "engine/error.h"
 #include "models/describe.h"
+#include "models/hub_folder.h"
 #include "vitq/version.h"
 #include "weights/artifact.h"
 #include "weights/names.h"
@@ -47,10 +48,12 @@ bool parse(const Arguments& args, Options& options) {
   ArgumentParser parser(
       "convert", "IN --out FILE [--model NAME] [--mean R,G,B] [--heads N] [OPTIONS]",
       "Turns a checkpoint as it is published into a safetensors file that vitq runs: float32, the names of timm,\n"
-      "and what describes the model. IN is PyTorch's (.pth, .pt; 1.6 and newer) or a safetensors file, its names\n"
-      "those of timm, official DeiT or official Swin, whatever the model is wrapped in. Weights are found at the\n"
-      "top or under state_dict or model; the rest (optimizer, epoch, ...) is left behind and listed. A pickle is read\n"
-      "as data: no code in it is executed. What IN does not state can be stated here, and is written into FILE.");
+      "and what describes the model. IN is PyTorch's (.pth, .pt; 1.6 and newer), a safetensors file, the index of\n"
+      "several, or a folder as the Hugging Face hub lays it out. Its names are those of timm, transformers, "
+      "open_clip,\n"
+      "Meta or Microsoft (docs/models.md), whatever the model is wrapped in. Weights are found at the top or under\n"
+      "state_dict or model; the rest (a text tower, optimizer, ...) is left behind and listed. A pickle is read as\n"
+      "data: no code in it is executed. What IN does not state can be stated here, and is written into FILE.");
   parser.operands(files, 1);
   parser.option("--out", "FILE", "the safetensors file to write", text(options.out));
   parser.option("--model", "NAME", "insist that it is this model of `vitq models`; default: what names and shapes tell",
@@ -67,14 +70,15 @@ bool parse(const Arguments& args, Options& options) {
   if (options.out.empty()) parser.fail("--out is missing, expected the file to write");
   if (!options.model.empty()) options.model = checked_zoo_name(options.model);
   options.in = files.front();
+  std::error_code error;
+  if (std::filesystem::is_directory(options.in, error)) options.in = find_weights(options.in, true).string();
+  check(std::filesystem::exists(options.in, error), ErrorCode::kFile, options.in,
+        ": there is no such file; expected a checkpoint");
   return true;
 }
 
 /// IN, of either format, under canonical names.
 Checkpoint open_published(const Options& options) {
-  std::error_code error;
-  check(std::filesystem::exists(options.in, error), ErrorCode::kFile, options.in,
-        ": there is no such file; expected a checkpoint");
   if (!looks_like_torch(options.in)) {
     check(options.key.empty(), options.in, ": is no PyTorch file, --key has no meaning for it");
     Checkpoint checkpoint = Checkpoint::open(options.in, options.prefix);

@@ -8,6 +8,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sites.h"
+#include "cli/statement_options.h"
 #include "cli/wait_policy.h"
 #include "engine/cpu.h"
 #include "engine/error.h"
@@ -20,6 +21,7 @@
 #include "weights/artifact.h"
 #include "weights/printable.h"
 #include "weights/safetensors.h"
+#include "weights/shards.h"
 
 namespace vitq {
 namespace {
@@ -68,20 +70,28 @@ std::string machine() {
   return sheet.text();
 }
 
-void add_contents(Sheet& sheet, const SafetensorsFile& file) {
+/// What is stored in `files`, which are those of `path`: one, or the parts that an index names.
+void add_contents(Sheet& sheet, const std::filesystem::path& path, const std::vector<SafetensorsFile>& files) {
   struct Total {
     std::size_t tensors = 0;
     std::int64_t elements = 0;
   };
   std::map<std::string_view, Total> totals;
-  for (const FileTensor& tensor : file.tensors()) {
-    Total& total = totals[dtype_name(tensor.dtype)];
-    ++total.tensors;
-    total.elements += element_count(tensor.shape);
+  std::size_t bytes = 0;
+  std::size_t tensors = 0;
+  for (const SafetensorsFile& file : files) {
+    bytes += file.file_size();
+    tensors += file.tensors().size();
+    for (const FileTensor& tensor : file.tensors()) {
+      Total& total = totals[dtype_name(tensor.dtype)];
+      ++total.tensors;
+      total.elements += element_count(tensor.shape);
+    }
   }
-  sheet.row("file", one_line(file.path().string()));
-  sheet.row("format", "safetensors, ", file.file_size(), " bytes");
-  sheet.row("tensors", file.tensors().size());
+  sheet.row("file", one_line(path.string()));
+  sheet.row("format", "safetensors, ", bytes, " bytes",
+            files.size() > 1 ? " in " + std::to_string(files.size()) + " parts" : "");
+  sheet.row("tensors", tensors);
   for (const auto& [dtype, total] : totals) {
     sheet.row("", dtype, ": ", total.elements, " elements in ", total.tensors, " tensors");
   }
@@ -106,7 +116,7 @@ std::optional<ModelDescription> add_model(Sheet& sheet, const Checkpoint& checkp
   sheet.row("head", model.config.classes == 0 ? "none" : std::to_string(model.config.classes) + " classes");
   sheet.row("preprocessing", to_string(model.preprocessing));
   for (const Fact& fact : model.facts) sheet.row(fact.what, one_line(fact.value), " (", fact.from, ")");
-  for (const std::string& name : checkpoint.left_behind()) sheet.row("left behind", printable(name));
+  if (!checkpoint.left_behind().empty()) sheet.row("left behind", left_behind_text(checkpoint.left_behind()));
   return model;
 }
 
@@ -146,19 +156,21 @@ std::string report(const SafetensorsFile& file) {
 std::string contents(const std::filesystem::path& path, bool with_tensors) {
   Sheet sheet;
   const Checkpoint checkpoint = open_checkpoint(path);
-  const SafetensorsFile file(path);
-  add_contents(sheet, file);
+  const std::vector<SafetensorsFile> files = open_files(path);
+  add_contents(sheet, path, files);
+  if (!checkpoint.naming().empty()) sheet.row("names", checkpoint.naming());
   const std::optional<ModelDescription> model = add_model(sheet, checkpoint);
-  if (model && is_artifact(checkpoint)) add_calibration(sheet, file, *model);
-  for (const auto& [key, value] : file.metadata()) {
+  if (model && is_artifact(checkpoint)) add_calibration(sheet, files.front(), *model);
+  for (const auto& [key, value] : checkpoint.metadata()) {
     if (key != "report") sheet.row("metadata", printable(key), " = ", printable(value));
   }
-  if (with_tensors) {
+  for (const SafetensorsFile& file : files) {
+    if (!with_tensors) break;
     for (const FileTensor& tensor : file.tensors()) {
       sheet.row("tensor", printable(tensor.name), ' ', dtype_name(tensor.dtype), ' ', to_string(tensor.shape));
     }
   }
-  return sheet.text() + report(file);
+  return sheet.text() + report(files.front());
 }
 
 }  // namespace
@@ -168,8 +180,8 @@ int info_command(const Arguments& args) {
   bool with_tensors = false;
   ArgumentParser parser(
       "info", "[FILE] [--tensors]",
-      "Tells what a safetensors file (or a model of `vitq models` that is here) holds; without one, what this\n"
-      "program and this machine are.");
+      "Tells what a safetensors file holds, a folder as the Hugging Face hub lays it out, or a model of\n"
+      "`vitq models` that is here; without one, what this program and this machine are.");
   parser.flag("--tensors", with_tensors, "list all tensors, as the file names them");
   parser.operands(files, 1);
   if (!parser.parse(args)) return 0;

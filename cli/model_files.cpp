@@ -4,6 +4,7 @@
 #include "cli/spelling.h"
 #include "engine/error.h"
 #include "models/describe.h"
+#include "models/hub_folder.h"
 #include "models/model_home.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
@@ -19,6 +20,16 @@ constexpr const char* kBuiltInFloat = "vit_cifar10.safetensors";
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
+}
+
+fs::path weights_in(const fs::path& folder) {
+  try {
+    return find_weights(folder);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnsupported) throw;
+    fail(error.code(), error.what(), "; `vitq convert ", folder.string(),
+         " --out FILE` makes a safetensors file of it");
+  }
 }
 
 /// "a, b, c".
@@ -39,6 +50,8 @@ std::string checked_zoo_name(const std::string& name) {
 
 fs::path find_model_file(const std::string& name, bool is_integer) {
   if (find_in_zoo(name) == nullptr) {
+    std::error_code ignored;
+    if (fs::is_directory(name, ignored)) return weights_in(name);
     if (is_there(name)) return name;
     check(name.find_first_of("/.") == std::string::npos, ErrorCode::kFile, name,
           ": there is no such file; expected a model");

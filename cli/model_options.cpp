@@ -32,7 +32,9 @@ std::string sources(const ModelDescription& description) {
 }  // namespace
 
 void declare(ArgumentParser& parser, ModelArguments& options) {
-  parser.option("--model", "NAME|FILE", "a name of `vitq models`, or a safetensors file", text(options.model));
+  parser.option("--model", "NAME|FILE|DIR",
+                "a name of `vitq models`, a safetensors file, or a folder as\nthe Hugging Face hub lays it out",
+                text(options.model));
   parser.option("--threads", "N", "threads to compute with; default: as `vitq info` says",
                 whole_number(options.threads, 1, kMostThreads));
   declare(parser, options.stated);
@@ -98,7 +100,7 @@ std::string to_string(const Preprocessing& preprocessing) {
   if (preprocessing.resize == 0) {
     text << "no resize";
   } else {
-    text << "resize " << preprocessing.resize
+    text << (preprocessing.resize_mode == ResizeMode::kSquash ? "squash to " : "resize ") << preprocessing.resize
          << (preprocessing.interpolation == Interpolation::kBilinear ? " (bilinear)" : " (bicubic)");
   }
   text << ", centre crop " << preprocessing.image_size << ", mean ";

@@ -109,6 +109,8 @@ void declare(ArgumentParser& parser, Stated& stated) {
                 number(stated.crop_pct, kLeastCrop, 1));
   parser.option("--interpolation", "bicubic|bilinear", "of that resize",
                 stated_text(stated.interpolation, {"bicubic", "bilinear"}));
+  parser.option("--resize-mode", "shortest|squash", "of that resize: of the short side, or of both",
+                stated_text(stated.resize_mode, {"shortest", "squash"}));
   parser.option("--mean", "R,G,B", "subtracted from pixels between 0 and 1",
                 colours(stated.mean, -kMostColour, kMostColour));
   parser.option("--std", "R,G,B", "then divided by", colours(stated.std, kLeastStd, kMostColour));

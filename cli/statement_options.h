@@ -12,7 +12,8 @@
 
 namespace vitq {
 
-/// Adds --mean, --std, --crop-pct, --resize, --interpolation, --image-size, --heads, --eps, --activation and --pool.
+/// Adds --mean, --std, --crop-pct, --resize, --interpolation, --resize-mode, --image-size, --heads, --eps, --activation
+/// and --pool.
 void declare(ArgumentParser& parser, Stated& stated);
 
 /// Adds --classes FILE, a name a line, and --name.

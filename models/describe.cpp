@@ -11,6 +11,7 @@
 
 #include "engine/error.h"
 #include "models/hub_config.h"
+#include "models/hub_folder.h"
 #include "models/imagenet_classes.h"
 #include "models/metadata.h"
 #include "models/model_home.h"
@@ -185,6 +186,12 @@ Preprocessing settle_preprocessing(const Checkpoint& checkpoint, Inquiry& inquir
   const auto interpolation = inquiry.ask(&Stated::interpolation, "interpolation");
   check_one_of(interpolation, "interpolation", {"bicubic", "bilinear"}, checkpoint);
   if (interpolation == "bilinear") how.interpolation = Interpolation::kBilinear;
+  const auto mode = inquiry.ask(&Stated::resize_mode, "resize_mode");
+  check_one_of(mode, "resize_mode", {"shortest", "squash"}, checkpoint);
+  if (mode == "squash") how.resize_mode = ResizeMode::kSquash;
+  const auto offset = inquiry.ask(&Stated::crop_offset, "crop_offset");
+  check_one_of(offset, "crop_offset", {"even", "down"}, checkpoint);
+  if (offset == "down") how.crop_offset = CropOffset::kDown;
   return how;
 }
 
@@ -233,8 +240,8 @@ Statements all_statements(const Checkpoint& checkpoint, const ZooEntry* row, con
   const std::string row_name = row != nullptr ? "row " + std::string(row->name) : "";
   if (row != nullptr) all.add(structure_of(*row), Source::kRow, row_name);
   all.add(stated_by_file(checkpoint, shapes), Source::kFile, "metadata", guesses_of_file(checkpoint));
-  if (auto config = stated_by_hub_config(checkpoint, shapes)) {
-    all.add(*std::move(config), Source::kConfig, "config.json");
+  for (StatedByHub& hub : stated_by_hub(checkpoint, shapes)) {
+    all.add(std::move(hub.says), Source::kConfig, std::move(hub.from));
   }
   if (row != nullptr) all.add(preprocessing_of(*row), Source::kRow, row_name);
   all.add(stated_by_tensors(shapes), Source::kTensors, "tensors");
@@ -301,6 +308,8 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"std", joined(description.preprocessing.std)},
       {"resize", std::to_string(description.preprocessing.resize)},
       {"interpolation", description.preprocessing.interpolation == Interpolation::kBilinear ? "bilinear" : "bicubic"},
+      {"resize_mode", description.preprocessing.resize_mode == ResizeMode::kSquash ? "squash" : "shortest"},
+      {"crop_offset", description.preprocessing.crop_offset == CropOffset::kDown ? "down" : "even"},
       {"activation", std::string(name_of(config.stages().front().activation))},
       {"pool", std::string(name_of(config.head().pool))},
       {"head", config.projection > 0 ? "projection" : "classes"},
@@ -334,7 +343,7 @@ std::filesystem::path locate_model(const std::string& model) {
     const bool looks_like_path =
         model.find_first_of("/.") != std::string::npos || std::filesystem::exists(model, ignored);
     check(looks_like_path, "no model named ", printable(model), ", and no such file");
-    return model;
+    return std::filesystem::is_directory(model, ignored) ? find_weights(model) : std::filesystem::path(model);
   }
   auto path = model_home() / (*name + ".safetensors");
   check(std::filesystem::exists(path, ignored), ErrorCode::kFile, "no weights for ", model, ": looked for ",

@@ -26,10 +26,11 @@ struct ModelDescription {
 };
 
 /// Recognises a checkpoint. With `insist`, a zoo name, the checkpoint must be that model. For each fact the first that
-/// says it counts: the caller (`stated`), the file where vitq wrote it, a config.json beside it, the zoo row insisted
-/// on, a published model of the same shapes, the file's name, what is usual. The last two are guesses: who shows the
-/// model's answers has to say so (guesses_of). Throws Error, naming the first missing, surplus or misshapen tensor,
-/// what does not parse, a statement that the weights contradict, or a fact that nobody says and that cannot be guessed.
+/// says it counts: the caller (`stated`), the file where vitq wrote it, the configuration beside it (stated_by_hub),
+/// the zoo row insisted on, a published model of the same shapes, the file's name, what is usual. The last two are
+/// guesses: who shows the model's answers has to say so (guesses_of). Throws Error, naming the first missing, surplus
+/// or misshapen tensor, what does not parse, a statement that the weights contradict, or a fact that nobody says and
+/// that cannot be guessed.
 ModelDescription describe(const Checkpoint& checkpoint, const std::optional<std::string>& insist = std::nullopt,
                           const Stated& stated = {});
 
@@ -45,8 +46,9 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
 /// metadata_of the zoo model of that name.
 std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
 
-/// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), else
-/// model_home()/model.safetensors. Throws Error where there is no such file (kFile) or zoo row.
+/// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), the weights in it
+/// where that is a folder (find_weights), else model_home()/model.safetensors. Throws Error where there is no such file
+/// (kFile) or zoo row.
 std::filesystem::path locate_model(const std::string& model);
 
 }  // namespace vitq

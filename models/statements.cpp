@@ -122,6 +122,8 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   says.head = metadata_text(checkpoint, "head").value_or("classes");
   says.rope = metadata_text(checkpoint, "rope").value_or("none");
   says.interpolation = metadata_text(checkpoint, "interpolation").value_or("bicubic");
+  says.resize_mode = metadata_text(checkpoint, "resize_mode").value_or("shortest");
+  says.crop_offset = metadata_text(checkpoint, "crop_offset").value_or("even");
   says.mean = metadata_colours(checkpoint, "mean");
   says.std = metadata_colours(checkpoint, "std");
   says.crop_pct = metadata_number(checkpoint, "crop_pct");

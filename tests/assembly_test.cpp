@@ -52,7 +52,7 @@ std::vector<float> values(const Assembly& assembly) {
 
 }  // namespace
 
-TEST_CASE("assembly: rows one after the other; the bias that keys lack is zero") {
+TEST_CASE("assembly: rows stand one after the other, and the bias that keys lack is zero") {
   const Stored q("q", {1, 2}, 1);
   const Stored k("k", {1, 2}, 3);
   const Stored v("v", {1, 2}, 5);

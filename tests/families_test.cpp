@@ -213,14 +213,7 @@ Stated stated_of(const ModelConfig& config) {
 
 // The largest difference, in standard deviations of what is expected.
 double difference(std::span<const float> found, std::span<const float> expected) {
-  double sum = 0;
-  double squares = 0;
-  for (const float value : expected) {
-    sum += value;
-    squares += double{value} * value;
-  }
-  const auto n = static_cast<double>(expected.size());
-  return largest_difference(found, expected) / std::sqrt(squares / n - sum / n * (sum / n));
+  return largest_difference(found, expected) / test::deviation(expected);
 }
 
 // Every stored block against what a pass shows: all rows, or rows 0, 1, the middle one and the last.

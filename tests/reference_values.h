@@ -36,4 +36,16 @@ inline double largest_difference(std::span<const float> a, std::span<const float
   return worst;
 }
 
+/// The standard deviation of all of them.
+inline double deviation(std::span<const float> values) {
+  double sum = 0;
+  double squares = 0;
+  for (const float value : values) {
+    sum += value;
+    squares += double{value} * value;
+  }
+  const auto n = static_cast<double>(values.size());
+  return std::sqrt(squares / n - sum / n * (sum / n));
+}
+
 }  // namespace vitq::test

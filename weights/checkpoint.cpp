@@ -53,10 +53,7 @@ MemoryTensor::MemoryTensor(std::string name, FileDType dtype, Shape shape, std::
 }
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path, const std::optional<std::string>& wrapper) {
-  if (is_shard_index(path)) return of_files(open_shards(path), path.string(), wrapper);
-  std::vector<SafetensorsFile> files;
-  files.emplace_back(path);
-  return of_files(std::move(files), path.string(), wrapper);
+  return of_files(open_files(path), path.string(), wrapper);
 }
 
 Checkpoint Checkpoint::from_bytes(std::span<const std::byte> bytes, const std::string& name) {

@@ -237,6 +237,12 @@ std::string explain_names(const std::vector<std::string>& published) {
       {"layers.", "the layers of a model without its patch embedding: perhaps one part of several"},
   };
   if (published.empty()) return "there are no tensors in it";
+  if (std::ranges::find(published, "patch_embed.proj.weight") != published.end()) {
+    const auto of_blocks = std::ranges::find_if(
+        published, [](std::string_view name) { return name.starts_with("blocks.") || name.starts_with("layers."); });
+    const std::string& found = of_blocks != published.end() ? *of_blocks : published.front();
+    return "is of no architecture that vitq computes: found " + printable(found);
+  }
   constexpr std::string_view kExpected =
       ", expected the names of timm (patch_embed.proj.weight), transformers, open_clip, Meta's or Microsoft's";
   for (const Known& known : kKnown) {

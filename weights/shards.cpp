@@ -79,4 +79,11 @@ std::vector<SafetensorsFile> open_shards(const fs::path& index) {
   return files;
 }
 
+std::vector<SafetensorsFile> open_files(const fs::path& path) {
+  if (is_shard_index(path)) return open_shards(path);
+  std::vector<SafetensorsFile> files;
+  files.emplace_back(path);
+  return files;
+}
+
 }  // namespace vitq

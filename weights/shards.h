@@ -17,4 +17,7 @@ bool is_shard_index(const std::filesystem::path& path);
 /// in the file that the index names, or two files hold one of the same name.
 std::vector<SafetensorsFile> open_shards(const std::filesystem::path& index);
 
+/// The files of a checkpoint: open_shards of an index, else the one file itself.
+std::vector<SafetensorsFile> open_files(const std::filesystem::path& path);
+
 }  // namespace vitq

@@ -158,11 +158,11 @@ Size short_side_size(const ImageView& image, int size) {
   return {std::int64_t{size} * image.width / image.height, size};
 }
 
-/// (side - size) / 2, rounded half to even.
-int crop_offset(std::int64_t side, int size) {
+/// (side - size) / 2, rounded.
+int crop_offset(std::int64_t side, int size, CropOffset rounding) {
   const std::int64_t half = (side - size) / 2;
   const bool odd = (side - size) % 2 != 0;
-  return static_cast<int>(odd ? half + half % 2 : half);
+  return static_cast<int>(odd && rounding == CropOffset::kEven ? half + half % 2 : half);
 }
 
 void check_crop(std::int64_t width, std::int64_t height, int size, const char* when) {
@@ -190,26 +190,29 @@ Image resize_short_side(const ImageView& image, int size, Interpolation interpol
   return resize(image, static_cast<int>(width), static_cast<int>(height), interpolation);
 }
 
-Image center_crop(const ImageView& image, int size) {
+Image center_crop(const ImageView& image, int size, CropOffset rounding) {
   const Pixels pixels(image);
   check_crop(image.width, image.height, size, "");
-  const int left = crop_offset(image.width, size);
-  const int top = crop_offset(image.height, size);
+  const int left = crop_offset(image.width, size, rounding);
+  const int top = crop_offset(image.height, size, rounding);
   const std::size_t row = static_cast<std::size_t>(size) * kChannels;
   Image out{size, size, std::vector<std::uint8_t>(size * row)};
   for (int y = 0; y < size; ++y) pixels.copy(left, top + y, size, out.rgb.data() + y * row);
   return out;
 }
 
-Image resize_and_crop(const ImageView& image, int side, int size, Interpolation interpolation) {
+Image resize_and_crop(const ImageView& image, int side, int size, Interpolation interpolation, ResizeMode mode,
+                      CropOffset rounding) {
   const Pixels pixels(image);
-  const auto [width, height] = short_side_size(image, side);
+  const auto [shorter_width, shorter_height] = short_side_size(image, side);
+  const std::int64_t width = mode == ResizeMode::kSquash ? side : shorter_width;
+  const std::int64_t height = mode == ResizeMode::kSquash ? side : shorter_height;
   check_crop(width, height, size, " after resizing");
   // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
   check(std::max(width, height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
         image.height, " pixels is too long to resize to a short side of ", side);
   return resize_box(pixels, interpolation, static_cast<int>(width), static_cast<int>(height),
-                    {crop_offset(width, size), crop_offset(height, size), size, size});
+                    {crop_offset(width, size, rounding), crop_offset(height, size, rounding), size, size});
 }
 
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw) {
@@ -229,8 +232,9 @@ void normalize(const Image& image, const Preprocessing& how, std::span<float> ch
 }
 
 Image resized(const ImageView& image, const Preprocessing& how) {
-  return how.resize == 0 ? center_crop(image, how.image_size)
-                         : resize_and_crop(image, how.resize, how.image_size, how.interpolation);
+  return how.resize == 0
+             ? center_crop(image, how.image_size, how.crop_offset)
+             : resize_and_crop(image, how.resize, how.image_size, how.interpolation, how.resize_mode, how.crop_offset);
 }
 
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw) {

@@ -20,19 +20,19 @@ Image resize(const ImageView& image, int width, int height, Interpolation interp
 Image resize_short_side(const ImageView& image, int size, Interpolation interpolation = Interpolation::kBicubic);
 
 /// The `size` x `size` pixels in the middle. The offset (side - size) / 2 is rounded half to even, as torchvision's
-/// CenterCrop does. Throws Error when the picture is smaller (torchvision would pad with black).
-Image center_crop(const ImageView& image, int size);
+/// CenterCrop does, or down. Throws Error when the picture is smaller (torchvision would pad with black).
+Image center_crop(const ImageView& image, int size, CropOffset rounding = CropOffset::kEven);
 
-/// center_crop(resize_short_side(image, side), size), but only the pixels of the crop are computed: memory stays
-/// small for any picture, even one of 20000 x 1. Throws Error when side < size.
-Image resize_and_crop(const ImageView& image, int side, int size,
-                      Interpolation interpolation = Interpolation::kBicubic);
+/// center_crop(resize_short_side(image, side), size), or of resize(image, side, side) to squash, but only the pixels of
+/// the crop are computed: memory stays small for any picture, even one of 20000 x 1. Throws Error when side < size.
+Image resize_and_crop(const ImageView& image, int side, int size, Interpolation interpolation = Interpolation::kBicubic,
+                      ResizeMode mode = ResizeMode::kShortest, CropOffset rounding = CropOffset::kEven);
 
 /// (byte / 255 - mean) / std for each channel, in float, as torchvision's ToTensor and Normalize.
 /// `chw` is [3, image.height, image.width] and must have just that size.
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw);
 
-/// resize_and_crop, or center_crop where how.resize is 0.
+/// resize_and_crop as how.resize_mode and how.crop_offset say, or the crop alone where how.resize is 0.
 Image resized(const ImageView& image, const Preprocessing& how);
 
 /// All of it: resized, normalised. `chw` is [3, image_size, image_size] and must have just that size.

@@ -28,6 +28,8 @@ struct Stated {
   std::optional<double> crop_pct = std::nullopt;            ///< the short side before the crop is image_size / crop_pct
   std::optional<int> resize = std::nullopt;                 ///< or that side itself; 0: no resize
   std::optional<std::string> interpolation = std::nullopt;  ///< of the resize: "bicubic" or "bilinear"
+  std::optional<std::string> resize_mode = std::nullopt;    ///< of the "shortest" side, or "squash": of both
+  std::optional<std::string> crop_offset = std::nullopt;    ///< of half a pixel: rounded to "even", or "down"
   std::optional<std::vector<std::string>> classes = std::nullopt;  ///< their names, in order
 };
 

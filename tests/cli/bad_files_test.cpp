@@ -87,7 +87,7 @@ TEST_CASE("models that are none are refused by name") {
   refuses("deit_s", {"deit_s.safetensors", "vitq seed"});
   refuses(here.picture(), {"cat.ppm"});
   fs::create_directory(here.path("folder"));
-  refuses(here("folder"), {"folder", "is a directory"});
+  refuses(here("folder"), {"folder", "is a folder without weights"});
   refuses("/dev/null", {"/dev/null", "not a regular file"});
   refuses(here.write("empty.safetensors", ""), {"empty.safetensors"});
   refuses(here.write("seven.safetensors", good.substr(0, 7)), {"seven.safetensors"});

@@ -117,7 +117,7 @@ TEST_CASE("convert: files that are not what they should be leave nothing behind"
     CHECK_FALSE(fs::exists(out));
   };
   refuses(here("missing.pth"), {"missing.pth", "no such file"});
-  refuses(here(""), {"is a directory"});
+  refuses(here(""), {"is a folder without weights, expected model.safetensors in it"});
   refuses("/dev/zero", {"not a regular file"});
   refuses(here.picture(), {"cat.ppm"});
   refuses(here.write("evil.pth", torch_file(whole(call(global("os", "system"), tuple({text("touch hacked")}))), {})),

@@ -266,6 +266,28 @@ void write_command_line_seeds(const fs::path& folder) {
   labels.write("commas", "file,label\nnu,ll,1\nnull,1");
 }
 
+// The first byte is the reader's number in hub_fuzz.cpp.
+void write_hub_seeds(const std::filesystem::path& folder) {
+  const Seeds hub(folder, "hub");
+  const auto write = [&](const std::string& name, char reader, const std::string& text) {
+    hub.write(name, reader + text);
+  };
+  write("transformers", 0,
+        R"({"model_type": "clip", "architectures": ["CLIPModel"], "vision_config": {"hidden_size": 768, "image_size":
+        [224, 224], "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}, "id2label": {"0": "a", "1": "b"}})");
+  write("preprocessor", 1,
+        R"({"image_processor_type": "CLIPImageProcessor", "crop_size": {"height": 224, "width": 224}, "do_center_crop":
+        true, "image_mean": [0.5, 0.5, 0.5], "resample": 3, "size": {"shortest_edge": 224}})");
+  write("timm", 2,
+        R"({"architecture": "vit_base_patch16_clip_224", "model_args": {"num_heads": 12, "img_size": [224, 224]},
+        "pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0, 0, 0], "crop_mode": "squash", "tag": "openai"}})");
+  write(
+      "open_clip", 3,
+      R"({"model_cfg": {"quick_gelu": true, "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "head_width":
+        64}}, "preprocess_cfg": {"resize_mode": "shortest", "mean": [0, 0, 0]}})");
+  write("index", 4, R"({"weight_map": {"norm.weight": "a.safetensors", "norm.bias": "b.safetensors"}})");
+}
+
 }  // namespace
 }  // namespace vitq::fuzz
 
@@ -282,5 +304,6 @@ int main(int argc, char** argv) {
   vitq::fuzz::write_torch_seeds(fixtures, folder);
   vitq::fuzz::write_picture_seeds(folder);
   vitq::fuzz::write_command_line_seeds(folder);
+  vitq::fuzz::write_hub_seeds(folder);
   return 0;
 }

@@ -1,0 +1,113 @@
+// Folders as transformers, timm and open_clip write them, opened whole, against what these libraries answered
+// (../shared/golden/families, where it is there).
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "tests/reference_values.h"
+#include "tests/shared_folder.h"
+#include "vitq/model.h"
+#include "vitq/session.h"
+#include "weights/safetensors.h"
+
+using namespace vitq;
+
+namespace {
+
+enum class Answer : std::uint8_t { kLogits, kEmbedding, kTokens };
+
+struct Case {
+  const char* folder;
+  const char* expected;  ///< the tensor of expected.safetensors
+  Answer answer = Answer::kLogits;
+  bool runs = true;  ///< else vitq does not compute it yet, and says so
+};
+
+constexpr Case kCases[] = {
+    {"hf/ViTForImageClassification", "logits"},
+    {"hf/ViTModel", "last_hidden_state", Answer::kTokens},
+    {"hf/DeiTForImageClassification", "logits"},
+    {"hf/Dinov2Model", "last_hidden_state", Answer::kTokens},
+    {"hf/Dinov2Model", "pooler_output", Answer::kEmbedding},
+    {"hf/SwinForImageClassification", "logits"},
+    {"timm/vit", "logits"},
+    {"timm/vit", "features", Answer::kTokens},
+    {"hf/Dinov2ForImageClassification", "logits", Answer::kLogits, false},
+    {"hf/Dinov2Model-swiglu", "last_hidden_state", Answer::kTokens, false},
+    {"hf/CLIPModel", "image_features", Answer::kEmbedding, false},
+    {"hf/CLIPVisionModelWithProjection", "image_embeds", Answer::kEmbedding, false},
+    {"hf/SiglipModel", "image_features", Answer::kEmbedding, false},
+    {"hf/SiglipVisionModel", "pooler_output", Answer::kEmbedding, false},
+    {"hf/SiglipVisionModel", "last_hidden_state", Answer::kTokens, false},
+    {"hf/DINOv3ViTModel", "last_hidden_state", Answer::kTokens, false},
+    {"hf/BeitForImageClassification", "logits", Answer::kLogits, false},
+    {"hf/Swinv2ForImageClassification", "logits", Answer::kLogits, false},
+    {"timm/siglip", "pooled", Answer::kEmbedding, false},
+    {"timm/eva02", "logits", Answer::kLogits, false},
+    {"open_clip/clip", "image_embeds", Answer::kEmbedding, false},
+    {"open_clip/clip-gelu-bf16", "image_embeds", Answer::kLogits},
+    {"open_clip/siglip-timm-f16", "image_embeds", Answer::kEmbedding, false},
+};
+
+std::vector<float> answer_of(const Case& one, const std::string& folder, std::span<const float> input) {
+  Session session(Model::open(folder), {.threads = 1});
+  const Wanted wanted{.logits = one.answer == Answer::kLogits,
+                      .embedding = one.answer == Answer::kEmbedding,
+                      .tokens = one.answer == Answer::kTokens};
+  Result result = session.run(input, 1, wanted);
+  switch (one.answer) {
+    case Answer::kLogits:
+      return std::move(result.logits);
+    case Answer::kEmbedding:
+      return std::move(result.embedding);
+    default:
+      return std::move(result.tokens);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("hub models: folders of transformers, timm and open_clip answer as their libraries do") {
+  const auto shared = test::shared_folder();
+  if (!shared) {
+    std::puts("SKIPPED: no ../shared folder with golden/families");
+    return;
+  }
+  for (const Case& one : kCases) {
+    CAPTURE(one.folder);
+    CAPTURE(one.expected);
+    const auto folder = *shared / "golden/families" / one.folder;
+    const SafetensorsFile reference(folder / "expected.safetensors");
+    const auto input = test::values_of(reference, "input");
+    if (!one.runs) {
+      CHECK_THROWS_AS(answer_of(one, folder.string(), input), Error);
+      continue;
+    }
+    const auto expected = test::values_of(reference, one.expected);
+    const double worst =
+        test::largest_difference(answer_of(one, folder.string(), input), expected) / test::deviation(expected);
+    std::printf("%s %s: largest difference %.2g standard deviations\n", one.folder, one.expected, worst);
+    CHECK(worst < 5e-5);
+  }
+}
+
+TEST_CASE("hub models: nothing of a folder of transformers is a guess") {
+  const auto shared = test::shared_folder();
+  if (!shared) {
+    std::puts("SKIPPED: no ../shared folder with golden/families");
+    return;
+  }
+  for (const Case& one : kCases) {
+    if (!one.runs || std::string(one.folder).starts_with("timm/")) continue;  // a timm config leaves heads open
+    CAPTURE(one.folder);
+    const auto model = Model::open((*shared / "golden/families" / one.folder).string());
+    const std::vector<std::string> assumptions = model->assumptions();
+    CHECK(assumptions == std::vector<std::string>());
+    if (model->classes() == 10) CHECK(model->class_names().back() == "class 9");
+  }
+}
