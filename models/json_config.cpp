@@ -137,7 +137,7 @@ void JsonConfig::check_same(const std::string& key, std::int64_t expected) const
 
 void JsonConfig::refuse(const std::string& key, std::string_view what) const {
   const auto* values = find(key);
-  fail(ErrorCode::kUnsupported, file_, ": ", prefix_, key, " is ",
+  fail(ErrorCode::kUnsupported, file_, ": ", printable(prefix_ + key), " is ",
        values != nullptr ? printable(values->front().text) : "an object", ", vitq computes ", what);
 }
 

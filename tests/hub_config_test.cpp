@@ -250,6 +250,10 @@ TEST_CASE("hub config: timm's architectures and arguments") {
   check_refused(of_timm, R"({"pretrained_cfg": {"input_size": [3, 224, 336]}})", "vitq computes squares");
 }
 
+TEST_CASE("fuzz: a key with control characters enters a message escaped") {
+  check_refused(of_timm, "{\"model_args\": {\"x\x7f\": 1}}", "\"model_args.x\\x7f\" is 1");
+}
+
 TEST_CASE("hub config: open_clip's towers, its own and timm's") {
   const Stated clip = of_open_clip(R"({"model_cfg": {"quick_gelu": true, "vision_cfg": {"image_size": 32, "layers": 2,
     "width": 64, "head_width": 32, "patch_size": 8}}, "preprocess_cfg": {"resize_mode": "squash"}})");
