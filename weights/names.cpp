@@ -51,6 +51,7 @@ std::vector<Found> find_models(const std::vector<std::string>& names) {
     }
   }
   std::vector<Found> models;
+  models.reserve(found.size());
   for (const auto& [wrapper, naming] : found) models.push_back({wrapper, naming});
   return models;
 }
@@ -182,15 +183,17 @@ SortedNames sort_names(const std::vector<std::string>& published, const std::opt
     const std::string_view whole = full;
     const bool is_under = whole.starts_with(sorted.wrapper);
     const std::string_view name = is_under ? whole.substr(sorted.wrapper.size()) : std::string_view();
-    if (is_under && is_of_training(name)) {
-      sorted.left_behind.push_back(full);
-    } else if (is_under && is_buffer(name)) {
+    const auto is_renamed = [&] {
+      return (is_under && (apply(naming.tower, name, full, sorted) || apply(naming.more, name, full, sorted))) ||
+             (whole.starts_with(outside) && apply(naming.beside, whole.substr(outside.size()), full, sorted));
+    };
+    if (is_under && is_buffer(name)) {
       sorted.buffers.try_emplace(std::string(name), full);
-    } else if (is_under && (apply(naming.tower, name, full, sorted) || apply(naming.more, name, full, sorted))) {
       continue;
-    } else if (whole.starts_with(outside) && apply(naming.beside, whole.substr(outside.size()), full, sorted)) {
-      continue;
-    } else if (is_under) {
+    }
+    const bool is_needless = is_under && is_of_training(name);
+    if (!is_needless && is_renamed()) continue;
+    if (is_under && !is_needless) {
       add(sorted, std::string(name), {full, Share::kWhole});
     } else {
       sorted.left_behind.push_back(full);
