@@ -183,7 +183,7 @@ SortedNames sort_names(const std::vector<std::string>& published, const std::opt
     const std::string_view whole = full;
     const bool is_under = whole.starts_with(sorted.wrapper);
     const std::string_view name = is_under ? whole.substr(sorted.wrapper.size()) : std::string_view();
-    const auto is_renamed = [&] {
+    const auto rename = [&] {
       return (is_under && (apply(naming.tower, name, full, sorted) || apply(naming.more, name, full, sorted))) ||
              (whole.starts_with(outside) && apply(naming.beside, whole.substr(outside.size()), full, sorted));
     };
@@ -192,7 +192,7 @@ SortedNames sort_names(const std::vector<std::string>& published, const std::opt
       continue;
     }
     const bool is_needless = is_under && is_of_training(name);
-    if (!is_needless && is_renamed()) continue;
+    if (!is_needless && rename()) continue;
     if (is_under && !is_needless) {
       add(sorted, std::string(name), {full, Share::kWhole});
     } else {
