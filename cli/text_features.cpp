@@ -5,7 +5,7 @@
 
 #include "api/best_classes.h"
 #include "engine/error.h"
-#include "models/flat_json.h"
+#include "weights/flat_json.h"
 #include "weights/safetensors.h"
 #include "weights/widen.h"
 
