@@ -66,6 +66,7 @@ struct Options {
   std::string preset;
   std::string keep_float;
   std::string code_books = "fc2,proj";
+  std::string row_scales = "auto";
   std::string rounding = "gptq";
   std::string softmax = "tanq";
   std::string scale_factor = "median";
@@ -108,6 +109,10 @@ void declare_method(ArgumentParser& parser, Options& options) {
                 "layers whose inputs of less than 8 bits are unevenly spaced (Lloyd-Max);\n"
                 "default fc2,proj: the outputs of GELU and of attention",
                 text(options.code_books));
+  parser.option("--row-scales", "auto|none|SITE,...",
+                "layers that take a scale for each token; default auto: where some tokens' values\n"
+                "are so much larger than the others' that one scale holds none of them well",
+                text(options.row_scales));
   parser.flag("--even-weights", options.even_weights,
               "weights of 4 bits or less evenly spaced, instead of on a code book of the layer's own");
   parser.flag("--no-bias-correction", options.no_bias_correction, "leave the biases as they are");
@@ -149,6 +154,10 @@ bool parse(const Arguments& args, Options& options) {
   options.how.bias_correction = !options.no_bias_correction;
   options.how.weight_code_books = !options.even_weights;
   options.how.keep_float = comma_separated(options.keep_float);
+  if (options.row_scales != "auto") {
+    options.how.row_scales =
+        options.row_scales == "none" ? std::vector<std::string>() : comma_separated(options.row_scales);
+  }
   options.how.code_books =
       options.code_books == "none" ? std::vector<std::string>() : comma_separated(options.code_books);
   options.how.most_bytes = static_cast<std::int64_t>(options.max_mb.value_or(0) * kMegabyte);
@@ -241,6 +250,7 @@ Record describe_method(const Options& options) {
           {"fold_strength", fold},
           {"rounding", options.rounding},
           {"code_books", options.code_books},
+          {"row_scales", options.row_scales},
           {"weight_code_books", how.weight_code_books},
           {"bias_correction", how.bias_correction},
           {"keep_float", options.keep_float}};

@@ -40,6 +40,8 @@ int bits_in(const Record& site, const char* name) {
   return static_cast<int>(value);
 }
 
+bool is_set(const Record& site, const char* name) { return site.contains(name) && site.at(name) == Record(true); }
+
 std::string bits_text(int bits) { return bits == 0 ? "f32" : std::to_string(bits); }
 
 }  // namespace
@@ -55,6 +57,7 @@ Record to_record(const std::vector<SiteReport>& sites) {
                     {"tanq_c", finite(site.tanq_c, kDigits)},
                     {"scale_spread", finite(site.scale_spread, 2)}});
     if (site.is_flat) list.back()["is_flat"] = true;
+    if (site.row_scales) list.back()["row_scales"] = true;
   }
   return list;
 }
@@ -85,7 +88,8 @@ std::vector<SiteReport> parse_sites(std::string_view json) {
                      .scale_spread = number_in(site, "scale_spread"),
                      .tanq_a = static_cast<float>(number_in(site, "tanq_a")),
                      .tanq_c = static_cast<float>(number_in(site, "tanq_c")),
-                     .is_flat = site.contains("is_flat") && site.at("is_flat") == Record(true)});
+                     .is_flat = is_set(site, "is_flat"),
+                     .row_scales = is_set(site, "row_scales")});
   }
   return sites;
 }
@@ -115,7 +119,7 @@ std::string site_table(const std::vector<SiteReport>& sites) {
     const bool is_attention = site.weight_bits == 0 && !is_float;
     text << std::left << std::setw(static_cast<int>(width)) << printable(site.name) << std::right;
     cell(is_attention ? "-" : bits_text(site.weight_bits));
-    cell(bits_text(site.input_bits));
+    cell(bits_text(site.input_bits) + (site.row_scales ? " rows" : ""));
     cell(is_float ? "-" : (site.is_flat ? "no range" : number(site.sqnr_db, 1)));
     cell(is_attention ? number(site.tanq_a, 3) : "-");
     cell(is_attention ? number(site.tanq_c, 2) : "-");
@@ -123,6 +127,9 @@ std::string site_table(const std::vector<SiteReport>& sites) {
     text << '\n';
   }
   text << "SQNR: how well a site's codes fit the calibration pictures. It is no measure of how good the model is.\n";
+  if (std::ranges::any_of(sites, &SiteReport::row_scales)) {
+    text << "rows: each token has a scale of its own there, as some tokens' values are far larger than the others'.\n";
+  }
   return text.str();
 }
 

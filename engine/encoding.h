@@ -45,6 +45,7 @@ struct Encoding {
   int bits = 8;
   const std::uint8_t* code_book = nullptr;  ///< u8 of 8 bits only: 256 entries, code c is stored as code_book[c]; not
                                             ///< owned; another book is another encoding
+  bool row_scales = false;  ///< u8 only: each row has a scale of its own (Tensor::row_scales); `scale` is 1
 
   /// The least and the largest code of a u8 or s8 encoding.
   [[nodiscard]] constexpr std::int32_t least_code() const { return dtype == DType::kS8 ? -most_code() : 0; }
@@ -57,7 +58,8 @@ inline constexpr Encoding kFloat{};
 /// The upper half of an f32, rounded to nearest even: 8 bits of significand, the exponents of f32.
 inline constexpr Encoding kBfloat16{.dtype = DType::kBF16};
 
-/// "f32", "bf16", or "u8 of 4 bits (scale 0.1, zero point 7)", or the latter with ", with a code book"; for messages.
+/// "f32", "bf16", or "u8 of 4 bits (scale 0.1, zero point 7)", or the latter with ", with a code book" or
+/// ", a scale for each row"; for messages.
 std::string to_string(const Encoding& encoding);
 /// The same, for check(): put together only where it fails.
 std::ostream& operator<<(std::ostream& to, const Encoding& encoding);

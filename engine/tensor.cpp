@@ -17,7 +17,8 @@ std::ostream& operator<<(std::ostream& to, const Encoding& encoding) { return to
 std::string to_string(const Encoding& encoding) {
   if (size_of(encoding.dtype) > 1) return std::string(name_of(encoding.dtype));
   return text_of(name_of(encoding.dtype), " of ", encoding.bits, " bits (scale ", encoding.scale, ", zero point ",
-                 encoding.zero_point, ")", encoding.code_book != nullptr ? ", with a code book" : "");
+                 encoding.zero_point, ")", encoding.code_book != nullptr ? ", with a code book" : "",
+                 encoding.row_scales ? ", a scale for each row" : "");
 }
 
 Buffer::Buffer(std::size_t size)
@@ -49,6 +50,7 @@ Tensor rows_of(const Tensor& matrix, std::int64_t first, std::int64_t count) {
   const auto step = static_cast<std::int64_t>(size_of(matrix.encoding.dtype)) * matrix.strides[0];
   part.data = static_cast<std::byte*>(matrix.data) + first * step;
   part.dims[0] = count;
+  if (part.row_scales != nullptr) part.row_scales += first;
   return part;
 }
 

@@ -39,6 +39,7 @@ struct Tensor {
   int rank = 0;
   std::array<std::int64_t, kMaxRank> dims{};
   std::array<std::int64_t, kMaxRank> strides{};
+  float* row_scales = nullptr;  ///< [rows] of a matrix whose encoding says so
 
   Tensor() = default;
   /// Row-major and dense.

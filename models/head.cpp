@@ -43,6 +43,7 @@ Head::Head(const ModelConfig& config, const LayerReader& reader)
 void Head::plan(std::int64_t batch, const ModelConfig& config, BufferPlan& plan) const {
   plan.need(Slot::kPooled, batch * pooled_size_);
   plan.need(Slot::kEncoded, batch * pooled_size_);
+  plan.need(Slot::kRowScales, batch);
   if (!attention_) return;
   attention_->plan(batch, config.grid() * config.grid() + config.prefix_tokens(), plan);
 }

@@ -98,6 +98,8 @@ void Swin::plan(std::int64_t batch, bool observed, BufferPlan& plan) const {
     const Level& level = levels_[merging.level];
     const std::int64_t merged = batch * level.grid * level.grid * merging.reduction.linear.inputs();
     plan.need(Slot::kNeighbours, merged);
+    plan.need(Slot::kEncoded, merged);
+    plan.need(Slot::kRowScales, batch * level.grid * level.grid);
     plan.need(Slot::kNormed, merged);
   }
   for (const WindowBlock& block : blocks_) block.block.plan(windows_of(block, batch), observed, plan);

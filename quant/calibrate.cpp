@@ -56,6 +56,7 @@ void check_options(const QuantizeOptions& options, const std::vector<std::string
   }
   check_entries("keep_float", options.keep_float, sites);
   check_entries("code_books", options.code_books, sites);
+  if (options.row_scales) check_entries("row_scales", *options.row_scales, sites);
   for (const std::string& entry : options.code_books) {
     const bool possible = std::ranges::any_of(sites, [&](const std::string& site) {
       return (kind_of(site) == "fc2" || kind_of(site) == "proj") && holds({entry}, site);
@@ -99,6 +100,9 @@ void describe_in(ArtifactBuilder& artifact, const ModelDescription& description,
   artifact.set_metadata("fold_strength", fold_strength_text(options));
   artifact.set_metadata("rounding", options.rounding == Rounding::kGptq ? "gptq" : "nearest");
   artifact.set_metadata("code_books", options.code_books.empty() ? "none" : joined(options.code_books));
+  artifact.set_metadata("row_scales", !options.row_scales           ? "auto"
+                                      : options.row_scales->empty() ? "none"
+                                                                    : joined(*options.row_scales));
   artifact.set_metadata("weight_code_books", options.weight_code_books ? "true" : "false");
   artifact.set_metadata("bias_correction", options.bias_correction ? "true" : "false");
   artifact.set_metadata("keep_float", joined(options.keep_float));

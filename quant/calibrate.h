@@ -38,6 +38,9 @@ struct QuantizeOptions {
   /// Layers (kinds or names, as in keep_float) whose inputs of less than 8 bits have a code book (quant/lloyd_max.h)
   /// instead of a uniform grid: fc2 takes GELU's output, proj attention's.
   std::vector<std::string> code_books = {"fc2", "proj"};
+  /// Layers (kinds or names) whose input has a scale for each row (quant/row_scales.h), where that is possible: not
+  /// the edges, nor where there is one row for a picture. Nothing: those that need it.
+  std::optional<std::vector<std::string>> row_scales;
   /// Weights of 4 bits or less on levels of their own, one code book a layer (with kGptq only).
   bool weight_code_books = true;
   bool bias_correction = true;
@@ -75,6 +78,7 @@ struct SiteReport {
   /// What it takes has no range on the pictures: the values of a layer, those of most channels behind a LayerNorm, or
   /// q, k or v. Its codes hold for nothing else, and its SQNR says nothing.
   bool is_flat = false;
+  bool row_scales = false;  ///< each row of what it takes has a scale of its own
 };
 
 struct QuantizedModel {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/kernels/code_book.h"
+#include "engine/kernels/requantize.h"
 #include "engine/threads.h"
 #include "quant/lloyd_max.h"
 
@@ -22,8 +23,16 @@ LayerInput on_grid(std::int64_t columns, const UniformGrid& grid, int bits) {
 
 }  // namespace
 
-std::vector<std::uint8_t> LayerInput::encode(const Tensor& src) const {
+LayerInput::Codes LayerInput::encode(const Tensor& src) const {
   const std::int64_t columns = src.columns();
+  if (source.row_scales) {
+    Codes result{.codes = std::vector<std::uint8_t>(src.rows() * columns),
+                 .row_scales = std::vector<float>(src.rows())};
+    Tensor dst(result.codes.data(), {src.rows(), columns}, source);
+    dst.row_scales = result.row_scales.data();
+    quantize_rows(src, dst);
+    return result;
+  }
   const auto most = static_cast<float>((1 << source.bits) - 1);
   std::vector<float> inverse(columns);
   for (std::int64_t c = 0; c < columns; ++c) inverse[c] = 1.0F / grids.scale[c];
@@ -38,7 +47,19 @@ std::vector<std::uint8_t> LayerInput::encode(const Tensor& src) const {
     }
   });
   if (!levels.empty()) look_up(nearest_levels(levels).data(), codes.data(), std::ssize(codes));
-  return codes;
+  return {.codes = std::move(codes), .row_scales = {}};
+}
+
+std::vector<float> LayerInput::decoded(const Tensor& src) const {
+  const Codes encoded = encode(src);
+  const std::int64_t columns = src.columns();
+  std::vector<float> values(encoded.codes.size());
+  for (std::int64_t i = 0; i < std::ssize(values); ++i) {
+    const std::int64_t c = i % columns;
+    const float scale = source.row_scales ? encoded.row_scales[i / columns] : grids.scale[c];
+    values[i] = static_cast<float>(int{encoded.codes[i]} - grids.zero_point[c]) * scale;
+  }
+  return values;
 }
 
 FloatRows rows_in(const Tensor& matrix) { return {matrix.f32(), matrix.rows(), matrix.columns(), matrix.strides[0]}; }

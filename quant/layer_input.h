@@ -17,8 +17,14 @@ struct LayerInput {
   int bits = 8;                      ///< of a code; with levels the source has 8
   std::vector<std::uint8_t> levels;  ///< of the code book; empty: none
 
-  /// The codes [rows, inputs] of f32 rows.
-  [[nodiscard]] std::vector<std::uint8_t> encode(const Tensor& src) const;
+  /// The codes [rows, inputs] of f32 rows, and where these have scales, those.
+  struct Codes {
+    std::vector<std::uint8_t> codes;
+    std::vector<float> row_scales;
+  };
+  [[nodiscard]] Codes encode(const Tensor& src) const;
+  /// What codes stand for: f32 [rows, inputs].
+  [[nodiscard]] std::vector<float> decoded(const Tensor& src) const;
 };
 
 /// All of a matrix as observers take it.

@@ -8,6 +8,7 @@
 #include "quant/fold.h"
 #include "quant/gptq.h"
 #include "quant/lloyd_max.h"
+#include "quant/row_scales.h"
 #include "quant/sites.h"
 #include "quant/softmax_fit.h"
 
@@ -26,12 +27,13 @@ double output_sqnr(Gemm& gemm, const Linear& reference, const Tensor& sample, co
   constexpr std::int64_t kMostRows = 512;
   const std::int64_t rows = std::min(sample.rows(), kMostRows);
   const Tensor floats = rows_of(sample, 0, rows);
-  std::vector<std::uint8_t> codes = input.encode(floats);
+  LayerInput::Codes encoded = input.encode(floats);
+  Tensor codes(encoded.codes.data(), {rows, floats.columns()}, actual.source());
+  codes.row_scales = encoded.row_scales.data();
   std::vector<float> expected(rows * reference.outputs());
   std::vector<float> found(expected.size());
   reference.run(gemm, floats, Tensor(expected.data(), {rows, reference.outputs()}));
-  actual.run(gemm, Tensor(codes.data(), {rows, floats.columns()}, actual.source()),
-             Tensor(found.data(), {rows, reference.outputs()}));
+  actual.run(gemm, codes, Tensor(found.data(), {rows, reference.outputs()}));
   double signal = 0;
   double noise = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -52,6 +54,7 @@ QuantizedLinear describe(const RowCodes& rows, std::vector<float> shift, const L
   layer.inputs = rows.columns;
   layer.weight_bits = rows.bits;
   layer.input_bits = input.bits;
+  layer.row_scales = input.source.row_scales;
   layer.input_scale = input.source.scale;
   layer.input_zero_point = input.source.zero_point;
   layer.input_levels = input.levels;
@@ -74,9 +77,21 @@ void SiteQuantizer::linear(const SiteRef& site, const LinearInputs& inputs) {
   const bool edge = is_edge(site.name);
   const int bits = edge ? options_.edge_bits : options_.activation_bits;
   const bool has_book = bits < kAllBits && !edge && holds(options_.code_books, site.name);
-  replace(site, inputs, has_book ? code_book_input(inputs.sample, bits) : uniform_input(inputs.sample, bits),
-          weight_bits_of(site.name), weight(site.name), bias(site.name));
+  LayerInput input = has_book ? code_book_input(inputs.sample, bits) : uniform_input(inputs.sample, bits);
+  if (auto rows = row_scales_for(site.name, inputs, input, bits)) input = *std::move(rows);
+  replace(site, inputs, input, weight_bits_of(site.name), weight(site.name), bias(site.name));
   reports_.back().is_flat = is_flat(rows_in(inputs.sample));
+}
+
+// What the rows of a layer's input become where they need scales of their own, or the options say so.
+std::optional<LayerInput> SiteQuantizer::row_scales_for(const std::string& layer, const LinearInputs& inputs,
+                                                        const LayerInput& one_grid, int bits) const {
+  const bool is_possible = !is_edge(layer) && inputs.rows_per_picture > 1;
+  const bool is_asked_for = options_.row_scales && holds(*options_.row_scales, layer);
+  if (!is_possible || (options_.row_scales && !is_asked_for)) return std::nullopt;
+  LayerInput rows = row_scaled_input(inputs.sample, bits);
+  if (!is_asked_for && !needs_row_scales(one_grid, rows, inputs.sample)) return std::nullopt;
+  return rows;
 }
 
 void SiteQuantizer::behind_norm(const SiteRef& site, const LinearInputs& inputs) {
@@ -86,9 +101,15 @@ void SiteQuantizer::behind_norm(const SiteRef& site, const LinearInputs& inputs)
   const ChannelScales channels =
       fold_scales(observe_channels(rows_in(inputs.sample), bits), fold_strength_of(options_, weight_bits));
   const LayerScale whole = layer_scale(channels, options_.scale_factor);
+  const LayerInput input = folded_input(channels, whole, bits);
+  if (auto rows = row_scales_for(site.name, inputs, input, bits)) {
+    replace(site, inputs, *rows, weight_bits, weight(site.name), bias(site.name));
+    reports_.back().is_flat = is_flat(rows_in(inputs.sample));
+    return;
+  }
   CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
   const FoldedLinear folded = fold_linear(weight(site.name), bias(site.name), channels, whole);
-  replace(site, inputs, folded_input(channels, whole, bits), weight_bits, folded.weight, folded.bias);
+  replace(site, inputs, input, weight_bits, folded.weight, folded.bias);
   reports_.back().scale_spread = spread(channels.scale);
   reports_.back().is_flat = 2 * flat_columns(rows_in(inputs.sample)) > inputs.sample.columns();
   norm.gamma = std::move(folded_norm.gain);
@@ -166,9 +187,14 @@ void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, Lay
   if (covariance || options_.bias_correction) {
     const std::int64_t times = class_token_weight(name, inputs.rows_per_picture);
     inputs.each([&](const Tensor& rows) {
-      const auto codes = input.encode(rows);
+      const auto codes = input.encode(rows).codes;
       means.add(rows_in(rows));
-      code_means.add(codes);
+      if (input.source.row_scales) {
+        const std::vector<float> decoded = input.decoded(rows);
+        code_means.add(FloatRows{decoded.data(), rows.rows(), rows.columns(), rows.columns()});
+      } else {
+        code_means.add(codes);
+      }
       if (!covariance) return;
       covariance->add(gemm_, codes);
       const std::int64_t pictures = rows.rows() / inputs.rows_per_picture;
@@ -180,7 +206,8 @@ void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, Lay
   std::vector<float> shift(folded_bias.begin(), folded_bias.end());
   if (options_.bias_correction) {
     const UniformGrid grid{.scale = input.source.scale, .zero_point = input.source.zero_point, .highest = 255};
-    shift = correct_bias(weight(name), bias(name), rows, means.means(), code_means.decoded_means(grid));
+    shift = correct_bias(weight(name), bias(name), rows, means.means(),
+                         input.source.row_scales ? code_means.means() : code_means.decoded_means(grid));
   }
   if (shift.empty()) shift.assign(layer.outputs(), 0.0F);
   const QuantizedLinear stored = describe(rows, std::move(shift), input);
@@ -188,6 +215,7 @@ void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, Lay
   SiteReport entry{.name = name, .weight_bits = weight_bits, .input_bits = input.bits};
   entry.sqnr_db = output_sqnr(gemm_, layer, inputs.sample, integer, input);
   entry.scale_spread = spread(rows.scales);
+  entry.row_scales = input.source.row_scales;
   layer = integer;
   artifact_.add_linear(name, stored);
   done_.insert({name + ".weight", name + ".bias"});

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -50,6 +51,8 @@ class SiteQuantizer {
   std::vector<SiteReport>& reports() { return reports_; }
 
  private:
+  [[nodiscard]] std::optional<LayerInput> row_scales_for(const std::string& layer, const LinearInputs& inputs,
+                                                         const LayerInput& one_grid, int bits) const;
   void behind_norm(const SiteRef& site, const LinearInputs& inputs);
   void report(SiteReport site);
   [[nodiscard]] int weight_bits_of(const std::string& layer) const;

@@ -99,9 +99,9 @@ TEST_CASE("artifact: the victim is accepted as long as nothing is changed") {
 
 TEST_CASE("artifact: refused, a newer schema") {
   Victim victim;
-  victim.metadata["schema"] = "2";
+  victim.metadata["schema"] = "3";
   victim.metadata["vitq_version"] = "9.1";
-  victim.must_be_refused("artifact schema 2, this vitq reads up to 1; made by vitq 9.1: update vitq");
+  victim.must_be_refused("artifact schema 3, this vitq reads up to 2; made by vitq 9.1: update vitq");
   CHECK_THROWS_AS(check_artifact_schema(victim.checkpoint()), Error);
 }
 

@@ -8,6 +8,9 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -389,6 +392,55 @@ TEST_CASE("families: on integers each keeps what the float model says, and its a
     const std::int64_t size = std::ssize(one.embedding);
     CHECK(difference(one.embedding, std::span(found.embedding).first(size)) < 1e-5);
   }
+}
+
+TEST_CASE("families: tokens far larger than the others keep the rest on integers, by scales of rows") {
+  // One register whose values are several hundred times those of the patches, as CLIP's and DINOv2's own.
+  Family family{"outliers", with(vit(32, 8, {.depth = 2, .dim = 64, .heads = 2, .hidden = 128}, 0),
+                                 [](VitConfig& body) { body.registers = 1; })};
+  const Checkpoint seeded = weights_of(family);
+  std::vector<std::shared_ptr<const MemoryTensor>> tensors;
+  for (const std::string& name : seeded.names()) {
+    const auto stored = seeded.f32(name);
+    std::vector<float> values(stored.begin(), stored.end());
+    // Sixteen outputs of the first fc1 answer to what the register alone has much of, its first two channels.
+    if (name == "reg_token") std::fill_n(values.begin(), 2, 40.0F);
+    for (std::int64_t o = 0; o < 16; ++o) {
+      if (name == "blocks.0.mlp.fc1.weight") values[o * 64] = values[o * 64 + 1] = 30.0F;
+      if (name == "blocks.0.mlp.fc1.bias") values[o] = -180.0F;
+    }
+    std::vector<std::uint8_t> bytes(values.size() * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    tensors.push_back(
+        std::make_shared<const MemoryTensor>(name, FileDType::kF32, seeded.shape(name), std::move(bytes)));
+  }
+  const Checkpoint checkpoint = Checkpoint::in_memory(tensors, {}, "outliers");
+  const ModelDescription description = describe(checkpoint, std::nullopt, stated_of(family.config));
+  Session floats = test::make_session(checkpoint, description, {.threads = 1});
+  constexpr std::int64_t kPictures = 6;
+  std::vector<float> images(kPictures * test::picture_size(floats));
+  fill_seeded_input(0, images);
+  const auto embeddings = [&](const std::optional<std::vector<std::string>>& row_scales, bool expected) {
+    QuantizeOptions options;
+    options.row_scales = row_scales;
+    QuantizedModel quantized = quantize_model(checkpoint, description, images, kPictures, options);
+    const bool found = std::ranges::any_of(
+        quantized.sites, [](const SiteReport& site) { return site.name == "blocks.0.mlp.fc2" && site.row_scales; });
+    CHECK(found == expected);
+    const Checkpoint artifact = quantized.artifact.checkpoint();
+    CHECK(artifact.metadata().at("schema") == (expected ? "2" : "1"));
+    Session integers = test::make_session(artifact, describe(artifact), {.threads = 1});
+    return integers.run(images, kPictures, {.logits = false, .embedding = true, .tokens = false}).embedding;
+  };
+  const Result reference = floats.run(images, kPictures, {.logits = false, .embedding = true, .tokens = false});
+  const double with_rows = difference(embeddings(std::nullopt, true), reference.embedding);
+  const double without = difference(embeddings(std::vector<std::string>{}, false), reference.embedding);
+  const double everywhere =
+      difference(embeddings(std::vector<std::string>{"qkv", "proj", "fc1", "fc2"}, true), reference.embedding);
+  MESSAGE("largest difference: ", with_rows, ", without ", without, ", in all layers ", everywhere);
+  CHECK(with_rows < 0.1);
+  CHECK(everywhere < 0.1);
+  CHECK(with_rows < without / 2);
 }
 
 TEST_CASE("families: LayerScale is multiplied into the layer before it, weights and bias") {

@@ -213,6 +213,35 @@ TEST_CASE("kernels: requantization has the same bits on every instruction set") 
   }
 }
 
+TEST_CASE("kernels: scales of rows have the same bits on every instruction set") {
+  constexpr std::int64_t kRows = 3;
+  for (const std::int64_t n : kLengths) {
+    auto sums = random_codes<std::int32_t>(kRows * n, n, -2'000'000, 2'000'000);
+    auto source = random_floats(kRows * n, 12, -9, 9);
+    std::fill_n(source.begin(), n, 0.0F);
+    const auto multiplier = random_floats(n, 8, 0, 1e-4F);
+    const auto offset = random_floats(n, 9);
+    const auto bias = random_floats(n, 10);
+    const auto before = random_floats(kRows * n, 11);
+    check_all("scales of rows of " + std::to_string(n), [&](Written& written) {
+      std::vector<std::uint8_t> codes(kRows * n);
+      std::vector<float> scales(kRows);
+      Tensor dst(codes.data(), {kRows, n}, {.dtype = DType::kU8, .zero_point = 32, .row_scales = true});
+      dst.row_scales = scales.data();
+      quantize_rows(matrix(source, kRows), dst);
+      written.add(codes);
+      written.add(scales);
+      for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kGelu, Epilogue::kQuickGelu, Epilogue::kTanhGelu,
+                                      Epilogue::kSilu, Epilogue::kAccumulate}) {
+        auto x = before;
+        requantize(Tensor(sums.data(), {kRows, n}, kSums), {multiplier, offset}, {scales.data(), bias},
+                   matrix(x, kRows), epilogue);
+        written.add(x);
+      }
+    });
+  }
+}
+
 TEST_CASE("kernels: softmax has the same bits on every instruction set") {
   constexpr std::int64_t kHeads = 3;
   constexpr std::int64_t kTokens = 5;

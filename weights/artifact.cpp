@@ -76,6 +76,7 @@ struct PackedLinear {
   int weight_bits = 8;
   int input_bits = 8;
   float input_scale = 1;
+  bool row_scales = false;
   std::int32_t input_zero_point = 0;
   std::span<const std::uint8_t> weight;
   std::span<const std::uint8_t> zero_point;
@@ -96,13 +97,20 @@ PackedLinear linear_form(const Checkpoint& checkpoint, const std::string& layer)
   const std::span<const float> form = floats(checkpoint, name, {5});
   const std::string where = place(checkpoint, name);
   PackedLinear linear;
-  check_scales(where, form.first(1));
-  linear.input_scale = form[0];
+  linear.row_scales = form[0] == 0;
+  if (!linear.row_scales) {
+    check_scales(where, form.first(1));
+    linear.input_scale = form[0];
+  }
   linear.input_zero_point =
       static_cast<std::int32_t>(integer(where, "input zero point", form[1], -kMaxZeroPoint, kMaxZeroPoint));
   linear.input_bits = static_cast<int>(integer(where, "number of input bits", form[2], 3, 8));
   linear.weight_bits = static_cast<int>(integer(where, "number of weight bits", form[3], 3, 8));
   linear.inputs = integer(where, "number of inputs", form[4], 1, kMaxInputs);
+  const int most = (1 << linear.input_bits) - 1;
+  check(!linear.row_scales || (linear.input_zero_point >= 0 && linear.input_zero_point < most), ErrorCode::kFormat,
+        where, ": the input zero point is ", linear.input_zero_point, ", expected 0 to ", most - 1,
+        " where each row has a scale");
   const FileTensor* weight = checkpoint.raw(layer + ".weight");
   check_fit(weight != nullptr, checkpoint.source(), ": missing ", layer, ".weight");
   check_fit(weight->shape.size() == 2 && weight->shape[0] > 0, checkpoint.source(), ": expected ", layer,
@@ -166,6 +174,8 @@ PackedLinear packed_linear(const Checkpoint& checkpoint, const std::string& laye
   linear.bias = floats(checkpoint, layer + ".bias", rows);
   linear.input_levels =
       read_levels<std::uint8_t>(checkpoint, layer + ".input_levels", FileDType::kU8, linear.input_bits);
+  check(!linear.row_scales || linear.input_levels.empty(), ErrorCode::kFormat, place(checkpoint, layer),
+        ": has input levels and a scale for each row, expected one of them");
   if (!is_packed) return linear;
 
   for (std::int64_t o = 0; o < linear.outputs; ++o) {
@@ -310,6 +320,7 @@ std::optional<QuantizedLinear> read_quantized_linear(const Checkpoint& checkpoin
                          .weight_bits = packed.weight_bits,
                          .input_bits = packed.input_bits,
                          .input_scale = packed.input_scale,
+                         .row_scales = packed.row_scales,
                          .input_zero_point = packed.input_zero_point,
                          .codes = std::vector<std::int8_t>(packed.outputs * packed.inputs),
                          .zero_point = {packed.zero_point.begin(), packed.zero_point.end()},

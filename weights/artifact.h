@@ -10,7 +10,8 @@
 //   P.weight_zero_point  U8 [outputs], only below 8 bits, or in its place
 //   P.weight_levels      I8 [n], 2 <= n <= 2^(weight bits), ascending: packed is then which of them each code is
 //   P.bias               F32 [outputs], always
-//   P.quantization       F32 [5]: input scale, input zero point, input bits, weight bits, inputs
+//   P.quantization       F32 [5]: input scale, input zero point, input bits, weight bits, inputs; the input scale is 0
+//                        where each row of the input has a scale of its own, which it is given as it runs (schema 2)
 //   P.input_levels       U8 [n], optional, 2 <= n <= 2^(input bits), ascending: the codes that the input may have, on
 //                        the grid of 8 bits that input scale and zero point then describe
 // LayerNorm N in front of such a layer, which emits codes: N.gain, N.shift F32 [dim] in place of N.weight, N.bias.
@@ -18,7 +19,8 @@
 //   A.scales             F32 [3]: of q, k and v, symmetric s8
 //   A.softmax            F32 [4]: method (0 uniform, 1 tanq, 2 log2, 3 logsqrt2), bits, a, c
 //   A.softmax_table      U8 [4096]; absent for uniform 8 bits
-// All else is F32 under its canonical name. Metadata: format "vitq", schema "1", and what the calibration adds.
+// All else is F32 under its canonical name. Metadata: format "vitq", schema "1" or, with row scales, "2",
+// and what the calibration adds.
 
 #include <cstdint>
 #include <filesystem>
@@ -35,8 +37,8 @@
 
 namespace vitq {
 
-/// The newest schema that this version reads, and the one it writes.
-inline constexpr int kArtifactSchema = 1;
+/// The newest schema that this version reads; the one it writes is the oldest that says what has to be said.
+inline constexpr int kArtifactSchema = 2;
 
 /// Whether vitq wrote the file: only then do its keys mean what vitq means by them.
 bool is_of_vitq(const Checkpoint& checkpoint);

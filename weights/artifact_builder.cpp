@@ -69,14 +69,14 @@ void check_sizes(const std::string& name, const QuantizedLinear& linear) {
 
 }  // namespace
 
-ArtifactBuilder::ArtifactBuilder() : metadata_{{"format", "vitq"}, {"schema", std::to_string(kArtifactSchema)}} {}
+ArtifactBuilder::ArtifactBuilder() : metadata_{{"format", "vitq"}, {"schema", "1"}} {}
 
 void ArtifactBuilder::add_linear(const std::string& name, const QuantizedLinear& linear) {
   check_sizes(name, linear);
   const Shape rows = {linear.outputs};
-  const std::array<float, 5> form = {linear.input_scale, static_cast<float>(linear.input_zero_point),
-                                     static_cast<float>(linear.input_bits), static_cast<float>(linear.weight_bits),
-                                     static_cast<float>(linear.inputs)};
+  const std::array<float, 5> form = {linear.row_scales ? 0.0F : linear.input_scale,
+                                     static_cast<float>(linear.input_zero_point), static_cast<float>(linear.input_bits),
+                                     static_cast<float>(linear.weight_bits), static_cast<float>(linear.inputs)};
   Tensors tensors = {float_tensor(name + ".weight_scale", rows, linear.scale),
                      float_tensor(name + ".bias", rows, linear.bias),
                      float_tensor(name + ".quantization", {std::ssize(form)}, form)};
@@ -99,6 +99,7 @@ void ArtifactBuilder::add_linear(const std::string& name, const QuantizedLinear&
   }
   read_quantized_linear(Checkpoint::in_memory(tensors, {}, kSource), name);  // throws what a reader would
   add(tensors);
+  if (linear.row_scales) metadata_["schema"] = "2";
 }
 
 void ArtifactBuilder::add_norm(const std::string& name, std::span<const float> gain, std::span<const float> shift) {

@@ -119,7 +119,19 @@ struct Requantize {
   void* dst;  // f32 or u8
   std::int64_t columns, sums_stride, dst_stride;
   Epilogue epilogue;
-  Codes codes;  // where they are written
+  Codes codes;             // where they are written
+  const float* row_scale;  // null: none; floats only
+  const float* bias;       // then: of each column, behind the row's scale
+};
+
+struct QuantizeRows {
+  const float* src;
+  std::uint8_t* dst;
+  float* scales;
+  std::int64_t columns, src_stride, dst_stride;
+  float above, below;  // what the largest and the least value are multiplied with to be a scale
+  float least_scale;
+  Codes codes;  // but for the inverse
 };
 
 struct Quantize {

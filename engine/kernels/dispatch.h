@@ -23,7 +23,8 @@ struct KernelTable {
   RangeKernel<rows::Activate> activate, activate_bf16;
   RangeKernel<rows::Gate> gate, gate_bf16, gate_codes;
   RangeKernel<rows::Rotate> rotate;
-  RangeKernel<rows::Requantize> sums_to_floats, sums_to_codes;
+  RangeKernel<rows::Requantize> sums_to_floats, scaled_sums_to_floats, sums_to_codes;
+  RangeKernel<rows::QuantizeRows> quantize_rows;
   RangeKernel<rows::Quantize> quantize, round_to_bf16;
   RangeKernel<rows::SplitHeads> split_heads;
   RangeKernel<rows::MergeHeads> merge_heads;

@@ -140,6 +140,7 @@ void Attention::plan(const AttentionShape& shape, bool observed, BufferPlan& pla
   plan.need(Slot::kMixed, rows * dim);
   if (observed) plan.need(Slot::kQkv, rows * 3 * dim);
   plan.need(Slot::kEncoded, rows * dim);
+  plan.need(Slot::kRowScales, rows);
 }
 
 bool Attention::run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue,
@@ -151,8 +152,9 @@ bool Attention::run(Workspace& workspace, const Tensor& src, const Tensor& dst, 
   const Tensor v = workspace.tensor(Slot::kV, {shape.groups, heads_, form.level_columns, head_dim_}, form.v);
   if (!split(workspace, src, shape, q, k, v, observer)) return false;
   workspace.clock().lap(Step::kQkv, Step::kRequantize);
-  // What is normed is written as floats, and so is what codes become where proj takes bf16.
-  const Encoding of_codes = norms_.joined || proj_.linear.source() == kBfloat16 ? kFloat : proj_.linear.source();
+  // What is normed is written as floats, and so is what codes become where proj takes bf16 or scales of rows.
+  const Encoding& wanted = proj_.linear.source();
+  const Encoding of_codes = norms_.joined || wanted == kBfloat16 || wanted.row_scales ? kFloat : wanted;
   const Tensor mixed = workspace.tensor(Slot::kMixed, {src.rows(), heads_ * head_dim_}, codes_ ? of_codes : form.mixed);
   mix(workspace, form, q, k, v, mixed, shape);
   const Tensor src_of_proj = norms_.joined ? normalised(workspace, *norms_.joined, mixed, proj_.linear, Slot::kEncoded)
@@ -189,7 +191,7 @@ void Attention::change(const Tensor& qkv, std::int64_t first_row, const Attentio
 bool Attention::split(Workspace& workspace, const Tensor& src, const AttentionShape& shape, const Tensor& q,
                       const Tensor& k, const Tensor& v, Observer* observer) const {
   if (observer == nullptr) {
-    if (codes_.has_value() == qkv_.linear.is_integer() && !changes(shape)) {
+    if (codes_.has_value() == qkv_.linear.is_integer() && !changes(shape) && !qkv_.linear.source().row_scales) {
       qkv_.linear.run_split(workspace.gemm(), src, q, k, v);
       return true;
     }

@@ -83,6 +83,7 @@ void AttentionPool::plan(std::int64_t batch, std::int64_t tokens, BufferPlan& pl
   plan.need(Slot::kMixed, batch * dim);
   plan.need(Slot::kV, batch * dim);
   plan.need(Slot::kEncoded, batch * dim);
+  plan.need(Slot::kRowScales, batch);
   mlp_.plan(batch, plan);
 }
 

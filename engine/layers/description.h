@@ -27,8 +27,9 @@ struct QuantizedLinear {
   int weight_bits = 8;  ///< 3 to 8
   int input_bits = 8;   ///< 3 to 8, of a code; with levels x has 8 bits all the same
   float input_scale = 1;
-  std::int32_t input_zero_point = 0;          ///< may lie outside the codes; at most 2^22 away from 0
-  std::vector<std::int8_t> codes = {};        ///< [outputs, inputs], as executed
+  bool row_scales = false;              ///< each row of x has a scale of its own in place of input_scale, which is 1
+  std::int32_t input_zero_point = 0;    ///< may lie outside the codes; at most 2^22 away from 0
+  std::vector<std::int8_t> codes = {};  ///< [outputs, inputs], as executed
   std::vector<std::uint8_t> zero_point = {};  ///< [outputs], 0 .. 2^weight_bits - 1, so is codes + it; empty at 8 bits
                                               ///< and with weight levels
   std::vector<float> scale = {};              ///< [outputs]

@@ -27,6 +27,8 @@ void halve(std::span<std::int8_t> codes, float& scale) {
 }
 
 void check_integers(const QuantizedLinear& layer) {
+  check(!layer.row_scales || (layer.input_levels.empty() && layer.input_scale == 1),
+        "linear: rows that have a scale each have no other, and no levels");
   check(std::ssize(layer.codes) == layer.outputs * layer.inputs, "linear: weight has ", layer.codes.size(),
         " codes, expected [", layer.outputs, ", ", layer.inputs, "]");
   check(std::ssize(layer.scale) == layer.outputs, "linear: ", layer.scale.size(), " scales, expected ", layer.outputs);
@@ -40,6 +42,7 @@ struct Linear::Packed {
   PackedWeights weights;
   Encoding source;
   std::vector<float> multiplier = {}, offset = {};  // integer weights only
+  std::vector<float> bias = {};                     // where rows have scales, which do not multiply it
   CodeBook code_book = {};                          // where source.code_book points, if anywhere
 };
 
@@ -65,16 +68,22 @@ std::shared_ptr<const Linear::Packed> Linear::pack(const LinearDescription& desc
     const double factor = double{layer.input_scale} * scale;
     const double bias = layer.bias.empty() ? 0.0 : layer.bias[o];
     multiplier.push_back(static_cast<float>(factor));
-    offset.push_back(static_cast<float>(bias - factor * layer.input_zero_point * static_cast<double>(sum)));
+    const double shift = factor * layer.input_zero_point * static_cast<double>(sum);
+    offset.push_back(static_cast<float>(layer.row_scales ? -shift : bias - shift));
   }
   // Levels lie on a grid of eight bits, however few bits their codes have.
   auto packed = std::make_shared<Packed>(Packed{.weights = PackedWeights::of_codes(codes, layer.outputs, layer.inputs),
                                                 .source = {.dtype = DType::kU8,
                                                            .scale = layer.input_scale,
                                                            .zero_point = layer.input_zero_point,
-                                                           .bits = layer.input_levels.empty() ? layer.input_bits : 8},
+                                                           .bits = layer.input_levels.empty() ? layer.input_bits : 8,
+                                                           .row_scales = layer.row_scales},
                                                 .multiplier = std::move(multiplier),
                                                 .offset = std::move(offset)});
+  if (layer.row_scales) {
+    packed->bias = layer.bias;
+    packed->bias.resize(layer.outputs);
+  }
   if (!layer.input_levels.empty()) {
     packed->code_book = nearest_levels(layer.input_levels);
     packed->source.code_book = packed->code_book.data();
@@ -88,6 +97,12 @@ Linear::Linear(const LinearDescription& description, const PackOptions& options)
 const Encoding& Linear::source() const { return packed_->source; }
 std::int64_t Linear::inputs() const { return packed_->weights.inputs(); }
 std::int64_t Linear::outputs() const { return packed_->weights.outputs(); }
+
+RowScales Linear::scales_of(const Tensor& src, std::int64_t first) const {
+  if (!source().row_scales) return {};
+  check(src.row_scales != nullptr, "linear: rows without their scales");
+  return {.scale = src.row_scales + first, .bias = packed_->bias};
+}
 
 template <class Use>
 void Linear::for_each_block(Gemm& gemm, const Tensor& src, const Encoding& means, Use&& use) const {
@@ -126,7 +141,7 @@ void Linear::run(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epil
 void Linear::run_integers(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue) const {
   const PerColumn values{packed_->multiplier, packed_->offset};
   for_each_block(gemm, src, kSums, [&](std::int64_t first, const Tensor& sums) {
-    requantize(sums, values, rows_of(dst, first, sums.rows()), epilogue);
+    requantize(sums, values, scales_of(src, first), rows_of(dst, first, sums.rows()), epilogue);
   });
 }
 
@@ -159,7 +174,7 @@ void Linear::run_blocks(Gemm& gemm, const Tensor& src, BlockFunction use, void* 
   const PerColumn values{packed_->multiplier, packed_->offset};
   for_each_block(gemm, src, kSums, [&](std::int64_t first, const Tensor& sums) {
     const Tensor rows(sums.data, {sums.rows(), sums.columns()}, {sums.strides[0], 1});
-    requantize(sums, values, rows);  // each in its place: a float is as wide as a sum
+    requantize(sums, values, scales_of(src, first), rows);  // each in its place: a float is as wide as a sum
     use(context, first, rows);
   });
 }
@@ -173,6 +188,7 @@ void Linear::run_split(Gemm& gemm, const Tensor& src, const Tensor& q, const Ten
                    [&](std::int64_t first, const Tensor& values) { split_heads(values, first, q, k, v); });
     return;
   }
+  check(!source().row_scales, "linear: rows with scales are split by way of floats");
   const PerColumn values{packed_->multiplier, packed_->offset};
   for_each_block(gemm, src, kSums,
                  [&](std::int64_t first, const Tensor& sums) { split_heads(sums, values, first, q, k, v); });

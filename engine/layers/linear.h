@@ -30,7 +30,7 @@ class Linear {
   /// src: [rows, inputs] in the encoding source(), dst: [rows, outputs]; rows may be strided (f32 sources are then a
   /// thousand times slower, oneDNN 2.6.3); no overlap. f32 weights write f32; bf16 weights write f32 or, but for
   /// kAccumulate, bf16, with bias and activation in f32; an activation wants dense rows of both; integer weights write
-  /// f32 or, but for kAccumulate, u8 codes by dst.encoding.
+  /// f32 or, but for kAccumulate, u8 codes by dst.encoding; where rows have scales, f32 alone.
   void run(Gemm& gemm, const Tensor& src, const Tensor& dst, Epilogue epilogue = Epilogue::kNone) const;
 
   /// The result as f32 rows, some at a time, each time on one thread: use(first row, rows) may change them and makes of
@@ -56,6 +56,7 @@ class Linear {
 
  private:
   struct Packed;
+  [[nodiscard]] RowScales scales_of(const Tensor& src, std::int64_t first) const;
   using BlockFunction = void (*)(void* context, std::int64_t first, const Tensor& rows);
   void run_blocks(Gemm& gemm, const Tensor& src, BlockFunction use, void* context) const;
   static std::shared_ptr<const Packed> pack(const LinearDescription& description, const PackOptions& options);

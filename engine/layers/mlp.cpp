@@ -1,12 +1,16 @@
 #include "engine/layers/mlp.h"
 
 #include "engine/kernels/activation.h"
+#include "engine/kernels/requantize.h"
 
 namespace vitq {
 
 void Mlp::plan(std::int64_t rows, BufferPlan& plan) const {
   const std::int64_t width = fc2.linear.inputs();
   plan.need(Slot::kHidden, rows * width);
+  plan.need(Slot::kEncoded, rows * fc1.linear.inputs());
+  plan.need(Slot::kRowScales, rows);
+  plan.need(Slot::kHiddenScales, rows);
   if (norm || fc1.linear.is_integer() != fc2.linear.is_integer()) plan.need(Slot::kEncoded, rows * width);
 }
 
@@ -14,10 +18,26 @@ void Mlp::plan(std::int64_t rows, BufferPlan& plan) const {
 Tensor Mlp::hidden(Workspace& workspace, const Tensor& src) const {
   const bool is_float = norm || fc1.linear.source() == kFloat;
   const Encoding written = is_float ? kFloat : fc2.linear.source();
-  const Tensor result = workspace.tensor(Slot::kHidden, {src.rows(), fc2.linear.inputs()}, written);
-  if (is_gated) {
+  const Tensor result = workspace.codes(Slot::kHidden, src.rows(), fc2.linear.inputs(), written);
+  const std::int64_t width = result.columns();
+  if (written.row_scales) {
+    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& block) {
+      const Tensor own(block.data, {block.rows(), width}, {block.strides[0], 1});
+      if (is_gated) {
+        gate(block, activation, own);
+      } else {
+        activate(own, activation);
+      }
+      quantize_rows(own, rows_of(result, first, block.rows()));
+    });
+  } else if (is_gated) {
     fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& halves) {
       gate(halves, activation, rows_of(result, first, halves.rows()));
+    });
+  } else if (fc1.linear.source().row_scales && written != kFloat) {
+    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& block) {
+      activate(block, activation);
+      quantize(block, rows_of(result, first, block.rows()));
     });
   } else {
     fc1.linear.run(workspace.gemm(), src, result, epilogue_of(activation));

@@ -17,15 +17,16 @@ void Norm::run(const Tensor& src, const Tensor& dst, std::span<const std::int32_
 
 Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, const Linear& next, Slot slot,
                   std::span<const std::int32_t> from) {
-  const Tensor result = workspace.tensor(slot, {src.rows(), src.columns()}, next.source());
+  const bool by_rows = next.source().row_scales;
+  const Tensor result = workspace.tensor(slot, {src.rows(), src.columns()}, by_rows ? kFloat : next.source());
   norm.run(src, result, from);
-  return result;
+  return by_rows ? encoded(workspace, result, next) : result;
 }
 
 Tensor encoded(Workspace& workspace, const Tensor& src, const Linear& next) {
   if (src.encoding == next.source()) return src;
-  const Tensor codes = workspace.tensor(Slot::kEncoded, {src.rows(), src.columns()}, next.source());
-  quantize(src, codes);
+  const Tensor codes = workspace.codes(Slot::kEncoded, src.rows(), src.columns(), next.source());
+  (next.source().row_scales ? quantize_rows : quantize)(src, codes);
   return codes;
 }
 

@@ -25,7 +25,8 @@ struct Norm {
   void run(const Tensor& src, const Tensor& dst, std::span<const std::int32_t> from = {}) const;
 };
 
-/// The norm of src, in a slot of the workspace, in the encoding that `next` expects.
+/// The norm of src, in a slot of the workspace, in the encoding that `next` expects; where that has a scale for each
+/// row, by way of floats in the slot, in Slot::kEncoded, which must not be `slot` then.
 Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, const Linear& next,
                   Slot slot = Slot::kNormed, std::span<const std::int32_t> from = {});
 

@@ -31,6 +31,14 @@ Tensor Workspace::tensor(Slot slot, std::initializer_list<std::int64_t> dims, co
   return view;
 }
 
+Tensor Workspace::codes(Slot slot, std::int64_t rows, std::int64_t columns, const Encoding& means) const {
+  Tensor matrix = tensor(slot, {rows, columns}, means);
+  if (means.row_scales) {
+    matrix.row_scales = tensor(slot == Slot::kHidden ? Slot::kHiddenScales : Slot::kRowScales, {rows}).f32();
+  }
+  return matrix;
+}
+
 std::span<std::byte> Workspace::tile(int lane) const {
   check(lane < std::ssize(tiles_), ErrorCode::kInternal, "workspace: no tile for thread ", lane, " of ", tiles_.size());
   return {tiles_[lane].data(), tiles_[lane].size()};

@@ -24,14 +24,16 @@ enum class Slot : std::uint8_t {
   kQkv,      ///< [rows, 3 dim], where q, k and v are not split at once
   kQ,
   kK,
-  kV,           ///< [groups, heads, tokens, head_dim], tokens padded in k and v
-  kMixed,       ///< [rows, dim], attention's output, heads side by side
-  kHidden,      ///< [rows, hidden], the MLP's
-  kNeighbours,  ///< [rows / 4, 4 dim], 2x2 neighbours side by side (patch merging)
-  kPooled,      ///< [pictures, dim], the embedding
-  kEncoded,     ///< a layer's input, where it takes another encoding than what comes
+  kV,             ///< [groups, heads, tokens, head_dim], tokens padded in k and v
+  kMixed,         ///< [rows, dim], attention's output, heads side by side
+  kHidden,        ///< [rows, hidden], the MLP's
+  kNeighbours,    ///< [rows / 4, 4 dim], 2x2 neighbours side by side (patch merging)
+  kPooled,        ///< [pictures, dim], the embedding
+  kEncoded,       ///< a layer's input, where it takes another encoding than what comes
+  kRowScales,     ///< [rows], of what stands in kEncoded, where its rows have a scale each
+  kHiddenScales,  ///< the same of kHidden
 };
-inline constexpr std::size_t kSlotCount = static_cast<std::size_t>(Slot::kEncoded) + 1;
+inline constexpr std::size_t kSlotCount = static_cast<std::size_t>(Slot::kHiddenScales) + 1;
 
 /// How many bytes each slot must have for a pass; the largest of what its layers ask for.
 class BufferPlan {
@@ -53,6 +55,9 @@ class Workspace {
   /// Makes room for a pass. Where memory is not to be had it throws and everything stays as it was; buffers grow and
   /// never shrink.
   void fit(const BufferPlan& plan);
+
+  /// Codes [rows, columns] in `slot`, kEncoded or kHidden, with the scales of their rows where `means` has such.
+  [[nodiscard]] Tensor codes(Slot slot, std::int64_t rows, std::int64_t columns, const Encoding& means) const;
 
   /// A dense view of a slot. Throws Error where the plan did not ask for so much.
   [[nodiscard]] Tensor tensor(Slot slot, std::initializer_list<std::int64_t> dims,

@@ -6,6 +6,7 @@
 #include "engine/kernels/rows/code_book.h"
 #include "engine/kernels/rows/heads.h"
 #include "engine/kernels/rows/layer_norm.h"
+#include "engine/kernels/rows/quantize_rows.h"
 #include "engine/kernels/rows/requantize.h"
 #include "engine/kernels/rows/rotate.h"
 #include "engine/kernels/rows/search.h"
@@ -30,7 +31,9 @@ constexpr KernelTable table(const char* name, LookUp look_up_of) {
           .gate_codes = gate_codes,
           .rotate = rotate,
           .sums_to_floats = sums_to_floats,
+          .scaled_sums_to_floats = scaled_sums_to_floats,
           .sums_to_codes = sums_to_codes,
+          .quantize_rows = quantize_rows,
           .quantize = quantize,
           .round_to_bf16 = round_to_bf16,
           .split_heads = split_heads,
