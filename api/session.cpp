@@ -118,7 +118,8 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
   check_preprocessing(how, *model);
   const int threads = granted_threads(options.threads > 0 ? options.threads : available_threads());
   impl_ = translated_memory([&] {
-    PixelTable table(how, model->impl().network.backbone->patch_source());
+    const Network& network = model->impl().network;
+    PixelTable table(how, network.backbone->patch_source(), network.pixels);
     // NOLINTNEXTLINE(modernize-make-unique): an aggregate by the names of its members
     return std::unique_ptr<Impl>(
         new Impl{.model = std::move(model), .threads = threads, .preprocessing = how, .table = std::move(table)});
@@ -164,7 +165,7 @@ void Session::run(std::span<const float> images, std::int64_t count, const Outpu
         " values, expected ", count, " pictures of ", size);
   pass(session, count, outputs, [&](const Tensor& patches) {
     const ModelConfig& config = session.model->impl().network.config;
-    cut_patches(images, config.image_size, config.patch, patches);
+    cut_patches(images, config.image_size, config.patch, patches, session.model->impl().network.pixels);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "models/network.h"
 
-#include "engine/picture/patches.h"
+#include <algorithm>
+
 #include "models/architectures.h"
 
 namespace vitq {
@@ -21,8 +22,8 @@ Tensor Network::patch_rows(const Workspace& workspace, std::int64_t batch) const
 void Network::forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
                       Observer* observer) const {
   const Tensor normed = tokens(
-      workspace, batch, [&](const Tensor& patches) { cut_patches(images, config.image_size, config.patch, patches); },
-      observer);
+      workspace, batch,
+      [&](const Tensor& patches) { cut_patches(images, config.image_size, config.patch, patches, pixels); }, observer);
   if (normed.data == nullptr) return;
   if (head.classifies())
     (void)head.classify(workspace, normed, Tensor(logits.data(), {batch, config.classes}), observer);
@@ -33,9 +34,25 @@ void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {
   head.visit_sites(use);
 }
 
+namespace {
+
+PixelScale read_pixel_scale(const Checkpoint& checkpoint) {
+  PixelScale scale;
+  const auto stored = checkpoint.f32_if_there("patch_embed.proj.pixels");
+  if (stored.empty()) return scale;
+  std::ranges::copy(stored.first(3), scale.gain.begin());
+  std::ranges::copy(stored.last(3), scale.shift.begin());
+  return scale;
+}
+
+}  // namespace
+
 Network make_network(const ModelConfig& config, const Checkpoint& checkpoint, const PackOptions& options) {
   const LayerReader reader{checkpoint, options, config.norm_kind()};
-  return {.config = config, .backbone = architecture_of(config).build(config, reader), .head = Head(config, reader)};
+  return {.config = config,
+          .backbone = architecture_of(config).build(config, reader),
+          .head = Head(config, reader),
+          .pixels = read_pixel_scale(checkpoint)};
 }
 
 }  // namespace vitq

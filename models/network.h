@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/layers/workspace.h"
+#include "engine/picture/patches.h"
 #include "models/backbone.h"
 #include "models/config.h"
 #include "models/head.h"
@@ -17,6 +18,7 @@ struct Network {
   ModelConfig config;
   std::unique_ptr<Backbone> backbone;
   Head head;
+  PixelScale pixels = {};  ///< what the patch embedding takes of normalised pixels
 
   /// What a pass over `batch` pictures needs in a Workspace.
   [[nodiscard]] BufferPlan plan(std::int64_t batch, bool observed = false) const;

@@ -19,10 +19,12 @@ namespace vitq {
 
 namespace {
 
+constexpr int kAllBits = 8;
+
 // Site after site in the order of the pass: each is fitted to what it takes behind all sites before it, which run on
 // integers by then.
 void quantize_sites(Network& network, Workspace& workspace, std::span<const float> images, std::int64_t count,
-                    const QuantizeOptions& options, SiteQuantizer& quantizer) {
+                    const PixelScale& pixels, const QuantizeOptions& options, SiteQuantizer& quantizer) {
   std::map<std::string, SiteRef> sites;
   network.visit_sites([&](const SiteRef& site) { sites[site.name] = site; });
   std::set<std::string> done;
@@ -42,9 +44,15 @@ void quantize_sites(Network& network, Workspace& workspace, std::span<const floa
         SiteReplay replay(site.name, use);
         (void)walk.run(replay);
       };
-      quantizer.linear(site, {.sample = rows,
-                              .each = sample.is_everything() ? EachRows([&](const auto& use) { use(rows); }) : again,
-                              .rows_per_picture = sample.rows_per_picture()});
+      const LinearInputs inputs{.sample = rows,
+                                .each = sample.is_everything() ? EachRows([&](const auto& use) { use(rows); }) : again,
+                                .rows_per_picture = sample.rows_per_picture()};
+      if (kind_of(site.name) == "patch" && options.edge_bits == kAllBits) {
+        quantizer.pixels(site, inputs, pixels, network.config.patch * network.config.patch);
+        network.pixels = pixels;
+      } else {
+        quantizer.linear(site, inputs);
+      }
     }
     done.insert(site.name);
   }
@@ -141,7 +149,7 @@ QuantizedModel quantize_model(const Checkpoint& checkpoint, const ModelDescripti
   Workspace workspace;
   Network network = make_network(description.config, checkpoint);
   SiteQuantizer quantizer(workspace.gemm(), checkpoint, options, bits, advance, description.config.prefix_tokens());
-  quantize_sites(network, workspace, images, count, options, quantizer);
+  quantize_sites(network, workspace, images, count, bytes_of(description.preprocessing), options, quantizer);
   quantizer.keep_the_rest(tensors);
   describe_in(quantizer.artifact(), description, options);
   return {.artifact = std::move(quantizer.artifact()), .sites = std::move(quantizer.reports())};

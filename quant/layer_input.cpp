@@ -68,6 +68,10 @@ LayerInput uniform_input(const Tensor& sample, int bits) {
   return on_grid(sample.columns(), observe_tensor(rows_in(sample), bits).grid, bits);
 }
 
+LayerInput byte_input(std::int64_t columns) {
+  return on_grid(columns, {.scale = 1, .zero_point = 0, .highest = 255}, kAllBits);
+}
+
 LayerInput code_book_input(const Tensor& sample, int bits) {
   LevelFit fit = fit_levels(rows_in(sample), bits);
   LayerInput input = on_grid(sample.columns(), fit.grid, kAllBits);

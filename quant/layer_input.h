@@ -33,6 +33,9 @@ FloatRows rows_in(const Tensor& matrix);
 /// The one grid that observe_tensor finds. sample: f32 [rows, inputs], here and below.
 LayerInput uniform_input(const Tensor& sample, int bits);
 
+/// Codes that are the values: whole numbers from 0 to 255.
+LayerInput byte_input(std::int64_t columns);
+
 /// The same with the code book of fit_levels.
 LayerInput code_book_input(const Tensor& sample, int bits);
 

@@ -79,8 +79,53 @@ void SiteQuantizer::linear(const SiteRef& site, const LinearInputs& inputs) {
   const bool has_book = bits < kAllBits && !edge && holds(options_.code_books, site.name);
   LayerInput input = has_book ? code_book_input(inputs.sample, bits) : uniform_input(inputs.sample, bits);
   if (auto rows = row_scales_for(site.name, inputs, input, bits)) input = *std::move(rows);
-  replace(site, inputs, input, weight_bits_of(site.name), weight(site.name), bias(site.name));
+  replace(site, inputs, input, weight_bits_of(site.name), values(site.name), values(site.name));
   reports_.back().is_flat = is_flat(rows_in(inputs.sample));
+}
+
+void SiteQuantizer::pixels(const SiteRef& site, const LinearInputs& inputs, const PixelScale& scale,
+                           std::int64_t patch) {
+  const LayerValues before = values(site.name);
+  const std::int64_t columns = site.linear->inputs();
+  std::vector<float> weight(before.weight.begin(), before.weight.end());
+  std::vector<float> bias(site.linear->outputs());
+  std::ranges::copy(before.bias, bias.begin());
+  for (std::int64_t o = 0; o < site.linear->outputs(); ++o) {
+    double sum = bias[o];
+    for (std::int64_t c = 0; c < columns; ++c) {
+      float& w = weight[o * columns + c];
+      w /= scale.gain[c / patch];
+      sum -= double{w} * scale.shift[c / patch];
+    }
+    bias[o] = static_cast<float>(sum);
+  }
+  const auto scaled = [&](const Tensor& rows) {
+    std::vector<float> result(rows.rows() * columns);
+    for (std::int64_t i = 0; i < std::ssize(result); ++i) {
+      const std::int64_t c = i % columns;
+      result[i] = rows.row(i / columns)[c] * scale.gain[c / patch] + scale.shift[c / patch];
+    }
+    return result;
+  };
+  const auto as_rows = [&](std::vector<float>& of) { return Tensor(of.data(), {std::ssize(of) / columns, columns}); };
+  std::vector<float> sample = scaled(inputs.sample);
+  const LinearInputs of_bytes{.sample = as_rows(sample),
+                              .each =
+                                  [&](const auto& use) {
+                                    inputs.each([&](const Tensor& rows) {
+                                      std::vector<float> own = scaled(rows);
+                                      use(as_rows(own));
+                                    });
+                                  },
+                              .rows_per_picture = inputs.rows_per_picture};
+  *site.linear =
+      Linear(FloatLinear{.weight = weight, .bias = bias, .outputs = site.linear->outputs(), .inputs = columns});
+  const LayerValues after{weight, bias};
+  replace(site, of_bytes, byte_input(columns), kAllBits, after, after);
+  reports_.back().is_flat = is_flat(rows_in(inputs.sample));
+  std::vector<float> stored(scale.gain.begin(), scale.gain.end());
+  stored.insert(stored.end(), scale.shift.begin(), scale.shift.end());
+  artifact_.add_pixels(stored);
 }
 
 // What the rows of a layer's input become where they need scales of their own, or the options say so.
@@ -103,13 +148,13 @@ void SiteQuantizer::behind_norm(const SiteRef& site, const LinearInputs& inputs)
   const LayerScale whole = layer_scale(channels, options_.scale_factor);
   const LayerInput input = folded_input(channels, whole, bits);
   if (auto rows = row_scales_for(site.name, inputs, input, bits)) {
-    replace(site, inputs, *rows, weight_bits, weight(site.name), bias(site.name));
+    replace(site, inputs, *rows, weight_bits, values(site.name), values(site.name));
     reports_.back().is_flat = is_flat(rows_in(inputs.sample));
     return;
   }
   CodeNorm folded_norm = fold_layer_norm(norm.gamma, norm.beta, channels);
   const FoldedLinear folded = fold_linear(weight(site.name), bias(site.name), channels, whole);
-  replace(site, inputs, input, weight_bits, folded.weight, folded.bias);
+  replace(site, inputs, input, weight_bits, {folded.weight, folded.bias}, values(site.name));
   reports_.back().scale_spread = spread(channels.scale);
   reports_.back().is_flat = 2 * flat_columns(rows_in(inputs.sample)) > inputs.sample.columns();
   norm.gamma = std::move(folded_norm.gain);
@@ -174,9 +219,10 @@ std::span<const float> SiteQuantizer::bias(const std::string& layer) const {
   return checkpoint_.f32_if_there(layer + ".bias");
 }
 
-// Puts integer weights in the place of the layer. The weight and bias are what is rounded, folded where a LayerNorm is.
+// Puts integer weights in the place of the layer. What is rounded is folded where a LayerNorm is; the bias is corrected
+// by what the layer is without.
 void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, LayerInput input, int weight_bits,
-                            std::span<const float> folded_weight, std::span<const float> folded_bias) {
+                            const LayerValues& rounded, const LayerValues& corrected) {
   const std::string& name = site.name;
   Linear& layer = *site.linear;
   std::optional<Covariance> covariance;
@@ -202,11 +248,11 @@ void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, Lay
     });
   }
   const RowCodes rows =
-      round_weights(folded_weight, layer.outputs(), weight_bits, covariance ? &*covariance : nullptr, input);
-  std::vector<float> shift(folded_bias.begin(), folded_bias.end());
+      round_weights(rounded.weight, layer.outputs(), weight_bits, covariance ? &*covariance : nullptr, input);
+  std::vector<float> shift(rounded.bias.begin(), rounded.bias.end());
   if (options_.bias_correction) {
     const UniformGrid grid{.scale = input.source.scale, .zero_point = input.source.zero_point, .highest = 255};
-    shift = correct_bias(weight(name), bias(name), rows, means.means(),
+    shift = correct_bias(corrected.weight, corrected.bias, rows, means.means(),
                          input.source.row_scales ? code_means.means() : code_means.decoded_means(grid));
   }
   if (shift.empty()) shift.assign(layer.outputs(), 0.0F);

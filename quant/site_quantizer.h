@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/picture/patches.h"
 #include "models/backbone.h"
 #include "quant/calibrate.h"
 #include "quant/covariance.h"
@@ -21,6 +22,11 @@
 #include "weights/checkpoint.h"
 
 namespace vitq {
+
+/// The floats of a linear layer, not owned.
+struct LayerValues {
+  std::span<const float> weight, bias;
+};
 
 class SiteQuantizer {
  public:
@@ -37,6 +43,10 @@ class SiteQuantizer {
 
   /// Puts an integer layer in the place of site.linear, and folds its LayerNorm where it has one.
   void linear(const SiteRef& site, const LinearInputs& inputs);
+
+  /// The same of a patch embedding with 8 bits, which then takes bytes, without any loss: they are what `scale` makes
+  /// of the normalised pixels. patch: values of a channel.
+  void pixels(const SiteRef& site, const LinearInputs& inputs, const PixelScale& scale, std::int64_t patch);
 
   /// Puts site.attention on integers.
   void attention(const SiteRef& site, const AttentionInputs& inputs);
@@ -58,8 +68,9 @@ class SiteQuantizer {
   [[nodiscard]] int weight_bits_of(const std::string& layer) const;
   [[nodiscard]] std::span<const float> weight(const std::string& layer) const;
   [[nodiscard]] std::span<const float> bias(const std::string& layer) const;
+  [[nodiscard]] LayerValues values(const std::string& layer) const { return {weight(layer), bias(layer)}; }
   void replace(const SiteRef& site, const LinearInputs& inputs, LayerInput input, int weight_bits,
-               std::span<const float> folded_weight, std::span<const float> folded_bias);
+               const LayerValues& rounded, const LayerValues& corrected);
   [[nodiscard]] RowCodes round_weights(std::span<const float> weight, std::int64_t outputs, int bits,
                                        const Covariance* covariance, const LayerInput& input) const;
   [[nodiscard]] std::int64_t class_token_weight(const std::string& layer, std::int64_t tokens) const;

@@ -34,7 +34,7 @@ bool Walk::embed(std::int64_t first, std::int64_t count, Observer& observer) {
   const ModelConfig& config = network_.config;
   const std::int64_t size = std::ssize(images_) / count_;
   const Tensor patches = network_.patch_rows(workspace_, count);
-  cut_patches(images_.subspan(first * size, count * size), config.image_size, config.patch, patches);
+  cut_patches(images_.subspan(first * size, count * size), config.image_size, config.patch, patches, network_.pixels);
   if (!network_.backbone->embed(workspace_, patches, count, &observer)) return false;
   store(network_.backbone->stream_after(0), first, count);
   return true;

@@ -233,6 +233,11 @@ class ArtifactCheck {
       known_.insert(layer + (linear.weight_levels.empty() ? ".weight_zero_point" : ".weight_levels"));
     }
     if (!linear.input_levels.empty()) known_.insert(layer + ".input_levels");
+    const std::string pixels = layer + ".pixels";
+    if (layer != "patch_embed.proj" || !checkpoint_.contains(pixels)) return;
+    const auto scale = floats(checkpoint_, pixels, {2, 3});
+    check_scales(place(checkpoint_, pixels), scale.first(3));
+    known_.insert(pixels);
   }
 
   void check_norm(const std::string& norm, const Shape& shape) {

@@ -14,6 +14,8 @@
 //                        where each row of the input has a scale of its own, which it is given as it runs (schema 2)
 //   P.input_levels       U8 [n], optional, 2 <= n <= 2^(input bits), ascending: the codes that the input may have, on
 //                        the grid of 8 bits that input scale and zero point then describe
+//   P.pixels             F32 [2, 3], optional, of the patch embedding: gain and shift of each channel, by which what it
+//                        takes is made of normalised pixels (schema 2)
 // LayerNorm N in front of such a layer, which emits codes: N.gain, N.shift F32 [dim] in place of N.weight, N.bias.
 // Attention A (blocks.0.attn), where it runs on integers:
 //   A.scales             F32 [3]: of q, k and v, symmetric s8
@@ -82,6 +84,8 @@ class ArtifactBuilder {
   void add_linear(const std::string& name, const QuantizedLinear& linear);
   /// gain, shift: [dim].
   void add_norm(const std::string& name, std::span<const float> gain, std::span<const float> shift);
+  /// Of the patch embedding: gain and shift of each channel.
+  void add_pixels(std::span<const float> gain_and_shift);
   void add_attention(const std::string& name, const QuantizedAttention& attention);
   void add_float(const std::string& name, const Shape& shape, std::span<const float> values);
 

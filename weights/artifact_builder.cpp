@@ -108,6 +108,11 @@ void ArtifactBuilder::add_norm(const std::string& name, std::span<const float> g
   add_floats({float_tensor(name + ".gain", shape, gain), float_tensor(name + ".shift", shape, shift)});
 }
 
+void ArtifactBuilder::add_pixels(std::span<const float> gain_and_shift) {
+  add_floats({float_tensor("patch_embed.proj.pixels", {2, 3}, gain_and_shift)});
+  metadata_["schema"] = "2";
+}
+
 void ArtifactBuilder::add_attention(const std::string& name, const QuantizedAttention& attention) {
   const std::array<float, 4> softmax = {static_cast<float>(attention.method), static_cast<float>(attention.bits),
                                         attention.a, attention.c};

@@ -43,6 +43,7 @@ void write_pieces(const float* src, const Tensor& dst) {
 }
 
 constexpr int kBytes = 256;
+constexpr std::int64_t kMostScaled = 4096;  // pixels of a row, as many as a model may have
 
 // All patches of one row of them, by pieces of pixel rows. Locals, no arrays: bytes that are stored might be
 // anything's.
@@ -71,7 +72,18 @@ void row_of_patches(const Pixels& image, std::int64_t patch, std::int64_t row, c
 
 }  // namespace
 
-void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst) {
+PixelScale bytes_of(const Preprocessing& how) {
+  constexpr float kMost = 255;
+  PixelScale scale;
+  for (int c = 0; c < 3; ++c) {
+    scale.gain[c] = kMost * how.std[c];
+    scale.shift[c] = kMost * how.mean[c];
+  }
+  return scale;
+}
+
+void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst,
+                 const PixelScale& scale) {
   const std::int64_t grid = size / patch;
   const std::int64_t batch = dst.rows() / (grid * grid);
   const std::int64_t channels = dst.columns() / (patch * patch);
@@ -80,8 +92,12 @@ void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t 
         "cut_patches: ", images.size(), " values do not make [", dst.rows(), ", ", dst.columns(), "]");
   const std::int64_t stride = dst.strides[0];
   const auto bytes = static_cast<std::int64_t>(size_of(dst.encoding.dtype));
+  const bool is_scaled = scale != PixelScale{};
+  check(!is_scaled || (channels == 3 && size <= kMostScaled), "cut_patches: a scale for three channels of ", size,
+        " pixels a row, found ", channels, " channels; expected at most ", kMostScaled, " pixels");
   // A row of pixels at a time, a piece of it in each of `grid` patches.
   parallel_for(batch * grid, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::array<float, kMostScaled> scaled;
     for (std::int64_t i = begin * channels * patch; i < end * channels * patch; ++i) {
       const std::int64_t first = i / (channels * patch);  // row of patches, of all pictures
       const std::int64_t c = i / patch % channels;
@@ -89,18 +105,28 @@ void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t 
       const std::int64_t row = (first / grid * channels + c) * size + first % grid * patch + y;
       const std::int64_t at = first * grid * stride + (c * patch + y) * patch;
       std::byte* to = static_cast<std::byte*>(dst.data) + at * bytes;
-      write_pieces(&images[row * size], Tensor(to, {grid, patch}, {stride, 1}, dst.encoding));
+      const float* pixels = &images[row * size];
+      if (is_scaled) {
+        for (std::int64_t x = 0; x < grid * patch; ++x) scaled[x] = pixels[x] * scale.gain[c] + scale.shift[c];
+        pixels = scaled.data();
+      }
+      write_pieces(pixels, Tensor(to, {grid, patch}, {stride, 1}, dst.encoding));
     }
   });
 }
 
-PixelTable::PixelTable(const Preprocessing& how, const Encoding& means)
+PixelTable::PixelTable(const Preprocessing& how, const Encoding& means, const PixelScale& scale)
     : means_(means), entries_(std::size_t{3} * kBytes * size_of(means.dtype)) {
   // A picture of all bytes, in each channel.
   Image ramp{kBytes, 1, {}};
   for (int byte = 0; byte < kBytes; ++byte) ramp.rgb.insert(ramp.rgb.end(), 3, static_cast<std::uint8_t>(byte));
   std::vector<float> values(std::size_t{3} * kBytes);
   normalize(ramp, how, values);
+  if (scale != PixelScale{}) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = values[i] * scale.gain[i / kBytes] + scale.shift[i / kBytes];
+    }
+  }
   if (means == kFloat) {
     std::memcpy(entries_.data(), values.data(), entries_.size());
   } else {

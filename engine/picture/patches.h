@@ -2,6 +2,7 @@
 // Cutting a picture into patches, the first step of every Vision Transformer: a convolution whose stride is its kernel
 // size is a matrix product over patches.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,18 +14,30 @@
 
 namespace vitq {
 
+/// What a patch embedding takes instead of normalised values x of a channel: x * gain + shift.
+struct PixelScale {
+  std::array<float, 3> gain{1, 1, 1};
+  std::array<float, 3> shift{0, 0, 0};
+  bool operator==(const PixelScale&) const = default;
+};
+
+/// The scale at which what preprocess() makes of a byte is that byte again: on integers nothing is lost then.
+PixelScale bytes_of(const Preprocessing& how);
+
 /// Row i of dst is patch i of all pictures, row-major over the grid of each, its values in the order [channel, y, x] of
 /// a convolution weight; pixels behind the last whole patch are not seen. images: [batch, channels, size, size]; dst:
 /// [batch (size / patch)^2, channels patch^2], f32, or
-/// an encoding that quantize() writes.
-void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst);
+/// an encoding that quantize() writes; a scale other than none is for three channels.
+void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst,
+                 const PixelScale& scale = {});
 
 /// What each of the 256 values of a byte becomes in the encoding of a patch embedding, for each channel: normalised as
-/// preprocess() does, then encoded as quantize() does. With it the way from pixels to patch rows has no float picture.
+/// preprocess() does, scaled, then encoded as quantize() does. With it the way from pixels to patch rows has no float
+/// picture.
 class PixelTable {
  public:
   /// means: kFloat or an encoding that quantize() writes. A code book must outlive the table.
-  PixelTable(const Preprocessing& how, const Encoding& means);
+  PixelTable(const Preprocessing& how, const Encoding& means, const PixelScale& scale = {});
 
   [[nodiscard]] const Encoding& encoding() const { return means_; }
   /// 256 entries of channel c.
