@@ -285,4 +285,16 @@ Observation observe_symmetric(const FloatRows& rows, int bits) {
   return best_of(grids, values, bits);
 }
 
+UniformGrid symmetric_range(const FloatRows& rows, int bits) {
+  check_values(rows, bits);
+  float most = 0;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const std::span row(rows.data + r * rows.stride, static_cast<std::size_t>(rows.columns));
+    check_finite(row, "calibration values");
+    for (const float x : row) most = std::max(most, std::fabs(x));
+  }
+  const std::int32_t highest = (1 << (bits - 1)) - 1;
+  return {std::max(most, static_cast<float>(kLeastRange)) / static_cast<float>(highest), 0, -highest, highest};
+}
+
 }  // namespace vitq

@@ -64,4 +64,8 @@ std::vector<Observation> observe_heads(const FloatRows& values, std::int64_t hea
 /// -(2^(bits-1) - 1) .. 2^(bits-1) - 1, p and the rest as for observe_tensor.
 Observation observe_symmetric(const FloatRows& rows, int bits);
 
+/// The symmetric grid that reaches every value: for queries and keys, of which a range found by squared error cuts off
+/// the few large ones that decide which tokens are looked at.
+UniformGrid symmetric_range(const FloatRows& rows, int bits);
+
 }  // namespace vitq

@@ -172,7 +172,9 @@ void SiteQuantizer::attention(const SiteRef& site, const AttentionInputs& inputs
   bool has_flat_part = false;
   for (std::int64_t part = 0; part < 3; ++part) {
     const FloatRows values(qkv.f32() + part * dim, qkv.rows(), dim, qkv.strides[0]);
-    stored.scales[part] = observe_symmetric(values, bits).grid.scale;
+    // With less bits what is cut off costs less than what steps as wide would.
+    const UniformGrid grid = bits == kAllBits ? symmetric_range(values, bits) : observe_symmetric(values, bits).grid;
+    stored.scales[part] = grid.scale;
     has_flat_part = has_flat_part || is_flat(values);
   }
   const SoftmaxFit fit = fit_softmax(gemm_, inputs, stored.scales[2], bits, options_.softmax);

@@ -231,3 +231,16 @@ TEST_CASE("observer: values without a range are flat, and so are columns") {
   CHECK_FALSE(is_flat(FloatRows(table.data(), 2, 3, 4)));
   CHECK(is_flat(FloatRows(table.data() + 3, 2, 1, 4)));
 }
+
+TEST_CASE("symmetric_range reaches every value, and refuses what is none") {
+  std::vector<float> values = test::random_floats(60, 1, -2, 1);
+  values[17] = 40;
+  const FloatRows rows(values.data(), 6, 8, 10);  // columns 8 and 9 are others'
+  CHECK(symmetric_range(rows, 8).scale == doctest::Approx(40.0 / 127));
+  CHECK(symmetric_range(rows, 4).highest == 7);
+  values[18] = 1000;
+  CHECK(symmetric_range(rows, 8).scale == doctest::Approx(40.0 / 127));
+  CHECK(symmetric_range(std::vector<float>(8, 0.0F), 8).scale > 0);
+  values[20] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH_AS(symmetric_range(rows, 8), doctest::Contains("calibration values"), Error);
+}

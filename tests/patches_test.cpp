@@ -128,3 +128,24 @@ TEST_CASE("patches: bytes that do not make the rows asked for are refused") {
   CHECK_THROWS_AS(cut_patches(image, 0, table, Tensor(cut.data(), {4, 192})), Error);
   CHECK_THROWS_AS(cut_patches(image, 8, table, Tensor(cut.data(), {4, 192}, kBfloat16)), Error);
 }
+
+TEST_CASE("patches: at the scale of bytes a patch embedding on integers takes each byte as it is") {
+  const Image image = all_bytes(16, 16);
+  for (const float std : {0.2F, 0.5F}) {
+    const Preprocessing how{.image_size = 16, .resize = 0, .mean = {0.48F, 0.1F, 0.7F}, .std = {std, 0.26F, 0.9F}};
+    constexpr Encoding kBytes{.dtype = DType::kU8, .scale = 1.0F, .zero_point = 0};
+    const PixelTable table(how, kBytes, bytes_of(how));
+    for (int c = 0; c < 3; ++c) {
+      for (int byte = 0; byte < 256; ++byte) CHECK(static_cast<int>(table.entries(c)[byte]) == byte);
+    }
+    // And from normalised floats.
+    std::vector<std::uint8_t> from_bytes(image.rgb.size());
+    std::vector<std::uint8_t> from_floats(image.rgb.size());
+    cut_patches(image, 8, table, Tensor(from_bytes.data(), {4, 192}, kBytes));
+    std::vector<float> chw(image.rgb.size());
+    normalize(image, how, chw);
+    cut_patches(chw, 16, 8, Tensor(from_floats.data(), {4, 192}, kBytes), bytes_of(how));
+    CHECK(from_bytes == from_floats);
+    CHECK(from_bytes[1] == image.rgb[3]);
+  }
+}

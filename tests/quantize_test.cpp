@@ -72,7 +72,10 @@ std::vector<ModelConfig> architectures() {
 // distance grows. The calibrated grid must be of 8 bits.
 Checkpoint with_levels(const Checkpoint& artifact, const ModelConfig& config, int bits) {
   ArtifactBuilder builder;
-  for (const auto& [key, value] : artifact.metadata()) builder.set_metadata(key, value);
+  for (const auto& [key, value] : artifact.metadata()) {
+    if (key != "schema") builder.set_metadata(key, value);  // which the builder knows by what is added
+  }
+  builder.add_pixels(artifact.f32("patch_embed.proj.pixels"));
   for (const TensorSpec& spec : expected_tensors(config)) {
     const std::string owner = spec.name.substr(0, spec.name.rfind('.'));
     const bool is_weight = spec.name.ends_with(".weight");

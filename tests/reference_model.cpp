@@ -241,12 +241,19 @@ void mlp(const Weights& weights, const std::string& block, Rows& tokens, double 
 Rows patches(const ModelConfig& config, const Weights& weights, std::span<const float> image) {
   Rows tokens;
   const std::int64_t p = config.patch;
+  // Gains and shifts, where the embedding takes bytes.
+  std::vector<float> scale{1, 1, 1, 0, 0, 0};
+  if (weights.contains("patch_embed.proj.pixels")) {
+    const auto stored = weights.f32("patch_embed.proj.pixels");
+    scale.assign(stored.begin(), stored.end());
+  }
   for (std::int64_t gy = 0; gy < config.grid(); ++gy) {
     for (std::int64_t gx = 0; gx < config.grid(); ++gx) {
       Row x;
       for (std::int64_t c = 0; c < 3; ++c) {
         for (std::int64_t i = 0; i < p * p; ++i) {
-          x.push_back(image[(c * config.image_size + gy * p + i / p) * config.image_size + gx * p + i % p]);
+          const std::int64_t at = (c * config.image_size + gy * p + i / p) * config.image_size + gx * p + i % p;
+          x.push_back(image[at] * scale[c] + scale[c + 3]);  // in float, as it runs
         }
       }
       tokens.push_back(linear(weights, "patch_embed.proj", x));

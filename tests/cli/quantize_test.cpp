@@ -93,7 +93,7 @@ TEST_CASE("quantize says what it did and writes it into the artifact") {
 
   const auto metadata = SafetensorsFile{fs::path(file)}.metadata();
   const std::vector<std::pair<std::string, std::string>> expected{{"format", "vitq"},
-                                                                  {"schema", "1"},
+                                                                  {"schema", "2"},
                                                                   {"precision", "w4a8"},
                                                                   {"weight_bits", "4"},
                                                                   {"activation_bits", "8"},
@@ -117,7 +117,7 @@ TEST_CASE("quantize says what it did and writes it into the artifact") {
   CHECK(json::parse(metadata.at("report")) == record["sites"]);
 
   const std::string info = here.accepts({"info", file});
-  for (const std::string part : {"precision       w4a8, edges 8 bits, schema 1", "softmax logsqrt2, scale factor mean",
+  for (const std::string part : {"precision       w4a8, edges 8 bits, schema 2", "softmax logsqrt2, scale factor mean",
                                  "rounding nearest, code books fc2", "made from       small.safetensors", " of float32",
                                  "blocks.1.attn.qkv ", "site ", "SQNR dB", "TanQ a"}) {
     CAPTURE(part);
