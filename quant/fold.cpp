@@ -126,4 +126,22 @@ FoldedLinear fold_linear(std::span<const float> weight, std::span<const float> b
   return result;
 }
 
+FoldedLinear fold_pixels(std::span<const float> weight, std::span<const float> bias, const PixelScale& scale,
+                         std::int64_t plane) {
+  const std::int64_t in = 3 * plane;
+  const std::int64_t out = std::ssize(weight) / in;
+  check(out * in == std::ssize(weight), "fold: the weight has ", weight.size(), " elements, expected rows of ", in);
+  FoldedLinear result{{weight.begin(), weight.end()}, std::vector<float>(out)};
+  for (std::int64_t o = 0; o < out; ++o) {
+    double sum = bias.empty() ? 0.0 : bias[o];
+    for (std::int64_t c = 0; c < in; ++c) {
+      float& w = result.weight[o * in + c];
+      w /= scale.gain[c / plane];
+      sum -= double{w} * scale.shift[c / plane];
+    }
+    result.bias[o] = static_cast<float>(sum);
+  }
+  return result;
+}
+
 }  // namespace vitq

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/picture/patches.h"
 #include "quant/observer.h"
 
 namespace vitq {
@@ -57,5 +58,11 @@ struct FoldedLinear {
 /// weight: [out, in]; bias: [out], or empty, which counts as zeros.
 FoldedLinear fold_linear(std::span<const float> weight, std::span<const float> bias, const ChannelScales& channels,
                          const LayerScale& layer);
+
+/// The patch embedding that gives for scaled pixels (engine/picture/patches.h) what `weight` [out, 3 plane], `bias` as
+/// above give for normalised ones: weight / gain and bias - sum of that times shift, summed in double. plane: values of
+/// a channel.
+FoldedLinear fold_pixels(std::span<const float> weight, std::span<const float> bias, const PixelScale& scale,
+                         std::int64_t plane);
 
 }  // namespace vitq

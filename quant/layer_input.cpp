@@ -30,7 +30,7 @@ LayerInput::Codes LayerInput::encode(const Tensor& src) const {
                  .row_scales = std::vector<float>(src.rows())};
     Tensor dst(result.codes.data(), {src.rows(), columns}, source);
     dst.row_scales = result.row_scales.data();
-    quantize_rows(src, dst);
+    quantize(src, dst);
     return result;
   }
   const auto most = static_cast<float>((1 << source.bits) - 1);
@@ -50,9 +50,8 @@ LayerInput::Codes LayerInput::encode(const Tensor& src) const {
   return {.codes = std::move(codes), .row_scales = {}};
 }
 
-std::vector<float> LayerInput::decoded(const Tensor& src) const {
-  const Codes encoded = encode(src);
-  const std::int64_t columns = src.columns();
+std::vector<float> LayerInput::decode(const Codes& encoded) const {
+  const std::int64_t columns = std::ssize(grids.scale);
   std::vector<float> values(encoded.codes.size());
   for (std::int64_t i = 0; i < std::ssize(values); ++i) {
     const std::int64_t c = i % columns;

@@ -24,7 +24,7 @@ struct LayerInput {
   };
   [[nodiscard]] Codes encode(const Tensor& src) const;
   /// What codes stand for: f32 [rows, inputs].
-  [[nodiscard]] std::vector<float> decoded(const Tensor& src) const;
+  [[nodiscard]] std::vector<float> decode(const Codes& encoded) const;
 };
 
 /// All of a matrix as observers take it.

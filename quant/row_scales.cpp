@@ -43,7 +43,7 @@ LayerInput row_scaled_input(const Tensor& sample, int bits) {
 
 double relative_error(const LayerInput& input, const Tensor& sample) {
   const Tensor rows = thinned(sample);
-  const std::vector<float> decoded = input.decoded(rows);
+  const std::vector<float> decoded = input.decode(input.encode(rows));
   double sum = 0;
   for (std::int64_t r = 0; r < rows.rows(); ++r) {
     const float* x = rows.row(r);

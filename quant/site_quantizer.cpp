@@ -84,44 +84,30 @@ void SiteQuantizer::linear(const SiteRef& site, const LinearInputs& inputs) {
 }
 
 void SiteQuantizer::pixels(const SiteRef& site, const LinearInputs& inputs, const PixelScale& scale,
-                           std::int64_t patch) {
-  const LayerValues before = values(site.name);
+                           std::int64_t plane) {
   const std::int64_t columns = site.linear->inputs();
-  std::vector<float> weight(before.weight.begin(), before.weight.end());
-  std::vector<float> bias(site.linear->outputs());
-  std::ranges::copy(before.bias, bias.begin());
-  for (std::int64_t o = 0; o < site.linear->outputs(); ++o) {
-    double sum = bias[o];
-    for (std::int64_t c = 0; c < columns; ++c) {
-      float& w = weight[o * columns + c];
-      w /= scale.gain[c / patch];
-      sum -= double{w} * scale.shift[c / patch];
-    }
-    bias[o] = static_cast<float>(sum);
-  }
   const auto scaled = [&](const Tensor& rows) {
     std::vector<float> result(rows.rows() * columns);
     for (std::int64_t i = 0; i < std::ssize(result); ++i) {
       const std::int64_t c = i % columns;
-      result[i] = rows.row(i / columns)[c] * scale.gain[c / patch] + scale.shift[c / patch];
+      result[i] = scale.at(c / plane, rows.row(i / columns)[c]);
     }
     return result;
   };
   const auto as_rows = [&](std::vector<float>& of) { return Tensor(of.data(), {std::ssize(of) / columns, columns}); };
   std::vector<float> sample = scaled(inputs.sample);
-  const LinearInputs of_bytes{.sample = as_rows(sample),
-                              .each =
-                                  [&](const auto& use) {
-                                    inputs.each([&](const Tensor& rows) {
-                                      std::vector<float> own = scaled(rows);
-                                      use(as_rows(own));
-                                    });
-                                  },
-                              .rows_per_picture = inputs.rows_per_picture};
-  *site.linear =
-      Linear(FloatLinear{.weight = weight, .bias = bias, .outputs = site.linear->outputs(), .inputs = columns});
-  const LayerValues after{weight, bias};
-  replace(site, of_bytes, byte_input(columns), kAllBits, after, after);
+  const auto each = [&](const auto& use) {
+    inputs.each([&](const Tensor& rows) {
+      std::vector<float> own = scaled(rows);
+      use(as_rows(own));
+    });
+  };
+  const FoldedLinear folded = fold_pixels(weight(site.name), bias(site.name), scale, plane);
+  *site.linear = Linear(
+      FloatLinear{.weight = folded.weight, .bias = folded.bias, .outputs = site.linear->outputs(), .inputs = columns});
+  const LayerValues of_bytes{folded.weight, folded.bias};
+  replace(site, {.sample = as_rows(sample), .each = each, .rows_per_picture = inputs.rows_per_picture},
+          byte_input(columns), kAllBits, of_bytes, of_bytes);
   reports_.back().is_flat = is_flat(rows_in(inputs.sample));
   std::vector<float> stored(scale.gain.begin(), scale.gain.end());
   stored.insert(stored.end(), scale.shift.begin(), scale.shift.end());
@@ -235,10 +221,11 @@ void SiteQuantizer::replace(const SiteRef& site, const LinearInputs& inputs, Lay
   if (covariance || options_.bias_correction) {
     const std::int64_t times = class_token_weight(name, inputs.rows_per_picture);
     inputs.each([&](const Tensor& rows) {
-      const auto codes = input.encode(rows).codes;
+      const LayerInput::Codes encoded = input.encode(rows);
+      const std::vector<std::uint8_t>& codes = encoded.codes;
       means.add(rows_in(rows));
       if (input.source.row_scales) {
-        const std::vector<float> decoded = input.decoded(rows);
+        const std::vector<float> decoded = input.decode(encoded);
         code_means.add(FloatRows{decoded.data(), rows.rows(), rows.columns(), rows.columns()});
       } else {
         code_means.add(codes);

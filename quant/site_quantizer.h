@@ -45,8 +45,8 @@ class SiteQuantizer {
   void linear(const SiteRef& site, const LinearInputs& inputs);
 
   /// The same of a patch embedding with 8 bits, which then takes bytes, without any loss: they are what `scale` makes
-  /// of the normalised pixels. patch: values of a channel.
-  void pixels(const SiteRef& site, const LinearInputs& inputs, const PixelScale& scale, std::int64_t patch);
+  /// of the normalised pixels. plane: values of a channel.
+  void pixels(const SiteRef& site, const LinearInputs& inputs, const PixelScale& scale, std::int64_t plane);
 
   /// Puts site.attention on integers.
   void attention(const SiteRef& site, const AttentionInputs& inputs);

@@ -36,9 +36,9 @@ Epilogue epilogue_of(Activation f) {
   return Epilogue::kNone;
 }
 
-std::optional<Activation> activation_of(Epilogue wanted) {
-  for (const auto& [activation, epilogue] : kPairs) {
-    if (epilogue == wanted) return activation;
+std::optional<Activation> activation_of(Epilogue epilogue) {
+  for (const auto& [activation, of_activation] : kPairs) {
+    if (of_activation == epilogue) return activation;
   }
   return std::nullopt;
 }

@@ -124,6 +124,7 @@ struct Requantize {
   const float* bias;       // then: of each column, behind the row's scale
 };
 
+/// Rows that find their own scales.
 struct QuantizeRows {
   const float* src;
   std::uint8_t* dst;

@@ -79,8 +79,12 @@ void quantize_rows(const Tensor& src, const Tensor& dst) {
 }
 
 void quantize(const Tensor& src, const Tensor& dst) {
+  if (dst.encoding.row_scales) {
+    quantize_rows(src, dst);
+    return;
+  }
   const bool rounds = dst.encoding == kBfloat16;
-  check(src.encoding == kFloat && (rounds || size_of(dst.encoding.dtype) == 1) && !dst.encoding.row_scales,
+  check(src.encoding == kFloat && (rounds || size_of(dst.encoding.dtype) == 1),
         "quantize: expected f32 -> u8, s8 or bf16, found ", name_of(src.encoding.dtype), " -> ",
         name_of(dst.encoding.dtype));
   check(src.rank == 2 && dst.rank == 2 && src.rows() == dst.rows() && src.columns() == dst.columns() &&

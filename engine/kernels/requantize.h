@@ -32,7 +32,7 @@ struct RowScales {
 void requantize(const Tensor& sums, const PerColumn& values, const Tensor& dst, Epilogue epilogue = Epilogue::kNone);
 
 /// The same with row scales, as f32 alone.
-void requantize(const Tensor& sums, const PerColumn& values, const RowScales& rows, const Tensor& dst,
+void requantize(const Tensor& sums, const PerColumn& values, const RowScales& scales, const Tensor& dst,
                 Epilogue epilogue = Epilogue::kNone);
 
 /// f32 [rows, columns] -> u8 codes with a scale for each row, which goes to dst.row_scales: the least at which neither
@@ -41,7 +41,8 @@ void requantize(const Tensor& sums, const PerColumn& values, const RowScales& ro
 /// et al., arXiv 2208.07339).
 void quantize_rows(const Tensor& src, const Tensor& dst);
 
-/// f32 [rows, columns] -> u8 or s8 codes by dst.encoding, or bf16. Rows may be strided.
+/// f32 [rows, columns] -> u8 or s8 codes by dst.encoding, those of quantize_rows() among them, or bf16. Rows may be
+/// strided.
 void quantize(const Tensor& src, const Tensor& dst);
 
 }  // namespace vitq

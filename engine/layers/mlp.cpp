@@ -19,28 +19,24 @@ Tensor Mlp::hidden(Workspace& workspace, const Tensor& src) const {
   const bool is_float = norm || fc1.linear.source() == kFloat;
   const Encoding written = is_float ? kFloat : fc2.linear.source();
   const Tensor result = workspace.codes(Slot::kHidden, src.rows(), fc2.linear.inputs(), written);
-  const std::int64_t width = result.columns();
-  if (written.row_scales) {
-    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& block) {
-      const Tensor own(block.data, {block.rows(), width}, {block.strides[0], 1});
-      if (is_gated) {
-        gate(block, activation, own);
-      } else {
-        activate(own, activation);
-      }
-      quantize_rows(own, rows_of(result, first, block.rows()));
-    });
-  } else if (is_gated) {
-    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& halves) {
-      gate(halves, activation, rows_of(result, first, halves.rows()));
-    });
-  } else if (fc1.linear.source().row_scales && written != kFloat) {
-    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& block) {
-      activate(block, activation);
-      quantize(block, rows_of(result, first, block.rows()));
-    });
-  } else {
+  const bool has_row_scales = written.row_scales || (fc1.linear.source().row_scales && written != kFloat);
+  if (!is_gated && !has_row_scales) {
     fc1.linear.run(workspace.gemm(), src, result, epilogue_of(activation));
+  } else {
+    fc1.linear.run_blocks(workspace.gemm(), src, [&](std::int64_t first, const Tensor& block) {
+      const Tensor rows = rows_of(result, first, block.rows());
+      if (is_gated && !written.row_scales) {
+        gate(block, activation, rows);
+        return;
+      }
+      const Tensor activated(block.data, {block.rows(), result.columns()}, {block.strides[0], 1});
+      if (is_gated) {
+        gate(block, activation, activated);
+      } else {
+        activate(activated, activation);
+      }
+      quantize(activated, rows);
+    });
   }
   workspace.clock().lap(Step::kFc1, Step::kGelu);
   return result;

@@ -26,7 +26,7 @@ Tensor normalised(Workspace& workspace, const Norm& norm, const Tensor& src, con
 Tensor encoded(Workspace& workspace, const Tensor& src, const Linear& next) {
   if (src.encoding == next.source()) return src;
   const Tensor codes = workspace.codes(Slot::kEncoded, src.rows(), src.columns(), next.source());
-  (next.source().row_scales ? quantize_rows : quantize)(src, codes);
+  quantize(src, codes);
   return codes;
 }
 

@@ -97,7 +97,7 @@ void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t 
         " pixels a row, found ", channels, " channels; expected at most ", kMostScaled, " pixels");
   // A row of pixels at a time, a piece of it in each of `grid` patches.
   parallel_for(batch * grid, 1, [&](std::int64_t begin, std::int64_t end) {
-    std::array<float, kMostScaled> scaled;
+    std::array<float, kMostScaled> scaled;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
     for (std::int64_t i = begin * channels * patch; i < end * channels * patch; ++i) {
       const std::int64_t first = i / (channels * patch);  // row of patches, of all pictures
       const std::int64_t c = i / patch % channels;
@@ -107,7 +107,7 @@ void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t 
       std::byte* to = static_cast<std::byte*>(dst.data) + at * bytes;
       const float* pixels = &images[row * size];
       if (is_scaled) {
-        for (std::int64_t x = 0; x < grid * patch; ++x) scaled[x] = pixels[x] * scale.gain[c] + scale.shift[c];
+        for (std::int64_t x = 0; x < grid * patch; ++x) scaled[x] = scale.at(c, pixels[x]);
         pixels = scaled.data();
       }
       write_pieces(pixels, Tensor(to, {grid, patch}, {stride, 1}, dst.encoding));
@@ -123,9 +123,7 @@ PixelTable::PixelTable(const Preprocessing& how, const Encoding& means, const Pi
   std::vector<float> values(std::size_t{3} * kBytes);
   normalize(ramp, how, values);
   if (scale != PixelScale{}) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = values[i] * scale.gain[i / kBytes] + scale.shift[i / kBytes];
-    }
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = scale.at(i / kBytes, values[i]);
   }
   if (means == kFloat) {
     std::memcpy(entries_.data(), values.data(), entries_.size());

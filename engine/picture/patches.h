@@ -18,6 +18,8 @@ namespace vitq {
 struct PixelScale {
   std::array<float, 3> gain{1, 1, 1};
   std::array<float, 3> shift{0, 0, 0};
+
+  [[nodiscard]] float at(std::int64_t channel, float x) const { return x * gain[channel] + shift[channel]; }
   bool operator==(const PixelScale&) const = default;
 };
 

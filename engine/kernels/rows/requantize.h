@@ -6,6 +6,25 @@
 namespace vitq::rows {
 namespace {
 
+/// body of the epilogue, which is compiled for each.
+template <class Body>
+[[gnu::always_inline]] inline void with_epilogue(Epilogue epilogue, const Body& body) {
+  switch (epilogue) {
+    case Epilogue::kNone:
+      return body.template operator()<Epilogue::kNone>();
+    case Epilogue::kGelu:
+      return body.template operator()<Epilogue::kGelu>();
+    case Epilogue::kQuickGelu:
+      return body.template operator()<Epilogue::kQuickGelu>();
+    case Epilogue::kTanhGelu:
+      return body.template operator()<Epilogue::kTanhGelu>();
+    case Epilogue::kSilu:
+      return body.template operator()<Epilogue::kSilu>();
+    case Epilogue::kAccumulate:
+      return body.template operator()<Epilogue::kAccumulate>();
+  }
+}
+
 template <Epilogue kEpilogue>
 [[gnu::always_inline]] inline simd::Floats finished(simd::Floats x) {
   if constexpr (kEpilogue == Epilogue::kGelu) x = simd::gelu(x);
@@ -42,30 +61,20 @@ template <Epilogue kEpilogue>
   });
 }
 
-void scaled_sums_to_floats(const Requantize& all, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t i = begin; i < end; ++i) {
-    const std::int32_t* sums = all.sums + i * all.sums_stride;
-    float* dst = static_cast<float*>(all.dst) + i * all.dst_stride;
-    const auto row = [&]<Epilogue kEpilogue>() { scaled_row_to_floats<kEpilogue>(sums, all, all.row_scale[i], dst); };
-    if (all.epilogue == Epilogue::kNone) row.template operator()<Epilogue::kNone>();
-    if (all.epilogue == Epilogue::kGelu) row.template operator()<Epilogue::kGelu>();
-    if (all.epilogue == Epilogue::kQuickGelu) row.template operator()<Epilogue::kQuickGelu>();
-    if (all.epilogue == Epilogue::kTanhGelu) row.template operator()<Epilogue::kTanhGelu>();
-    if (all.epilogue == Epilogue::kSilu) row.template operator()<Epilogue::kSilu>();
-    if (all.epilogue == Epilogue::kAccumulate) row.template operator()<Epilogue::kAccumulate>();
-  }
-}
-
 void sums_to_floats(const Requantize& all, std::int64_t begin, std::int64_t end) {
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int32_t* sums = all.sums + i * all.sums_stride;
     float* dst = static_cast<float*>(all.dst) + i * all.dst_stride;
-    if (all.epilogue == Epilogue::kNone) row_to_floats<Epilogue::kNone>(sums, all, dst);
-    if (all.epilogue == Epilogue::kGelu) row_to_floats<Epilogue::kGelu>(sums, all, dst);
-    if (all.epilogue == Epilogue::kQuickGelu) row_to_floats<Epilogue::kQuickGelu>(sums, all, dst);
-    if (all.epilogue == Epilogue::kTanhGelu) row_to_floats<Epilogue::kTanhGelu>(sums, all, dst);
-    if (all.epilogue == Epilogue::kSilu) row_to_floats<Epilogue::kSilu>(sums, all, dst);
-    if (all.epilogue == Epilogue::kAccumulate) row_to_floats<Epilogue::kAccumulate>(sums, all, dst);
+    with_epilogue(all.epilogue, [&]<Epilogue kEpilogue>() { row_to_floats<kEpilogue>(sums, all, dst); });
+  }
+}
+
+void scaled_sums_to_floats(const Requantize& all, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int32_t* sums = all.sums + i * all.sums_stride;
+    float* dst = static_cast<float*>(all.dst) + i * all.dst_stride;
+    with_epilogue(all.epilogue,
+                  [&]<Epilogue kEpilogue>() { scaled_row_to_floats<kEpilogue>(sums, all, all.row_scale[i], dst); });
   }
 }
 
@@ -73,14 +82,10 @@ void sums_to_codes(const Requantize& all, std::int64_t begin, std::int64_t end) 
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int32_t* sums = all.sums + i * all.sums_stride;
     std::uint8_t* dst = static_cast<std::uint8_t*>(all.dst) + i * all.dst_stride;
-    const auto row = [&]<Epilogue kEpilogue>() {
+    with_epilogue(all.epilogue, [&]<Epilogue kEpilogue>() {
+      if constexpr (kEpilogue == Epilogue::kAccumulate) return;  // nothing can be added to codes
       row_to_codes<kEpilogue>(sums, all.multiplier, all.offset, all.columns, all.codes, dst);
-    };
-    if (all.epilogue == Epilogue::kNone) row.template operator()<Epilogue::kNone>();
-    if (all.epilogue == Epilogue::kGelu) row.template operator()<Epilogue::kGelu>();
-    if (all.epilogue == Epilogue::kQuickGelu) row.template operator()<Epilogue::kQuickGelu>();
-    if (all.epilogue == Epilogue::kTanhGelu) row.template operator()<Epilogue::kTanhGelu>();
-    if (all.epilogue == Epilogue::kSilu) row.template operator()<Epilogue::kSilu>();
+    });
   }
 }
 
