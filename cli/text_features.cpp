@@ -41,23 +41,16 @@ std::optional<double> number_in(const SafetensorsFile& file, const std::string& 
 }
 
 std::vector<std::string> names_in(const SafetensorsFile& file, std::int64_t classes) {
-  std::vector<std::string> names;
   for (const char* key : {"class_names", "classes"}) {
     const auto found = file.metadata().find(key);
     if (found == file.metadata().end()) continue;
-    const FlatJson list = flatten_json(found->second).value_or(FlatJson{.is_object = true});
-    bool is_list = !list.is_object;
-    for (const auto& [path, values] : list.values) {
-      for (const JsonValue& value : values) {
-        is_list = is_list && path.empty() && value.is_text;
-        names.push_back(value.text);
-      }
-    }
-    check(is_list, ErrorCode::kFormat, file.path().string(), ": metadata ", key, " is no JSON list of names");
-    check(std::ssize(names) == classes, ErrorCode::kFormat, file.path().string(), ": metadata ", key, " has ",
-          names.size(), " names, text_features has ", classes, " rows");
-    return names;
+    auto names = json_texts(found->second);
+    check(names.has_value(), ErrorCode::kFormat, file.path().string(), ": metadata ", key, " is no JSON list of names");
+    check(std::ssize(*names) == classes, ErrorCode::kFormat, file.path().string(), ": metadata ", key, " has ",
+          names->size(), " names, text_features has ", classes, " rows");
+    return *std::move(names);
   }
+  std::vector<std::string> names;
   for (std::int64_t i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
   return names;
 }

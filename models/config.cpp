@@ -15,18 +15,6 @@ std::string_view name_of(Architecture architecture) {
   return architectures()[static_cast<std::size_t>(architecture)].name;
 }
 
-namespace {
-
-bool is_norm_bias(std::string_view name) {
-  constexpr std::string_view kBias = ".bias";
-  if (!name.ends_with(kBias)) return false;
-  name.remove_suffix(kBias.size());
-  const std::string_view layer = name.substr(name.rfind('.') + 1);
-  return layer.find("norm") != std::string_view::npos;
-}
-
-}  // namespace
-
 std::span<const Stage> ModelConfig::stages() const {
   if (const auto* of_vit = std::get_if<VitConfig>(&body)) return {&of_vit->blocks, 1};
   return swin().stages;
@@ -80,15 +68,12 @@ std::vector<TensorSpec> expected_tensors(const ModelConfig& config) {
   if (of_vit == nullptr || of_vit->patch_bias) tensors.push_back({"patch_embed.proj.bias", {dim}});
   architecture_of(config).tensors(config, tensors);
   const HeadConfig head = config.head();
-  if (!head.norm.empty()) add_norm(tensors, head.norm, config.pooled_size());
+  if (!head.norm.empty()) add_norm(tensors, head.norm, config.pooled_size(), !config.rms_norm);
   const std::int64_t outputs = config.projection > 0 ? config.projection : config.classes;
-  if (outputs > 0) {
-    add_linear(tensors, head.classifier, outputs, config.pooled_size());
-    if (!config.head_bias) tensors.pop_back();
-    if (!head.second.empty()) add_linear(tensors, head.second, outputs, config.pooled_size());
-  }
-  // An RMSNorm has no bias; neither has anything else of one dimension a name that ends so.
-  if (config.rms_norm) std::erase_if(tensors, [](const TensorSpec& tensor) { return is_norm_bias(tensor.name); });
+  if (outputs == 0) return tensors;
+  add_linear(tensors, head.classifier, outputs, config.pooled_size());
+  if (!config.head_bias) tensors.pop_back();
+  if (!head.second.empty()) add_linear(tensors, head.second, outputs, config.pooled_size());
   return tensors;
 }
 

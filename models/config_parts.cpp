@@ -34,8 +34,8 @@ Shape linear_shape(const Checkpoint& checkpoint, const std::string& layer) {
   const std::string name = layer + ".weight";
   check(checkpoint.contains(name), ErrorCode::kFormat, checkpoint.source(), ": no tensor ", name);
   const Shape& shape = checkpoint.shape(name);
-  check(shape.size() >= 2, ErrorCode::kFormat, checkpoint.source(), ": ", name, " has shape ",
-        to_string(shape), ", expected [outputs, inputs]");
+  check(shape.size() >= 2, ErrorCode::kFormat, checkpoint.source(), ": ", name, " has shape ", to_string(shape),
+        ", expected [outputs, inputs]");
   return {shape[0], shape[0] == 0 ? 0 : element_count(shape) / shape[0]};
 }
 
@@ -57,13 +57,14 @@ void add_linear(std::vector<TensorSpec>& tensors, const std::string& name, std::
   tensors.push_back({name + ".bias", {outputs}});
 }
 
-void add_norm(std::vector<TensorSpec>& tensors, const std::string& name, std::int64_t dim) {
+void add_norm(std::vector<TensorSpec>& tensors, const std::string& name, std::int64_t dim, bool has_bias) {
   tensors.push_back({name + ".weight", {dim}});
-  tensors.push_back({name + ".bias", {dim}});
+  if (has_bias) tensors.push_back({name + ".bias", {dim}});
 }
 
-void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const Stage& stage, std::int64_t window) {
-  add_norm(tensors, name + ".norm1", stage.dim);
+void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const Stage& stage, std::int64_t window,
+               bool has_norm_bias) {
+  add_norm(tensors, name + ".norm1", stage.dim, has_norm_bias);
   if (window > 0) {
     const std::int64_t offsets = 2 * window - 1;
     tensors.push_back({name + ".attn.relative_position_bias_table", {offsets * offsets, stage.heads}});
@@ -71,18 +72,18 @@ void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const 
   add_linear(tensors, name + ".attn.qkv", 3 * stage.dim, stage.dim);
   if (!stage.qkv_bias) tensors.pop_back();
   if (stage.qk_norm) {
-    add_norm(tensors, name + ".attn.q_norm", stage.head_dim());
-    add_norm(tensors, name + ".attn.k_norm", stage.head_dim());
+    add_norm(tensors, name + ".attn.q_norm", stage.head_dim(), has_norm_bias);
+    add_norm(tensors, name + ".attn.k_norm", stage.head_dim(), has_norm_bias);
   }
-  if (stage.attn_norm) add_norm(tensors, name + ".attn.norm", stage.dim);
+  if (stage.attn_norm) add_norm(tensors, name + ".attn.norm", stage.dim, has_norm_bias);
   const auto add = [&](const std::string& layer, std::int64_t outputs, std::int64_t inputs) {
     add_linear(tensors, name + layer, outputs, inputs);
     if (!stage.other_biases) tensors.pop_back();
   };
   add(".attn.proj", stage.dim, stage.dim);
-  add_norm(tensors, name + ".norm2", stage.dim);
+  add_norm(tensors, name + ".norm2", stage.dim, has_norm_bias);
   add(".mlp.fc1", stage.is_gated ? 2 * stage.hidden : stage.hidden, stage.dim);
-  if (stage.mlp_norm) add_norm(tensors, name + ".mlp.norm", stage.hidden);
+  if (stage.mlp_norm) add_norm(tensors, name + ".mlp.norm", stage.hidden, has_norm_bias);
   add(".mlp.fc2", stage.dim, stage.hidden);
 }
 

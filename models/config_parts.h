@@ -24,10 +24,12 @@ std::int64_t count_blocks(const Checkpoint& checkpoint, const std::string& prefi
 std::int64_t exact_root(std::int64_t square);
 
 void add_linear(std::vector<TensorSpec>& tensors, const std::string& name, std::int64_t outputs, std::int64_t inputs);
-void add_norm(std::vector<TensorSpec>& tensors, const std::string& name, std::int64_t dim);
+/// An RMSNorm has no bias.
+void add_norm(std::vector<TensorSpec>& tensors, const std::string& name, std::int64_t dim, bool has_bias = true);
 /// norm1, attn.{qkv,proj}, norm2, mlp.{fc1,fc2}, and the norms between them; with a window,
 /// attn.relative_position_bias_table too.
-void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const Stage& stage, std::int64_t window);
+void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const Stage& stage, std::int64_t window,
+               bool has_norm_bias = true);
 
 /// Of all blocks of a stage over `tokens` tokens, each of which looks at `attended`.
 std::int64_t stage_macs(const Stage& stage, std::int64_t tokens, std::int64_t attended);

@@ -4,21 +4,13 @@ namespace vitq {
 
 namespace {
 
-FloatLinear float_linear(const Checkpoint& checkpoint, const std::string& name, std::int64_t outputs,
-                         std::int64_t inputs) {
-  return {.weight = checkpoint.f32(name + ".weight"),
-          .bias = checkpoint.f32_if_there(name + ".bias"),
-          .outputs = outputs,
-          .inputs = inputs};
-}
-
 AttentionPool read_attention_pool(const ModelConfig& config, const LayerReader& reader) {
   const Stage& blocks = config.vit().blocks;
   const std::int64_t dim = blocks.dim;
   const std::int64_t hidden = config.vit().pool_hidden;
   return {{.latent = reader.checkpoint.f32("attn_pool.latent"),
-           .q = float_linear(reader.checkpoint, "attn_pool.q", dim, dim),
-           .kv = float_linear(reader.checkpoint, "attn_pool.kv", 2 * dim, dim),
+           .q = reader.floats("attn_pool.q", dim, dim),
+           .kv = reader.floats("attn_pool.kv", 2 * dim, dim),
            .heads = blocks.heads},
           reader.linear("attn_pool.proj", dim, dim),
           reader.norm("attn_pool.norm", dim),

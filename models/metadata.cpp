@@ -66,16 +66,8 @@ std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoin
 std::optional<std::vector<std::string>> metadata_json_list(const Checkpoint& checkpoint, const std::string& key) {
   const auto text = metadata_text(checkpoint, key);
   if (!text) return std::nullopt;
-  const FlatJson json = flatten_json(*text).value_or(FlatJson{.is_object = true});
-  bool is_list = !json.is_object;
-  std::vector<std::string> texts;
-  for (const auto& [path, values] : json.values) {
-    for (const JsonValue& value : values) {
-      is_list = is_list && path.empty() && value.is_text;
-      texts.push_back(value.text);
-    }
-  }
-  check(is_list, ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is no JSON array of texts");
+  auto texts = json_texts(*text);
+  check(texts.has_value(), ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is no JSON array of texts");
   return texts;
 }
 

@@ -39,13 +39,13 @@ Stated timm_tower(const std::string& name, const JsonConfig& vision) {
   Stated says = blocks_of_timm(name, vision);
   const std::string pool = vision.text("timm_pool").value_or("");
   const std::string projection = vision.text("timm_proj").value_or("");
-  if (pool != "" && pool != "map" && pool != "token" && pool != "avg") {
+  if (!pool.empty() && pool != "map" && pool != "token" && pool != "avg") {
     vision.refuse("timm_pool", "map, token and avg");
   }
-  if (projection != "" && projection != "none" && projection != "linear") {
+  if (!projection.empty() && projection != "none" && projection != "linear") {
     vision.refuse("timm_proj", "none and linear");
   }
-  if (pool != "") says.pool = pool;
+  if (!pool.empty()) says.pool = pool;
   says.head = "projection";
   return says;
 }

@@ -11,11 +11,14 @@ Layer LayerReader::linear(const std::string& name, std::int64_t outputs, std::in
           stored->outputs, ", ", stored->inputs, "], expected [", outputs, ", ", inputs, "]");
     return {name, Linear(*std::move(stored), options)};
   }
-  return {name, Linear(FloatLinear{.weight = checkpoint.f32(name + ".weight"),
-                                   .bias = checkpoint.f32_if_there(name + ".bias"),
-                                   .outputs = outputs,
-                                   .inputs = inputs},
-                       options)};
+  return {name, Linear(floats(name, outputs, inputs), options)};
+}
+
+FloatLinear LayerReader::floats(const std::string& name, std::int64_t outputs, std::int64_t inputs) const {
+  return {.weight = checkpoint.f32(name + ".weight"),
+          .bias = checkpoint.f32_if_there(name + ".bias"),
+          .outputs = outputs,
+          .inputs = inputs};
 }
 
 Norm LayerReader::norm(const std::string& name, std::int64_t dim) const {

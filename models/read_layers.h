@@ -24,6 +24,8 @@ struct LayerReader {
   /// `name`.weight [outputs, inputs] (any shape of that many elements) and `name`.bias, if there is one, or the layer's
   /// quantized form (weights/artifact.h).
   [[nodiscard]] Layer linear(const std::string& name, std::int64_t outputs, std::int64_t inputs) const;
+  /// The same of a layer that is never quantized; what it refers to is the checkpoint's.
+  [[nodiscard]] FloatLinear floats(const std::string& name, std::int64_t outputs, std::int64_t inputs) const;
   /// `name`.weight and .bias [dim] (an RMSNorm has none), or the folded .gain and .shift.
   [[nodiscard]] Norm norm(const std::string& name, std::int64_t dim) const;
   /// The same where it is there.

@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "models/hub_config.h"
+#include "models/words.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -63,8 +64,6 @@ void check_arguments(const JsonConfig& arguments) {
   if (arguments.integer("in_chans").value_or(3) != 3) arguments.refuse("in_chans", "3");
 }
 
-std::string activation_of(const std::string& word) { return word == "swish" ? "silu" : word; }
-
 }  // namespace
 
 Stated blocks_of_timm(const std::string& architecture, const JsonConfig& config) {
@@ -87,7 +86,7 @@ Stated stated_by_timm(const JsonConfig& config) {
   says.heads = arguments.has("num_heads") && arguments.numbers("num_heads")->size() == 1
                    ? arguments.integer("num_heads")
                    : std::nullopt;
-  if (const auto activation = arguments.text("act_layer")) says.activation = activation_of(*activation);
+  if (const auto activation = arguments.text("act_layer")) says.activation = activation_word(*activation);
   const JsonConfig pretrained = config.below("pretrained_cfg");
   says.pool = arguments.text("global_pool");
   if (!says.pool) says.pool = config.text("global_pool");

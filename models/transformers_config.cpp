@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "models/hub_config.h"
+#include "models/words.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -44,12 +45,8 @@ const ModelType& type_of(const JsonConfig& config) {
   config.refuse("model_type", known);
 }
 
-/// The word for an activation; what is not known stays as it is, to be refused by name.
-std::string activation_of(const std::string& name) {
-  // The last three write the same formula in their own ways (transformers, activations.py).
-  if (name == "gelu_pytorch_tanh" || name == "gelu_new" || name == "gelu_fast") return "gelu_tanh";
-  return name == "swish" ? "silu" : name;
-}
+/// gelu_fast is the formula of gelu_new in other words (transformers, activations.py).
+std::string activation_of(const std::string& name) { return activation_word(name == "gelu_fast" ? "gelu_new" : name); }
 
 constexpr std::string_view kClassifier = "ForImageClassification";
 

@@ -125,6 +125,7 @@ void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors
   const VitConfig& body = config.vit();
   const Stage& blocks = body.blocks;
   const std::int64_t dim = blocks.dim;
+  const bool has_norm_bias = !config.rms_norm;
   const std::int64_t grid = body.position_grid > 0 ? body.position_grid : config.grid();
   if (body.class_token) tensors.push_back({"cls_token", {1, 1, dim}});
   if (body.distillation_token) tensors.push_back({"dist_token", {1, 1, dim}});
@@ -133,22 +134,22 @@ void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors
     const std::int64_t rows = grid * grid + (body.prefix_positions ? body.prefix_tokens() : 0);
     tensors.push_back({"pos_embed", {1, rows, dim}});
   }
-  if (body.pre_norm) add_norm(tensors, "norm_pre", dim);
+  if (body.pre_norm) add_norm(tensors, "norm_pre", dim, has_norm_bias);
   for (std::int64_t i = 0; i < blocks.depth; ++i) {
     const std::string name = "blocks." + std::to_string(i);
     if (body.relative_bias) {
       const std::int64_t offsets = 2 * grid - 1;
       tensors.push_back({name + ".attn.relative_position_bias_table", {offsets * offsets + 3, blocks.heads}});
     }
-    add_block(tensors, name, blocks, 0);
+    add_block(tensors, name, blocks, 0, has_norm_bias);
   }
-  if (body.final_norm) add_norm(tensors, "norm", dim);
+  if (body.final_norm) add_norm(tensors, "norm", dim, has_norm_bias);
   if (body.pool != Pool::kAttention) return;
   tensors.push_back({"attn_pool.latent", {1, 1, dim}});
   add_linear(tensors, "attn_pool.q", dim, dim);
   add_linear(tensors, "attn_pool.kv", 2 * dim, dim);
   add_linear(tensors, "attn_pool.proj", dim, dim);
-  add_norm(tensors, "attn_pool.norm", dim);
+  add_norm(tensors, "attn_pool.norm", dim, has_norm_bias);
   add_linear(tensors, "attn_pool.mlp.fc1", body.pool_hidden, dim);
   add_linear(tensors, "attn_pool.mlp.fc2", dim, body.pool_hidden);
 }

@@ -61,6 +61,11 @@ std::optional<Activation> activation_named(std::string_view word) { return kind_
 std::optional<Pool> pool_named(std::string_view word) { return kind_of_word(kPools, word); }
 std::optional<Rope> rope_named(std::string_view word) { return kind_of_word(kRopes, word); }
 
+std::string activation_word(const std::string& word) {
+  const auto activation = activation_named(word);
+  return activation ? std::string(name_of(*activation)) : word;
+}
+
 std::string all_activations() { return listed(std::span(kActivations).first(kActivationKinds)); }
 std::string all_pools() { return listed(std::span<const Word<Pool>>(kPools)); }
 std::string all_ropes() { return listed(std::span<const Word<Rope>>(kRopes)); }

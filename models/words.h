@@ -20,6 +20,9 @@ std::optional<Activation> activation_named(std::string_view word);
 std::optional<Pool> pool_named(std::string_view word);
 std::optional<Rope> rope_named(std::string_view word);
 
+/// vitq's own word for an activation; one that is not known stays as it is, to be refused by name.
+std::string activation_word(const std::string& word);
+
 /// "gelu, quick_gelu or silu", for messages.
 std::string all_activations();
 std::string all_pools();

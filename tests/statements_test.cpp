@@ -160,8 +160,8 @@ TEST_CASE("statements: what the tensors show cannot be stated otherwise") {
                        Error);
   CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.activation = "relu"}), doctest::Contains("vitq computes gelu"),
                        Error);
-  CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.pool = "max"}), doctest::Contains("vitq computes token, avg, avgmax"),
-                       Error);
+  CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.pool = "max"}),
+                       doctest::Contains("vitq computes token, avg, avgmax"), Error);
   CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.classes = std::vector<std::string>{"one"}}),
                        doctest::Contains("names 1 classes, the head has 10"), Error);
   CHECK_THROWS_WITH_AS(describe(vit, std::nullopt, {.crop_pct = 0.9, .resize = 40}),

@@ -66,4 +66,17 @@ std::optional<FlatJson> flatten_json(std::string_view text) {
   return flat;
 }
 
+std::optional<std::vector<std::string>> json_texts(std::string_view text) {
+  const auto json = flatten_json(text);
+  if (!json || json->is_object) return std::nullopt;
+  std::vector<std::string> texts;
+  for (const auto& [path, values] : json->values) {
+    for (const JsonValue& value : values) {
+      if (!path.empty() || !value.is_text) return std::nullopt;
+      texts.push_back(value.text);
+    }
+  }
+  return texts;
+}
+
 }  // namespace vitq

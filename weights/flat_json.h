@@ -26,4 +26,7 @@ struct FlatJson {
 /// Nothing where `text` is no JSON.
 std::optional<FlatJson> flatten_json(std::string_view text);
 
+/// The texts of a JSON array of them; nothing where `text` is no such array.
+std::optional<std::vector<std::string>> json_texts(std::string_view text);
+
 }  // namespace vitq
