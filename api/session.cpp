@@ -164,8 +164,8 @@ void Session::run(std::span<const float> images, std::int64_t count, const Outpu
   check(std::ssize(images) / size == count && std::ssize(images) % size == 0, "images have ", images.size(),
         " values, expected ", count, " pictures of ", size);
   pass(session, count, outputs, [&](const Tensor& patches) {
-    const ModelConfig& config = session.model->impl().network.config;
-    cut_patches(images, config.image_size, config.patch, patches, session.model->impl().network.pixels);
+    const Network& network = session.model->impl().network;
+    cut_patches(images, network.config.image_size, network.config.patch, patches, network.pixels);
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/conditions.h"
 #include "cli/embedding_file.h"
 #include "cli/inference.h"
 #include "cli/model_options.h"
@@ -13,7 +14,6 @@
 #include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/sha256.h"
-#include "engine/cpu.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
 #include "vitq/version.h"
@@ -216,13 +216,10 @@ struct Summary {
                        options.tokens + (options.normalize ? ", normalized" : "") + '\n';
     if (unreadable > 0) text += std::to_string(unreadable) + " unreadable, rows of NaN\n";
     if (resumed > 0) text += std::to_string(resumed) + " rows were there already\n";
-    const int threads = model.contestant.session.threads();
-    return text + "model " + one_line(model.description().name) + ", " + model.precision() + ", " +
-           std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + effective_isa() + '\n';
+    return text + conditions_of(model) + '\n';
   }
 
   [[nodiscard]] Record record() const {
-    constexpr double kMebibyte = 1 << 20;
     Record record{{"out", options.out},
                   {"list", EmbeddingFile::csv_of(options.out).string()},
                   {"model", model.description().name},
@@ -234,14 +231,8 @@ struct Summary {
                   {"dtype", options.dtype},
                   {"tokens", options.tokens},
                   {"normalized", options.normalize},
-                  {"images_per_s", rounded(images_per_s, 2)},
-                  {"threads", model.contestant.session.threads()},
-                  {"batch", options.batch}};
-    add_system(record);
-    record["file"] = model.file.string();
-    record["sha256"] = model_sha256;
-    record["preprocessing"] = model.preprocessing + exif_text(options.picture);
-    record["peak_rss_mb"] = rounded(static_cast<double>(peak_rss_bytes()) / kMebibyte, 1);
+                  {"images_per_s", rounded(images_per_s, 2)}};
+    add_conditions(record, model, options.batch, options.picture, model_sha256);
     return record;
   }
 };

@@ -61,11 +61,8 @@ Evaluation prepare(const EvalOptions& options, std::int64_t classes, std::size_t
 /// `against` and its classes may be null.
 void evaluate(Contestant& contestant, Classes& classes, Contestant* against, Classes* against_classes,
               std::span<const LabelledPicture> pictures, const EvalOptions& options, Evaluation& evaluation) {
-  std::vector<std::filesystem::path> paths;
-  paths.reserve(pictures.size());
-  for (const LabelledPicture& picture : pictures) paths.push_back(picture.path);
   evaluation.run =
-      run_pictures(options, contestant, against, paths, classes.answer(),
+      run_pictures(options, contestant, against, pictures, classes.answer(),
                    [&](std::size_t index, std::span<const float> answer, std::span<const float> reference_answer) {
                      const int label = pictures[index].label;
                      const std::span<const float> logits = classes.logits(answer);

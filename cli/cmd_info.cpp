@@ -70,6 +70,11 @@ std::string machine() {
   return sheet.text();
 }
 
+std::string head_text(const ModelConfig& config) {
+  if (config.projection > 0) return "a projection to " + std::to_string(config.projection);
+  return config.classes == 0 ? "none" : std::to_string(config.classes) + " classes";
+}
+
 /// What is stored in `files`, which are those of `path`: one, or the parts that an index names.
 void add_contents(Sheet& sheet, const std::filesystem::path& path, const std::vector<SafetensorsFile>& files) {
   struct Total {
@@ -113,7 +118,7 @@ std::optional<ModelDescription> add_model(Sheet& sheet, const Checkpoint& checkp
   sheet.row("parameters", parameter_count(model.config));
   sheet.row("GMAC", std::fixed, std::setprecision(2),
             static_cast<double>(multiply_accumulates(model.config)) / kBillion);
-  sheet.row("head", model.config.classes == 0 ? "none" : std::to_string(model.config.classes) + " classes");
+  sheet.row("head", head_text(model.config));
   sheet.row("preprocessing", to_string(model.preprocessing));
   for (const Fact& fact : model.facts) sheet.row(fact.what, one_line(fact.value), " (", fact.from, ")");
   if (!checkpoint.left_behind().empty()) sheet.row("left behind", left_behind_text(checkpoint.left_behind()));

@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/classes.h"
 #include "cli/commands.h"
+#include "cli/conditions.h"
 #include "cli/inference.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -57,8 +58,7 @@ bool parse(const Arguments& args, RunOptions& options) {
 /// Writes one picture's answer, as text or as JSON.
 class Printer {
  public:
-  Printer(const RunOptions& options, const OpenModel& model)
-      : options_(options), session_(model.contestant.session), precision_(model.precision()) {}
+  Printer(const RunOptions& options, const OpenModel& model) : options_(options), model_(model) {}
 
   void picture(const std::string& image, const PictureTimes& times, const std::vector<Prediction>& top) const {
     print(options_.json ? json(image, times, top) : text(image, times, top));
@@ -67,9 +67,8 @@ class Printer {
   /// What the figures above hold for. JSON says it in each line.
   void summary() const {
     if (options_.json) return;
-    print("model " + one_line(session_.model().name()) + ", " + precision_ + ", " + std::to_string(session_.threads()) +
-          (session_.threads() == 1 ? " thread, " : " threads, ") + effective_isa() +
-          (options_.zero_shot.empty() ? "" : ", classes of " + one_line(options_.zero_shot)) + '\n');
+    print(conditions_of(model_) + (options_.zero_shot.empty() ? "" : ", classes of " + one_line(options_.zero_shot)) +
+          '\n');
   }
 
  private:
@@ -89,9 +88,9 @@ class Printer {
                                  const std::vector<Prediction>& top) const {
     constexpr int kDigits = 3;
     Record record{{"image", image},
-                  {"model", session_.model().name()},
-                  {"precision", precision_},
-                  {"threads", session_.threads()},
+                  {"model", model_.description().name},
+                  {"precision", model_.precision()},
+                  {"threads", model_.contestant.session.threads()},
                   {"isa", effective_isa()},
                   {"decode_ms", rounded(times.decode_ms, kDigits)},
                   {"preprocess_ms", rounded(times.preprocess_ms, kDigits)},
@@ -108,8 +107,7 @@ class Printer {
   }
 
   const RunOptions& options_;
-  const Session& session_;
-  const std::string& precision_;
+  const OpenModel& model_;
 };
 
 }  // namespace

@@ -61,9 +61,6 @@ int evaluate_embeddings(EvalOptions options, OpenModel& model) {
   const LabelledPictures listed = pictures_of(options);
   const std::span<const LabelledPicture> pictures = limited(options, listed.pictures);
   options.batch = static_cast<int>(std::min<std::size_t>(options.batch, pictures.size()));
-  std::vector<std::filesystem::path> paths;
-  paths.reserve(pictures.size());
-  for (const LabelledPicture& picture : pictures) paths.push_back(picture.path);
 
   const std::size_t dim = size_of(kAnswer, model.contestant.session.model());
   Embeddings own(dim);
@@ -71,7 +68,7 @@ int evaluate_embeddings(EvalOptions options, OpenModel& model) {
   Cosines cosines;
   const bool counts_neighbours = options.neighbours > 0;
   const EvalRun run =
-      run_pictures(options, model.contestant, reference ? &reference->contestant : nullptr, paths, kAnswer,
+      run_pictures(options, model.contestant, reference ? &reference->contestant : nullptr, pictures, kAnswer,
                    [&](std::size_t index, std::span<const float> embedding, std::span<const float> other) {
                      if (counts_neighbours) own.add(pictures[index].label, embedding);
                      if (other.empty()) return;

@@ -4,17 +4,20 @@
 #include <set>
 #include <utility>
 
+#include "cli/conditions.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sha256.h"
 #include "cli/statistics.h"
-#include "engine/cpu.h"
 #include "engine/error.h"
 
 namespace vitq {
 
 EvalRun run_pictures(const EvalOptions& options, Contestant& contestant, Contestant* against,
-                     std::span<const std::filesystem::path> pictures, Answer answer, const TakeAnswer& take) {
+                     std::span<const LabelledPicture> listed, Answer answer, const TakeAnswer& take) {
+  std::vector<std::filesystem::path> pictures;
+  pictures.reserve(listed.size());
+  for (const LabelledPicture& picture : listed) pictures.push_back(picture.path);
   EvalRun run;
   Progress progress("eval", pictures.size());
   const auto start = std::chrono::steady_clock::now();
@@ -51,20 +54,13 @@ EvalRun run_pictures(const EvalOptions& options, Contestant& contestant, Contest
 }
 
 void add_run(Record& record, const EvalOptions& options, const OpenModel& model, const EvalRun& run) {
-  constexpr double kMebibyte = 1 << 20;
   constexpr int kDigits = 4;
   const Summary ms = summarize(run.model_ms);
   const std::pair<const char*, double> times[] = {
       {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
       {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
   for (const auto& [name, value] : times) record[name] = rounded(value, kDigits);
-  record["threads"] = model.contestant.session.threads();
-  record["batch"] = options.batch;
-  add_system(record);
-  record["file"] = model.file.string();
-  record["sha256"] = model.file.empty() ? "" : sha256_of_file(model.file);
-  record["preprocessing"] = model.preprocessing + exif_text(options.picture);
-  record["peak_rss_mb"] = rounded(static_cast<double>(peak_rss_bytes()) / kMebibyte, 1);
+  add_conditions(record, model, options.batch, options.picture, model.file.empty() ? "" : sha256_of_file(model.file));
 }
 
 void add_pictures(Record& record, const LabelledPictures& listed, const EvalRun& run) {

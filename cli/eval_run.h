@@ -2,7 +2,6 @@
 // What all evaluations have in common: pictures through one model or two, and what is reported of that.
 
 #include <cstddef>
-#include <filesystem>
 #include <functional>
 #include <span>
 #include <vector>
@@ -27,7 +26,7 @@ using TakeAnswer =
 /// Runs all pictures, with a bar on a terminal; what cannot be read is logged and counted. `against` may be null.
 /// Throws Error where none can be read.
 EvalRun run_pictures(const EvalOptions& options, Contestant& contestant, Contestant* against,
-                     std::span<const std::filesystem::path> pictures, Answer answer, const TakeAnswer& take);
+                     std::span<const LabelledPicture> listed, Answer answer, const TakeAnswer& take);
 
 /// Adds the times, and with what they were measured: min_ms to p99_ms, threads, batch, the system, file, sha256,
 /// preprocessing, peak_rss_mb.

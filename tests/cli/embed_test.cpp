@@ -136,6 +136,7 @@ TEST_CASE("embed of a model whose embedding is a projection, of another size tha
   CHECK(patch.shape == std::vector<std::int64_t>{kPictures, kPatches, kDim});
   check_same(patch.values, tokens_of(expected.tokens, kPatches + 1, 1, kPatches + 1));
   here.refuses({"run", "--model", model, here.picture()}, 1, {"its head is a projection, so there are no classes"});
+  CHECK(here.accepts({"info", model}).find("a projection to 24") != std::string::npos);
 }
 
 TEST_CASE("float16 is the nearest and what does not fit is refused") {
