@@ -90,8 +90,7 @@ TEST_CASE("a linear layer multiplies each row's scale back, and its bias is not 
   for (std::int64_t r = 0; r < kRows; ++r) {
     for (std::int64_t o = 0; o < kOutputs; ++o) {
       double sum = 0;
-      for (std::int64_t c = 0; c < kInputs; ++c)
-        sum += layer.codes[o * kInputs + c] * (codes[r * kInputs + c] - 100.0);
+      for (std::int64_t c = 0; c < kInputs; ++c) sum += layer.codes[o * kInputs + c] * (codes[r * kInputs + c] - 100.0);
       const double wanted = layer.bias[o] + double{scales[r]} * layer.scale[o] * sum;
       worst = std::max(worst, std::fabs(found[r * kOutputs + o] - wanted) / (1 + std::fabs(wanted)));
     }
