@@ -1,5 +1,7 @@
 #include "vitq/model.h"
 
+#include <utility>
+
 #include "api/best_classes.h"
 #include "api/model_impl.h"
 #include "api/translate.h"
@@ -41,13 +43,27 @@ std::shared_ptr<const Model> Model::open(std::span<const std::byte> file, const 
   });
 }
 
+std::shared_ptr<const Model> Model::resized(PictureSize size) const {
+  return translated_memory([&] {
+    auto other = std::make_unique<Impl>(Impl{.description = impl_->description,
+                                             .precision = impl_->precision,
+                                             .metadata = impl_->metadata,
+                                             .network = impl_->network.resized(size)});
+    other->description.config = other->network.config;
+    Preprocessing& how = other->description.preprocessing;
+    const PictureSize before = std::exchange(how.image_size, size);
+    how.resize = {how.resize.height * size.height / before.height, how.resize.width * size.width / before.width};
+    return std::make_shared<const Model>(std::move(other));
+  });
+}
+
 Model::Model(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Model::~Model() = default;
 
 const std::string& Model::name() const noexcept { return impl_->description.name; }
 const std::string& Model::precision() const noexcept { return impl_->precision; }
-std::int64_t Model::image_height() const noexcept { return impl_->description.config.image_size; }
-std::int64_t Model::image_width() const noexcept { return impl_->description.config.image_size; }
+std::int64_t Model::image_height() const noexcept { return impl_->description.config.image_size.height; }
+std::int64_t Model::image_width() const noexcept { return impl_->description.config.image_size.width; }
 std::int64_t Model::classes() const noexcept { return impl_->description.config.classes; }
 std::int64_t Model::embedding_size() const noexcept { return impl_->network.config.embedding_size(); }
 std::int64_t Model::token_size() const noexcept { return impl_->network.config.token_size(); }

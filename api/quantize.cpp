@@ -16,7 +16,7 @@ namespace vitq {
 namespace {
 
 std::vector<float> prepared(std::span<const ImageView> pictures, const Preprocessing& how) {
-  const std::size_t size = std::size_t{3} * how.image_size * how.image_size;
+  const auto size = static_cast<std::size_t>(3 * how.image_size.pixels());
   std::vector<float> images(pictures.size() * size);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     preprocess(pictures[i], how, std::span(images).subspan(i * size, size));

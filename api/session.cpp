@@ -8,6 +8,7 @@
 #include "api/translate.h"
 #include "engine/error.h"
 #include "engine/threads.h"
+#include "models/words.h"
 
 namespace vitq {
 
@@ -94,10 +95,11 @@ Outputs room_in(Result& result) {
 }
 
 void check_preprocessing(const Preprocessing& how, const Model& model) {
-  check(how.image_size == model.image_height(), "preprocessing: crops to ", how.image_size, " pixels, expected the ",
-        model.image_height(), " of the model");
-  check(how.resize == 0 || how.resize >= how.image_size, "preprocessing: resizes to ", how.resize,
-        " pixels, expected 0 or at least ", how.image_size);
+  const PictureSize size(model.image_height(), model.image_width());
+  check(how.image_size == size, "preprocessing: crops to ", to_string(how.image_size), " pixels, expected the ",
+        to_string(size), " of the model");
+  check(how.resize == 0 || (how.resize.height >= size.height && how.resize.width >= size.width),
+        "preprocessing: resizes to ", to_string(how.resize), " pixels, expected 0 or at least ", to_string(size));
   for (const float std : how.std) {
     check(std > 0 && std::isfinite(std), "preprocessing: std is ", std, ", expected a finite number above 0");
   }
@@ -106,7 +108,7 @@ void check_preprocessing(const Preprocessing& how, const Model& model) {
 
 // Whether nothing is left to resize or crop.
 bool is_ready(const ImageView& view, const Preprocessing& how) {
-  return how.resize == 0 && view.width == how.image_size && view.height == how.image_size;
+  return how.resize == 0 && PictureSize(view.height, view.width) == how.image_size;
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ std::vector<float> random_weights(std::int64_t count) {
 
 BareMatmuls::BareMatmuls(const ModelConfig& config)
     : config_(config),
-      tokens_(config.grid() * config.grid() + config.prefix_tokens()),
+      tokens_(config.grid().count() + config.prefix_tokens()),
       weights_(random_weights(
           std::max({config.stages()[0].hidden, 3 * config.stages()[0].dim, config.classes, config.patch_values()}) *
           config.stages()[0].dim)),
@@ -59,7 +59,7 @@ void BareMatmuls::run() {
   const Tensor scores(scores_.data(), {1, stage.heads, tokens_, tokens_},
                       {stage.heads * tokens_ * stride, tokens_ * stride, stride, 1});
   const Tensor mixed(dst_.data(), {1, stage.heads, tokens_, stage.head_dim()});
-  apply(patch_embed_, config_.grid() * config_.grid());
+  apply(patch_embed_, config_.grid().count());
   for (const Block& block : blocks_) {
     apply(block.qkv, tokens_);
     gemm_.multiply(q, k_transposed, scores);

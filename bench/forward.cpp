@@ -45,8 +45,7 @@ void bf16(benchmark::State& state, const std::string& model) {
 void integers(benchmark::State& state, const std::string& model, int weight_bits, int activation_bits) {
   const Checkpoint checkpoint = seeded_checkpoint(model);
   const ModelDescription description = describe(checkpoint, model);
-  const std::int64_t side = description.config.image_size;
-  std::vector<float> image(ModelConfig::kChannels * side * side);
+  std::vector<float> image(ModelConfig::kChannels * description.config.image_size.pixels());
   fill_seeded_input(0, image);
   QuantizeOptions options;
   options.weight_bits = weight_bits;

@@ -427,7 +427,7 @@ void shapes(benchmark::internal::Benchmark* bench) {
   for (const ZooEntry& entry : zoo()) {
     const ModelConfig& config = entry.config;
     const bool is_vit = config.architecture() == Architecture::kVit;
-    std::int64_t tokens = config.grid() * config.grid();
+    std::int64_t tokens = config.grid().count();
     all.insert({tokens, config.patch_values(), config.stages().front().dim});
     if (is_vit) tokens += config.prefix_tokens();
     for (const Stage& stage : config.stages()) {

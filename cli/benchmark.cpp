@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<float> seeded_images(const ModelConfig& config, std::int64_t count) {
-  std::vector<float> images(count * ModelConfig::kChannels * config.image_size * config.image_size);
+  std::vector<float> images(count * ModelConfig::kChannels * config.image_size.pixels());
   fill_seeded_input(0, images);
   return images;
 }

@@ -4,6 +4,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/conditions.h"
+#include "cli/dynamic_inference.h"
 #include "cli/embedding_file.h"
 #include "cli/inference.h"
 #include "cli/model_options.h"
@@ -16,6 +17,7 @@
 #include "cli/sha256.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "models/words.h"
 #include "vitq/version.h"
 
 namespace vitq {
@@ -37,6 +39,7 @@ struct EmbedOptions {
   std::string dtype = "float32";
   int batch = kDefaultBatch;
   bool normalize = false;
+  bool dynamic = false;
   bool resume = false;
   bool force = false;
   bool json = false;
@@ -56,6 +59,11 @@ bool parse(const Arguments& args, EmbedOptions& options) {
                 "the tokens of the patches, row by row; all: these and what stands before them (class token,\n"
                 "distillation token, registers) [n, tokens, dim]; tokens are those behind the last norm",
                 choice(options.tokens, {"cls", "patch", "all", kPooled}));
+  parser.flag(
+      "--dynamic", options.dynamic,
+      "no crop: the short side of each picture becomes that of the model (--image-size), or with --resize none\n"
+      "stays; rows and columns behind the last whole patch are left out; positions are resampled for each size.\n"
+      "For --tokens pooled and cls");
   parser.option("--dtype", "float32|float16", "of the elements; default float32",
                 choice(options.dtype, {"float32", kFloat16}));
   parser.flag("--normalize", options.normalize, "divide each embedding or token by its length; one of length 0 stays");
@@ -65,15 +73,29 @@ bool parse(const Arguments& args, EmbedOptions& options) {
   declare_precision(parser, options.model);
   declare(parser, options.picture);
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
-  parser.flag("--json", options.json,
-              "print an object: out, list, model, precision, pictures, unreadable, resumed (rows that were there),\n"
-              "shape, dtype, tokens, normalized, images_per_s, threads, batch, version, onednn, isa, kernels, cpu,\n"
-              "file, sha256, preprocessing, peak_rss_mb");
+  parser.flag(
+      "--json", options.json,
+      "print an object: out, list, model, precision, pictures, unreadable, resumed (rows that were there),\n"
+      "shape, dtype, tokens, normalized, dynamic, images_per_s, threads, batch, version, onednn, isa, kernels, cpu,\n"
+      "file, sha256, preprocessing, peak_rss_mb");
   parser.operands(operands, operands.max_size());
   if (!parser.parse(args)) return false;
   options.images.insert(options.images.end(), operands.begin(), operands.end());
   if (options.images.empty()) parser.fail("--images is missing, expected pictures or directories of pictures");
   if (options.out.empty()) parser.fail("--out is missing, expected the file to write, EMB.npy");
+  const bool is_list = options.tokens == "patch" || options.tokens == "all";
+  if (options.dynamic && is_list) {
+    parser.fail("--dynamic: each picture has a number of tokens of its own; expected --tokens pooled or cls, found " +
+                options.tokens);
+  }
+  if (options.dynamic && options.batch != kDefaultBatch && options.batch != 1) {
+    parser.fail("--dynamic computes one picture at a time; expected --batch 1, found " + std::to_string(options.batch));
+  }
+  if (options.dynamic) options.batch = 1;
+  if (options.dynamic && options.model.stated.resize && *options.model.stated.resize != 0) {
+    parser.fail("--dynamic and --resize " + to_string(*options.model.stated.resize) +
+                " exclude each other; expected --image-size, or --resize none");
+  }
   if (fs::path(options.out).extension() != ".npy") {
     parser.fail("--out: expected a name that ends in .npy, found " + one_line(options.out));
   }
@@ -139,6 +161,7 @@ Record origin_of(const EmbedOptions& options, const OpenModel& model, const std:
   origin["--tokens"] = options.tokens;
   origin["--dtype"] = options.dtype;
   origin["--normalize"] = options.normalize;
+  origin["--dynamic"] = options.dynamic;
   origin["--batch"] = options.batch;  // without AVX-512 a row of floats depends on those beside it
   origin["instruction set"] = effective_isa();
   origin["vitq's version"] = version();
@@ -163,34 +186,39 @@ double embed(const EmbedOptions& options, Contestant& contestant, const Selectio
   ReductionNotice reduction(options.model.notices);
   std::vector<float> row;
   const auto start = std::chrono::steady_clock::now();
-  infer(contestant, nullptr, rest,
-        {.decoding = decode_options(options.picture, {&contestant.preprocessing}),
-         .batch = options.batch,
-         .answer = selection.answer,
-         .readers = contestant.session.threads()},
-        {.on_result =
-             [&](std::size_t index, const PictureTimes&, std::span<const float> answer, std::span<const float>) {
-               const std::span<const float> values = selection.of(answer);
-               row.assign(values.begin(), values.end());
-               if (options.normalize) normalize(row, selection.dim);
-               file.add(rest[index], row);
-             },
-         .on_failure =
-             [&](std::size_t index, const std::string& message) {
-               progress.clear();
-               log_error(message);
-               file.add_unreadable(rest[index], message);
-             },
-         .on_reduced =
-             [&](std::size_t index, int sides) {
-               progress.clear();
-               reduction.say(rest[index], sides);
-             },
-         .on_batch =
-             [&](std::size_t count) {
-               file.end_batch();
-               progress.advance(count);
-             }});
+  const InferenceOptions how{.decoding = decode_options(options.picture, {&contestant.preprocessing}),
+                             .batch = options.batch,
+                             .answer = selection.answer,
+                             .readers = contestant.session.threads()};
+  const InferenceEvents events{
+      .on_result =
+          [&](std::size_t index, const PictureTimes&, std::span<const float> answer, std::span<const float>) {
+            const std::span<const float> values = selection.of(answer);
+            row.assign(values.begin(), values.end());
+            if (options.normalize) normalize(row, selection.dim);
+            file.add(rest[index], row);
+          },
+      .on_failure =
+          [&](std::size_t index, const std::string& message) {
+            progress.clear();
+            log_error(message);
+            file.add_unreadable(rest[index], message);
+          },
+      .on_reduced =
+          [&](std::size_t index, int sides) {
+            progress.clear();
+            reduction.say(rest[index], sides);
+          },
+      .on_batch =
+          [&](std::size_t count) {
+            file.end_batch();
+            progress.advance(count);
+          }};
+  if (options.dynamic) {
+    infer_dynamic(contestant, rest, how, events);
+  } else {
+    infer(contestant, nullptr, rest, how, events);
+  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   return rest.empty() ? 0 : static_cast<double>(rest.size()) / seconds.count();
 }
@@ -213,7 +241,8 @@ struct Summary {
 
   [[nodiscard]] std::string text() const {
     std::string text = one_line(options.out) + ": " + shape_text(layout.shape) + ' ' + options.dtype + ", " +
-                       options.tokens + (options.normalize ? ", normalized" : "") + '\n';
+                       options.tokens + (options.normalize ? ", normalized" : "") +
+                       (options.dynamic ? ", each picture at a size of its own" : "") + '\n';
     if (unreadable > 0) text += std::to_string(unreadable) + " unreadable, rows of NaN\n";
     if (resumed > 0) text += std::to_string(resumed) + " rows were there already\n";
     return text + conditions_of(model) + '\n';
@@ -231,6 +260,7 @@ struct Summary {
                   {"dtype", options.dtype},
                   {"tokens", options.tokens},
                   {"normalized", options.normalize},
+                  {"dynamic", options.dynamic},
                   {"images_per_s", rounded(images_per_s, 2)}};
     add_conditions(record, model, options.batch, options.picture, model_sha256);
     return record;

@@ -113,8 +113,8 @@ std::optional<ModelDescription> add_model(Sheet& sheet, const Checkpoint& checkp
     return std::nullopt;
   }
   sheet.row("model", printable(model.name));
-  sheet.row("architecture", name_of(model.config.architecture()), ", ", model.config.image_size, " x ",
-            model.config.image_size, " pixels, patch ", model.config.patch);
+  sheet.row("architecture", name_of(model.config.architecture()), ", ", model.config.image_size.height, " x ",
+            model.config.image_size.width, " pixels, patch ", model.config.patch);
   sheet.row("parameters", parameter_count(model.config));
   sheet.row("GMAC", std::fixed, std::setprecision(2),
             static_cast<double>(multiply_accumulates(model.config)) / kBillion);

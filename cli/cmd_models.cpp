@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/record.h"
 #include "models/model_home.h"
+#include "models/words.h"
 #include "models/zoo.h"
 
 namespace vitq {
@@ -34,7 +35,7 @@ std::string json() {
     lines += to_json({{"name", entry.name},
                       {"parameters", parameter_count(entry.config)},
                       {"gmac", rounded(static_cast<double>(multiply_accumulates(entry.config)) / kBillion, 3)},
-                      {"input", entry.config.image_size},
+                      {"input", entry.config.image_size.height},
                       {"published_top1", rounded(entry.top1 / 100, 4)},
                       {"tag", entry.timm_tag},
                       {"address", address_of(entry)},
@@ -53,8 +54,8 @@ std::string table() {
     text << std::left << std::setw(18) << entry.name << std::right << std::setw(10) << std::setprecision(2)
          << static_cast<double>(parameter_count(entry.config)) / kMillion << std::setw(8)
          << static_cast<double>(multiply_accumulates(entry.config)) / kBillion << std::setw(7)
-         << entry.config.image_size << std::setw(8) << entry.top1 << "  " << (weights_of(entry) ? "yes " : "no  ")
-         << "  " << entry.timm_tag << '\n';
+         << to_string(entry.config.image_size) << std::setw(8) << entry.top1 << "  "
+         << (weights_of(entry) ? "yes " : "no  ") << "  " << entry.timm_tag << '\n';
   }
   text << "top-1: ImageNet-1k, as published for the float32 weights. Weights, NAME.safetensors, are looked for in\n"
        << one_line(model_home_text()) << ";\n`vitq pull NAME` downloads them from " << kHub << "/timm/TAG.\n";

@@ -165,13 +165,12 @@ bool parse(const Arguments& args, Options& options) {
   return true;
 }
 
-/// The pictures as the model sees them, [count, 3, size, size].
+/// The pictures as the model sees them, [count, 3, height, width].
 std::vector<float> load(const std::vector<std::filesystem::path>& pictures, const Preprocessing& preprocessing,
                         const Options& options) {
   const DecodeOptions decoding = decode_options(options.picture, {&preprocessing});
   ReductionNotice reduction(options.model.notices);
-  const std::size_t side = preprocessing.image_size;
-  const std::size_t size = ModelConfig::kChannels * side * side;
+  const std::size_t size = ModelConfig::kChannels * preprocessing.image_size.pixels();
   std::vector<float> images(pictures.size() * size);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const Image image = load_image(pictures[i], decoding);
@@ -305,7 +304,7 @@ int quantize_command(const Arguments& args) {
   if (!parse(args, options)) return 0;
   options.model.precision = kFloatPrecision;
   // --resize holds for the calibration pictures; the model keeps its own.
-  const std::optional<int> resize = std::exchange(options.model.stated.resize, std::nullopt);
+  const std::optional<PictureSize> resize = std::exchange(options.model.stated.resize, std::nullopt);
   const OpenFile source = open_model_file(options.model);
   check_not_input(options.out, source.file, "--model");
   say_what_is_unsure(options.model.notices, source);

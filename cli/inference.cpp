@@ -74,19 +74,13 @@ class Lane {
 
   void run(std::span<const ImageView> crops) {
     const std::span<float> room = std::span(answers_).first(crops.size() * size_);
-    Outputs outputs;
-    (answer_ == Answer::kLogits      ? outputs.logits
-     : answer_ == Answer::kEmbedding ? outputs.embedding
-                                     : outputs.tokens) = room;
-    contestant_.session.run(crops, outputs);
+    contestant_.session.run(crops, outputs_of(answer_, room));
   }
 
   /// The answer to the picture in `slot`, called `picture` in the error where that is not finite.
   [[nodiscard]] std::span<const float> answer(std::size_t slot, const std::filesystem::path& picture) const {
     const std::span<const float> row = std::span(answers_).subspan(slot * size_, size_);
-    check(std::ranges::all_of(row, [](float value) { return std::isfinite(value); }), ErrorCode::kFormat,
-          picture.string(),
-          ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
+    check_finite(row, picture);
     return row;
   }
 
@@ -209,6 +203,20 @@ std::size_t size_of(Answer answer, const Model& model) {
       break;
   }
   return model.tokens() * model.token_size();
+}
+
+Outputs outputs_of(Answer answer, std::span<float> room) {
+  Outputs outputs;
+  (answer == Answer::kLogits      ? outputs.logits
+   : answer == Answer::kEmbedding ? outputs.embedding
+                                  : outputs.tokens) = room;
+  return outputs;
+}
+
+void check_finite(std::span<const float> answer, const std::filesystem::path& picture) {
+  check(std::ranges::all_of(answer, [](float value) { return std::isfinite(value); }), ErrorCode::kFormat,
+        picture.string(),
+        ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
 }
 
 Contestant::Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how)

@@ -24,6 +24,12 @@ enum class Answer : std::uint8_t {
 /// Floats of such a row.
 std::size_t size_of(Answer answer, const Model& model);
 
+/// Where a session writes such answers.
+Outputs outputs_of(Answer answer, std::span<float> room);
+
+/// Throws Error, naming the picture, where its answer holds NaN or infinity.
+void check_finite(std::span<const float> answer, const std::filesystem::path& picture);
+
 struct PictureTimes {
   double decode_ms = 0;
   double preprocess_ms = 0;

@@ -8,6 +8,7 @@
 #include "cli/statement_options.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "models/words.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
 #include "weights/printable.h"
@@ -100,10 +101,12 @@ std::string to_string(const Preprocessing& preprocessing) {
   if (preprocessing.resize == 0) {
     text << "no resize";
   } else {
-    text << (preprocessing.resize_mode == ResizeMode::kSquash ? "squash to " : "resize ") << preprocessing.resize
+    const bool keeps = preprocessing.resize_mode == ResizeMode::kShortest;
+    text << (keeps ? "resize" : name_of(preprocessing.resize_mode)) << (keeps ? " " : " to ")
+         << to_string(preprocessing.resize)
          << (preprocessing.interpolation == Interpolation::kBilinear ? " (bilinear)" : " (bicubic)");
   }
-  text << ", centre crop " << preprocessing.image_size << ", mean ";
+  text << ", centre crop " << to_string(preprocessing.image_size) << ", mean ";
   list(preprocessing.mean);
   text << ", std ";
   list(preprocessing.std);

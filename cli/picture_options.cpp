@@ -14,13 +14,13 @@ void declare(ArgumentParser& parser, PictureArguments& options) {
 
 DecodeOptions decode_options(const PictureArguments& options,
                              std::initializer_list<const Preprocessing*> preprocessing) {
-  int least_side = 0;
+  std::int64_t least_side = 0;
   for (const Preprocessing* how : preprocessing) {
     if (how == nullptr) continue;
     if (how->resize == 0) return {.apply_orientation = !options.no_exif};  // its crop is of all the pixels there are
-    least_side = std::max(least_side, how->resize);
+    least_side = std::max({least_side, how->resize.height, how->resize.width});
   }
-  return {.apply_orientation = !options.no_exif, .least_side = least_side};
+  return {.apply_orientation = !options.no_exif, .least_side = static_cast<int>(least_side)};
 }
 
 const char* exif_text(const PictureArguments& options) { return options.no_exif ? " (EXIF ignored)" : ""; }

@@ -11,6 +11,7 @@
 
 #include "cli/output.h"
 #include "engine/error.h"
+#include "models/words.h"
 #include "weights/printable.h"
 
 namespace vitq {
@@ -40,13 +41,26 @@ Reader colours(std::optional<std::array<float, 3>>& target, double least, double
   };
 }
 
-Reader resize_reader(std::optional<int>& target) {
-  return [&target](const std::string& text) -> std::string {
-    constexpr int kMost = 16384;
-    int side = 0;
-    const std::string expected = text == "none" ? "" : whole_number(side, 1, kMost)(text);
-    if (!expected.empty()) return "none or " + expected;
-    target = side;
+/// Reads a size, "224" or "224x336".
+Reader size_reader(std::optional<PictureSize>& target, std::int64_t most) {
+  return [&target, most](const std::string& text) -> std::string {
+    const auto size = size_named(text);
+    const bool is_fine =
+        size && std::min(size->height, size->width) >= 1 && std::max(size->height, size->width) <= most;
+    if (!is_fine) return "a whole number from 1 to " + std::to_string(most) + ", or two, HxW";
+    target = size;
+    return "";
+  };
+}
+
+Reader resize_reader(std::optional<PictureSize>& target) {
+  constexpr std::int64_t kMost = 16384;
+  return [&target, read = size_reader(target, kMost)](const std::string& text) -> std::string {
+    if (text != "none") {
+      const std::string expected = read(text);
+      return expected.empty() ? "" : "none or " + expected;
+    }
+    target = PictureSize();
     return "";
   };
 }
@@ -101,21 +115,30 @@ void declare(ArgumentParser& parser, Stated& stated) {
   constexpr double kLeastCrop = 1.0 / 16;
   constexpr double kMostColour = 10;
   constexpr double kLeastStd = 0.001;
-  constexpr std::int64_t kMostSize = 4096;
   constexpr std::int64_t kMostHeads = 1024;
-  parser.option("--resize", "N|none", "short side of a picture before the centre crop; none: crop it as it is",
+  parser.option("--resize", "N|HxW|none",
+                "short side of a picture before the centre crop, or a height and a width that it covers; none: crop\n"
+                "it as it is",
                 resize_reader(stated.resize));
   parser.option("--crop-pct", "P", "the same as a fraction: resize to (model's size) / P",
                 number(stated.crop_pct, kLeastCrop, 1));
   parser.option("--interpolation", "bicubic|bilinear", "of that resize",
                 stated_text(stated.interpolation, {"bicubic", "bilinear"}));
-  parser.option("--resize-mode", "shortest|squash", "of that resize: of the short side, or of both",
-                stated_text(stated.resize_mode, {"shortest", "squash"}));
+  parser.option("--resize-mode", "shortest|squash|border",
+                "of that resize: keep the ratio and cover the crop; do not keep it; or keep it, fit into the crop and\n"
+                "fill the rest with the mean colour",
+                stated_text(stated.resize_mode, {"shortest", "squash", "border"}));
   parser.option("--mean", "R,G,B", "subtracted from pixels between 0 and 1",
                 colours(stated.mean, -kMostColour, kMostColour));
   parser.option("--std", "R,G,B", "then divided by", colours(stated.std, kLeastStd, kMostColour));
-  parser.option("--image-size", "N", "pixels of a side that the model sees",
-                stated_extent(stated.image_size, kMostSize));
+  parser.option("--image-size", "N|HxW",
+                "pixels of a side that the model sees, or of height and width; positions are resampled",
+                size_reader(stated.image_size, ModelConfig::kMostImageSide));
+  parser.option("--trained-size", "HxW", "pixels that the stored positions are of, where these are no square",
+                size_reader(stated.trained_size, ModelConfig::kMostImageSide));
+  parser.option("--position-filter", "antialiased|plain",
+                "how positions are resampled: as timm does (the default), or as transformers",
+                stated_text(stated.position_filter, {"antialiased", "plain"}));
   parser.option("--heads", "N", "heads of a ViT's attention", stated_extent(stated.heads, kMostHeads));
   parser.option("--eps", "E", "epsilon of LayerNorm", number(stated.eps, std::numeric_limits<double>::min(), 1));
   parser.option("--activation", "NAME", "of the MLP: gelu, quick_gelu, gelu_tanh, silu",

@@ -1,5 +1,8 @@
 #include "models/backbone.h"
 
+#include "engine/error.h"
+#include "models/words.h"
+
 namespace vitq {
 
 void visit_block(Block& block, const std::function<void(const SiteRef&)>& use) {
@@ -21,6 +24,11 @@ Tensor Backbone::forward(Workspace& workspace, const Tensor& patches, std::int64
     if (!step(i, workspace, batch, observer)) return {};
   }
   return finish(workspace, batch, observer);
+}
+
+std::unique_ptr<Backbone> Backbone::resized(const ModelConfig& config) const {
+  fail(ErrorCode::kUnsupported,
+       "the model computes pictures of one size, found another: ", to_string(config.image_size));
 }
 
 Tensor Backbone::finish(Workspace& workspace, std::int64_t batch, Observer* observer) const {

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "engine/layers/block.h"
 #include "engine/layers/observer.h"
 #include "engine/layers/workspace.h"
+#include "models/config.h"
 
 namespace vitq {
 
@@ -36,7 +38,6 @@ struct StreamShape {
 class Backbone {
  public:
   virtual ~Backbone() = default;
-  Backbone(const Backbone&) = delete;
   Backbone& operator=(const Backbone&) = delete;
 
   /// The encoding in which the patch embedding takes its rows.
@@ -69,7 +70,12 @@ class Backbone {
   /// it, while nobody runs it.
   virtual void visit_sites(const std::function<void(const SiteRef&)>& use) = 0;
 
+  /// The same layers, whose packed weights are shared, for pictures of another size: `config` is that of the model but
+  /// for image_size and position_grid. Throws Error (kUnsupported) where the layers hold for one size alone.
+  [[nodiscard]] virtual std::unique_ptr<Backbone> resized(const ModelConfig& config) const;
+
  protected:
+  Backbone(const Backbone&) = default;
   /// norm: behind the last block, where there is one.
   explicit Backbone(std::optional<Norm> norm) : norm_(std::move(norm)) {}
 

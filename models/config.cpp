@@ -6,6 +6,7 @@
 #include "models/architectures.h"
 #include "models/config_parts.h"
 #include "models/metadata.h"
+#include "models/words.h"
 #include "weights/artifact.h"
 #include "weights/names.h"
 
@@ -49,14 +50,18 @@ std::int64_t ModelConfig::pooled_size() const {
 void check_config(const ModelConfig& config) {
   check_extent(config.patch, "patch size");
   architecture_of(config).check(config);
-  check_extent(config.image_size, "image size");
+  check_extent(config.image_size.height, "image size");
+  check_extent(config.image_size.width, "image size");
   if (config.classes != 0) check_extent(config.classes, "number of classes");
   if (config.projection != 0) check_extent(config.projection, "width of the projection");
   check(config.classes == 0 || config.projection == 0, "model: the head has classes or projects, not both");
   const bool may_leave_rest = config.architecture() == Architecture::kVit;  // SO400M: 384 pixels in patches of 14
-  check(config.grid() > 0 && (may_leave_rest || config.image_size % config.patch == 0), "model: image size ",
-        config.image_size, " is not a multiple of the patch size ", config.patch);
-  check(config.image_size <= 4096, "model: image size is ", config.image_size, ", expected at most 4096");
+  const PictureSize size = config.image_size;
+  check(config.grid().count() > 0 &&
+            (may_leave_rest || (size.height % config.patch == 0 && size.width % config.patch == 0)),
+        "model: image size ", to_string(size), " is not a multiple of the patch size ", config.patch);
+  check(std::max(size.height, size.width) <= ModelConfig::kMostImageSide, "model: image size is ", to_string(size),
+        ", expected at most ", ModelConfig::kMostImageSide);
   check(config.eps > 0 && config.eps < 1, "model: LayerNorm eps is ", config.eps, ", expected a small positive number");
 }
 
@@ -84,7 +89,7 @@ std::int64_t parameter_count(const ModelConfig& config) {
 }
 
 std::int64_t multiply_accumulates(const ModelConfig& config) {
-  const std::int64_t patches = config.grid() * config.grid() * config.patch_values() * config.stages().front().dim;
+  const std::int64_t patches = config.grid().count() * config.patch_values() * config.stages().front().dim;
   const std::int64_t heads = config.head().second.empty() ? 1 : 2;
   return patches + architecture_of(config).macs(config) +
          heads * config.pooled_size() * std::max(config.classes, config.projection);
@@ -92,7 +97,8 @@ std::int64_t multiply_accumulates(const ModelConfig& config) {
 
 ModelConfig config_of_shapes(const Checkpoint& checkpoint) {
   ModelConfig config;
-  config.image_size = config.classes = 0;
+  config.image_size = 0;
+  config.classes = 0;
   config.eps = 0;
   const ArchitectureEntry* found = nullptr;
   for (const ArchitectureEntry& entry : architectures()) {

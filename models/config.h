@@ -13,6 +13,7 @@
 #include "engine/kernels/arguments.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/layers/pool.h"
+#include "vitq/preprocessing.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
@@ -60,6 +61,25 @@ enum class Rope : std::uint8_t {
   kEva02,   ///< Fang et al., arXiv 2303.11331
 };
 
+/// Patches of a picture; one number is a square.
+struct Grid {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+
+  constexpr Grid() = default;
+  constexpr Grid(std::int64_t side) : rows(side), columns(side) {}  // NOLINT(google-explicit-constructor)
+  constexpr Grid(std::int64_t down, std::int64_t across) : rows(down), columns(across) {}
+
+  [[nodiscard]] constexpr std::int64_t count() const { return rows * columns; }
+  bool operator==(const Grid&) const = default;
+};
+
+/// How position embeddings become those of another grid.
+enum class PositionFilter : std::uint8_t {
+  kAntialiased,  ///< timm's resample_abs_pos_embed: a = -0.5, widened when shrinking
+  kPlain,        ///< transformers' interpolate_pos_encoding: a = -0.75, four taps
+};
+
 /// What timm's VisionTransformer varies (timm 1.0; references: the families of CLIP, DeiT-III, DINOv2, MAE, SigLIP).
 struct VitConfig {
   Stage blocks;
@@ -68,9 +88,10 @@ struct VitConfig {
   std::int64_t registers = 0;       ///< prefix tokens that nothing reads (Darcet et al., arXiv 2309.16588)
   bool positions = true;            ///< there are position embeddings that are added
   bool prefix_positions = true;     ///< prefix tokens have a position each
-  std::int64_t position_grid = 0;   ///< patches a side that positions are stored for, if the picture has others; else 0
-  bool pre_norm = false;            ///< a LayerNorm in front of the first block (CLIP)
-  bool final_norm = true;           ///< a LayerNorm behind the last block
+  Grid position_grid = 0;           ///< that positions are stored for, if the picture has another; else 0
+  PositionFilter position_filter = PositionFilter::kAntialiased;  ///< what makes those of the picture then
+  bool pre_norm = false;                                          ///< a LayerNorm in front of the first block (CLIP)
+  bool final_norm = true;                                         ///< a LayerNorm behind the last block
   bool patch_bias = true;
   Rope rope = Rope::kNone;
   bool relative_bias = false;  ///< a table of relative positions in each block (BEiT)
@@ -95,16 +116,17 @@ struct SwinConfig {
 struct ModelConfig {
   using Body = std::variant<VitConfig, SwinConfig>;
 
-  std::int64_t image_size = 224;  ///< pixels, square
-  std::int64_t patch = 16;        ///< pixels, square
-  std::int64_t classes = 1000;    ///< 0: there is no head, or one that projects
-  std::int64_t projection = 0;    ///< outputs of a head that makes the embedding (CLIP); 0: there is none
+  PictureSize image_size = 224;
+  std::int64_t patch = 16;      ///< pixels, square
+  std::int64_t classes = 1000;  ///< 0: there is no head, or one that projects
+  std::int64_t projection = 0;  ///< outputs of a head that makes the embedding (CLIP); 0: there is none
   bool head_bias = true;
   float eps = 1e-6F;      ///< of every norm
   bool rms_norm = false;  ///< they are RMSNorms, without bias
   Body body;
 
   static constexpr std::int64_t kChannels = 3;
+  static constexpr std::int64_t kMostImageSide = 4096;
   [[nodiscard]] Architecture architecture() const { return static_cast<Architecture>(body.index()); }
   /// The body, which must be of that architecture.
   [[nodiscard]] const VitConfig& vit() const { return std::get<VitConfig>(body); }
@@ -116,8 +138,8 @@ struct ModelConfig {
   /// Tokens in front of the patches.
   [[nodiscard]] std::int64_t prefix_tokens() const;
   [[nodiscard]] HeadConfig head() const;
-  /// Patches per side of the picture.
-  [[nodiscard]] std::int64_t grid() const { return image_size / patch; }
+  /// Whole patches of the picture.
+  [[nodiscard]] Grid grid() const { return {image_size.height / patch, image_size.width / patch}; }
   [[nodiscard]] std::int64_t patch_values() const { return kChannels * patch * patch; }
   /// Floats of a token behind the last block.
   [[nodiscard]] std::int64_t token_size() const { return stages().back().dim; }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "models/config_parts.h"
 #include "models/hub_config.h"
 #include "models/hub_folder.h"
 #include "models/imagenet_classes.h"
@@ -60,9 +61,8 @@ class Inquiry {
     return note(statements_.find(field, what), what);
   }
 
-  int resize(std::int64_t image_size) {
-    const auto said = note(statements_.find_resize(checkpoint_, image_size), "resize");
-    return said.value_or(0);
+  PictureSize resize(PictureSize image_size) {
+    return note(statements_.find_resize(checkpoint_, image_size), "resize").value_or(0);
   }
 
   void tensors_show(std::string_view what, const std::string& value) {
@@ -78,6 +78,7 @@ class Inquiry {
   }
 
   static std::string text_for(const std::string& value) { return value; }
+  static std::string text_for(PictureSize value) { return to_string(value); }
   static std::string text_for(const std::array<float, 3>& value) { return shown(value); }
   static std::string text_for(const std::vector<std::string>& value) {
     return value.empty() ? "" : value.front() + " ... " + value.back();
@@ -144,13 +145,42 @@ void settle_vit(const Checkpoint& checkpoint, Inquiry& inquiry, VitConfig& vit) 
   vit.rope = kind_named(rope_named, inquiry.ask(&Stated::rope, "rope"), "rope", all_ropes(), checkpoint);
 }
 
+// For which patches positions are stored: what the tensors show where that is a square, unless a file states another of
+// as many; else those of the picture.
+void settle_positions(const Checkpoint& checkpoint, Inquiry& inquiry, PictureSize shown, ModelConfig& config) {
+  VitConfig& vit = config.vit();
+  ModelConfig trained = config;
+  trained.image_size = shown;
+  const auto stated = vit.positions ? inquiry.ask(&Stated::trained_size, "trained_size") : std::nullopt;
+  if (vit.positions && !stated && shown.pixels() > 0) {
+    const std::int64_t patches = trained.grid().count();
+    const bool may_be_of_picture = vit.prefix_tokens() > 0 && config.grid() != trained.grid() &&
+                                   patches == config.grid().count() + vit.prefix_tokens();
+    check(vit.prefix_positions || !may_be_of_picture, ErrorCode::kFormat, checkpoint.source(), ": pos_embed has ",
+          patches, " tokens, which may be the patches of ", to_string(shown), " pixels, or those of ",
+          to_string(config.image_size), " and ", vit.prefix_tokens(), " more; expected trained_size stated");
+  } else if (vit.positions) {
+    trained.image_size = stated.value_or(config.image_size);
+    const std::int64_t rows = dimension(checkpoint, "pos_embed", 3, 1);
+    const std::int64_t patches = trained.grid().count();
+    vit.prefix_positions = rows == patches + vit.prefix_tokens();
+    check(vit.prefix_positions || rows == patches, ErrorCode::kFormat, checkpoint.source(), ": pos_embed has ", rows,
+          " tokens, expected the ", patches, " patches of ", to_string(trained.image_size), " pixels and ",
+          vit.prefix_tokens(), " more, or none; is that their size (image_size, trained_size)?");
+  }
+  if (trained.grid().count() > 0 && trained.grid() != config.grid()) vit.position_grid = trained.grid();
+  if (!vit.positions) return;
+  const auto filter = inquiry.ask(&Stated::position_filter, "position_filter");
+  vit.position_filter = kind_named(position_filter_named, filter.value_or("antialiased"), "position_filter",
+                                   all_position_filters(), checkpoint);
+}
+
 // Fills in what the shapes leave open.
 void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& config) {
-  const auto size = inquiry.ask(&Stated::image_size, "image_size");
+  const PictureSize shown = config.image_size;  // of a square of patches; 0: there is none
+  config.image_size = inquiry.ask(&Stated::image_size, "image_size").value_or(shown);
   auto* vit = std::get_if<VitConfig>(&config.body);
-  const std::int64_t trained_grid = config.grid();
-  config.image_size = size.value_or(config.image_size);
-  if (vit != nullptr && trained_grid > 0 && config.grid() != trained_grid) vit->position_grid = trained_grid;
+  if (vit != nullptr) settle_positions(checkpoint, inquiry, shown, config);
   config.eps = static_cast<float>(inquiry.ask(&Stated::eps, "eps").value_or(0));
   if (vit != nullptr) {
     settle_vit(checkpoint, inquiry, *vit);
@@ -161,9 +191,11 @@ void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& 
   settle_pool(checkpoint, inquiry.ask(&Stated::pool, "pool"), config);
   if (config.classes > 0) settle_head(checkpoint, inquiry.ask(&Stated::head, "head"), config);
   of_file(checkpoint, [&] { check_config(config); });
-  if (const std::int64_t rest = config.image_size % config.patch; rest > 0) {
-    inquiry.tensors_show("unseen", text_of("the last ", rest, " rows and columns: ", config.grid(), " patches of ",
-                                           config.patch, " pixels"));
+  const PictureSize rest(config.image_size.height % config.patch, config.image_size.width % config.patch);
+  if (rest != PictureSize()) {
+    inquiry.tensors_show(
+        "unseen", text_of("the last ", rest.height, " rows and ", rest.width, " columns: ", config.grid().rows, " x ",
+                          config.grid().columns, " patches of ", config.patch, " pixels"));
   }
 }
 
@@ -176,9 +208,9 @@ void check_colours(const Checkpoint& checkpoint, const Preprocessing& how) {
   }
 }
 
-Preprocessing settle_preprocessing(const Checkpoint& checkpoint, Inquiry& inquiry, std::int64_t image_size) {
+Preprocessing settle_preprocessing(const Checkpoint& checkpoint, Inquiry& inquiry, PictureSize image_size) {
   Preprocessing how;
-  how.image_size = static_cast<int>(image_size);
+  how.image_size = image_size;
   how.mean = inquiry.ask(&Stated::mean, "mean").value_or(how.mean);
   how.std = inquiry.ask(&Stated::std, "std").value_or(how.std);
   check_colours(checkpoint, how);
@@ -187,8 +219,8 @@ Preprocessing settle_preprocessing(const Checkpoint& checkpoint, Inquiry& inquir
   check_one_of(interpolation, "interpolation", {"bicubic", "bilinear"}, checkpoint);
   if (interpolation == "bilinear") how.interpolation = Interpolation::kBilinear;
   const auto mode = inquiry.ask(&Stated::resize_mode, "resize_mode");
-  check_one_of(mode, "resize_mode", {"shortest", "squash"}, checkpoint);
-  if (mode == "squash") how.resize_mode = ResizeMode::kSquash;
+  how.resize_mode =
+      kind_named(resize_mode_named, mode.value_or("shortest"), "resize_mode", all_resize_modes(), checkpoint);
   const auto offset = inquiry.ask(&Stated::crop_offset, "crop_offset");
   check_one_of(offset, "crop_offset", {"even", "down"}, checkpoint);
   if (offset == "down") how.crop_offset = CropOffset::kDown;
@@ -301,14 +333,14 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"format", "vitq"},
       {"model", description.name},
       {"architecture", std::string(name_of(config.architecture()))},
-      {"image_size", std::to_string(config.image_size)},
+      {"image_size", to_string(config.image_size)},
       {"patch_size", std::to_string(config.patch)},
       {"eps", joined(std::array{config.eps})},
       {"mean", joined(description.preprocessing.mean)},
       {"std", joined(description.preprocessing.std)},
-      {"resize", std::to_string(description.preprocessing.resize)},
+      {"resize", to_string(description.preprocessing.resize)},
       {"interpolation", description.preprocessing.interpolation == Interpolation::kBilinear ? "bilinear" : "bicubic"},
-      {"resize_mode", description.preprocessing.resize_mode == ResizeMode::kSquash ? "squash" : "shortest"},
+      {"resize_mode", std::string(name_of(description.preprocessing.resize_mode))},
       {"crop_offset", description.preprocessing.crop_offset == CropOffset::kDown ? "down" : "even"},
       {"activation", std::string(name_of(config.stages().front().activation))},
       {"pool", std::string(name_of(config.head().pool))},
@@ -321,6 +353,11 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
   if (config.architecture() == Architecture::kVit) {
     metadata["heads"] = std::to_string(config.vit().blocks.heads);
     metadata["rope"] = name_of(config.vit().rope);
+    metadata["position_filter"] = name_of(config.vit().position_filter);
+    const Grid stored = config.vit().position_grid.count() > 0 ? config.vit().position_grid : config.grid();
+    if (config.vit().positions && stored.rows != stored.columns) {
+      metadata["trained_size"] = to_string(PictureSize(stored.rows * config.patch, stored.columns * config.patch));
+    }
   }
   if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
     try {

@@ -37,7 +37,7 @@ void Head::plan(std::int64_t batch, const ModelConfig& config, BufferPlan& plan)
   plan.need(Slot::kEncoded, batch * pooled_size_);
   plan.need(Slot::kRowScales, batch);
   if (!attention_) return;
-  attention_->plan(batch, config.grid() * config.grid() + config.prefix_tokens(), plan);
+  attention_->plan(batch, config.grid().count() + config.prefix_tokens(), plan);
 }
 
 bool Head::pool_tokens(Workspace& workspace, const Tensor& tokens, const Tensor& dst, Observer* observer) const {

@@ -11,7 +11,7 @@ namespace {
 Stated stated_by_anybody(const JsonConfig& config, const ModelConfig& shapes) {
   config.check_same("hidden_size", shapes.stages().front().dim);
   config.check_same("num_hidden_layers", shapes.stages().front().depth);
-  return {.image_size = config.side("image_size"),
+  return {.image_size = config.size("image_size"),
           .heads = config.integer("num_attention_heads"),
           .eps = config.number("layer_norm_eps"),
           .activation = config.text("hidden_act"),

@@ -105,15 +105,16 @@ std::optional<std::vector<std::string>> JsonConfig::texts(const std::string& key
   return list;
 }
 
-std::optional<std::int64_t> JsonConfig::side(const std::string& key) const {
+std::optional<PictureSize> JsonConfig::size(const std::string& key) const {
   const auto list = numbers(key);
-  if (!list || list->size() != 2) return integer(key);
+  if (!list || list->size() != 2) {
+    const auto side = integer(key);
+    return side ? std::optional(PictureSize(*side)) : std::nullopt;
+  }
   constexpr double kMost = 1e6;
-  const double value = list->front();
-  check_kind(key, *find(key), value == std::floor(value) && value > 0 && value < kMost, "whole numbers");
-  check(value == list->back(), ErrorCode::kUnsupported, file_, ": ", prefix_, key, " is ", value, " x ", list->back(),
-        ", vitq computes squares");
-  return static_cast<std::int64_t>(value);
+  const auto is_side = [](double value) { return value == std::floor(value) && value > 0 && value < kMost; };
+  check_kind(key, *find(key), is_side(list->front()) && is_side(list->back()), "whole numbers");
+  return PictureSize(static_cast<std::int64_t>(list->front()), static_cast<std::int64_t>(list->back()));
 }
 
 std::optional<std::vector<std::string>> JsonConfig::numbered_texts(const std::string& key) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "vitq/preprocessing.h"
 #include "weights/flat_json.h"
 
 namespace vitq {
@@ -38,8 +39,8 @@ class JsonConfig {
   [[nodiscard]] std::optional<std::vector<double>> numbers(const std::string& key) const;
   [[nodiscard]] std::optional<std::array<float, 3>> colours(const std::string& key) const;
   [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& key) const;
-  /// A whole number, or two that are equal: the side of a square. Two that differ are refused (kUnsupported).
-  [[nodiscard]] std::optional<std::int64_t> side(const std::string& key) const;
+  /// A whole number, which is a square, or two: height and width.
+  [[nodiscard]] std::optional<PictureSize> size(const std::string& key) const;
   /// The texts of an object whose keys are 0, 1, 2, ...
   [[nodiscard]] std::optional<std::vector<std::string>> numbered_texts(const std::string& key) const;
 

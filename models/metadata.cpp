@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "models/words.h"
 #include "weights/flat_json.h"
 #include "weights/printable.h"
 
@@ -48,6 +49,15 @@ std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::s
   const auto number = parse<double>(checkpoint, key, *text);
   check(std::isfinite(number), ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is not finite");
   return number;
+}
+
+std::optional<PictureSize> metadata_size(const Checkpoint& checkpoint, const std::string& key) {
+  const auto text = metadata_text(checkpoint, key);
+  if (!text) return std::nullopt;
+  const auto size = size_named(*text);
+  check(size.has_value(), ErrorCode::kFormat, checkpoint.source(), ": metadata '", key, "' is ", printable(*text),
+        ", expected a number, or height and width as in 224x336");
+  return size;
 }
 
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "vitq/preprocessing.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
@@ -18,6 +19,8 @@ std::optional<std::int64_t> metadata_integer(const Checkpoint& checkpoint, const
 std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::string& key);
 /// Three numbers separated by commas, one per colour.
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key);
+/// "224", or height and width: "224x336".
+std::optional<PictureSize> metadata_size(const Checkpoint& checkpoint, const std::string& key);
 /// The texts of a JSON array.
 std::optional<std::vector<std::string>> metadata_json_list(const Checkpoint& checkpoint, const std::string& key);
 /// Words separated by commas.

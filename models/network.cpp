@@ -8,14 +8,14 @@ namespace vitq {
 
 BufferPlan Network::plan(std::int64_t batch, bool observed) const {
   BufferPlan plan;
-  plan.need(Slot::kPatches, batch * config.grid() * config.grid() * config.patch_values());
+  plan.need(Slot::kPatches, batch * config.grid().count() * config.patch_values());
   backbone->plan(batch, observed, plan);
   head.plan(batch, config, plan);
   return plan;
 }
 
 Tensor Network::patch_rows(const Workspace& workspace, std::int64_t batch) const {
-  return workspace.tensor(Slot::kPatches, {batch * config.grid() * config.grid(), config.patch_values()},
+  return workspace.tensor(Slot::kPatches, {batch * config.grid().count(), config.patch_values()},
                           backbone->patch_source());
 }
 
@@ -27,6 +27,17 @@ void Network::forward(Workspace& workspace, std::span<const float> images, std::
   if (normed.data == nullptr) return;
   if (head.classifies())
     (void)head.classify(workspace, normed, Tensor(logits.data(), {batch, config.classes}), observer);
+}
+
+Network Network::resized(PictureSize size) const {
+  ModelConfig other = config;
+  other.image_size = size;
+  if (auto* vit = std::get_if<VitConfig>(&other.body); vit != nullptr && (vit->positions || vit->relative_bias)) {
+    const Grid stored = vit->position_grid.count() > 0 ? vit->position_grid : config.grid();
+    vit->position_grid = stored == other.grid() ? Grid() : stored;
+  }
+  check_config(other);
+  return {.config = other, .backbone = backbone->resized(other), .head = head, .pixels = pixels};
 }
 
 void Network::visit_sites(const std::function<void(const SiteRef&)>& use) {

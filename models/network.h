@@ -34,7 +34,7 @@ struct Network {
     return backbone->forward(workspace, patches, batch, observer);
   }
 
-  /// images: f32 [batch, 3, size, size], normalised -> logits [batch, classes], where the head classifies(). The
+  /// images: f32 [batch, 3, height, width], normalised -> logits [batch, classes], where the head classifies(). The
   /// workspace grows to what a batch needs; after that nothing is allocated.
   void forward(Workspace& workspace, std::span<const float> images, std::int64_t batch, std::span<float> logits,
                Observer* observer = nullptr) const;
@@ -45,6 +45,10 @@ struct Network {
 
   /// The tokens behind the last norm, of one picture.
   [[nodiscard]] StreamShape output() const { return backbone->stream_after(backbone->steps()); }
+
+  /// The same network for pictures of another size; weights are shared. Throws Error (kUnsupported) for those whose
+  /// layers hold for one size alone (Swin, BEiT), and for a size that check_config refuses.
+  [[nodiscard]] Network resized(PictureSize size) const;
 
   /// All sites, in the order in which a pass comes by.
   void visit_sites(const std::function<void(const SiteRef&)>& use);

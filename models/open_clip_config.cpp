@@ -57,9 +57,9 @@ Stated stated_by_open_clip(const JsonConfig& config, const ModelConfig& shapes) 
   const JsonConfig vision = model.below("vision_cfg");
   const auto timm = vision.text("timm_model_name");
   Stated says = timm ? timm_tower(*timm, vision) : own_tower(model, vision, shapes);
-  says.image_size = vision.side("image_size");
+  says.image_size = vision.size("image_size");
   const JsonConfig pictures = config.below("preprocess_cfg");
-  if (const auto size = pictures.side("size")) says.image_size = size;
+  if (const auto size = pictures.size("size")) says.image_size = size;
   // open_clip's defaults are OpenAI's.
   says.mean = pictures.colours("mean").value_or(std::array{0.48145466F, 0.4578275F, 0.40821073F});
   says.std = pictures.colours("std").value_or(std::array{0.26862954F, 0.26130258F, 0.27577711F});

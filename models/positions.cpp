@@ -1,7 +1,10 @@
 #include "models/positions.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/kernels/softmax.h"
@@ -16,17 +19,42 @@ void add(const float* src, float weight, std::int64_t count, float* dst) {
   for (std::int64_t i = 0; i < count; ++i) dst[i] += weight * src[i];
 }
 
+// Which of `from` samples sample `output` of `to` is a sum of, and with which weights. Source: PyTorch's
+// upsample_bicubic2d; the polynomials are Keys' (1981) with a = -0.75.
+std::vector<std::pair<std::int64_t, float>> plain_taps(std::int64_t from, std::int64_t to, std::int64_t output) {
+  constexpr float kA = -0.75F;
+  const auto near = [](float x) { return ((kA + 2) * x - (kA + 3)) * x * x + 1; };
+  const auto far = [](float x) { return ((kA * x - 5 * kA) * x + 8 * kA) * x - 4 * kA; };
+  const float place = static_cast<float>(from) / static_cast<float>(to) * (static_cast<float>(output) + 0.5F) - 0.5F;
+  const float begin = std::floor(place);
+  const float rest = place - begin;
+  const std::array weights{far(rest + 1), near(rest), near(1 - rest), far(2 - rest)};
+  std::vector<std::pair<std::int64_t, float>> taps;
+  for (std::int64_t t = 0; t < std::ssize(weights); ++t) {
+    const std::int64_t sample = static_cast<std::int64_t>(begin) - 1 + t;
+    taps.emplace_back(std::clamp<std::int64_t>(sample, 0, from - 1), weights[t]);
+  }
+  return taps;
+}
+
+std::vector<std::pair<std::int64_t, float>> antialiased_taps(std::int64_t from, std::int64_t to, std::int64_t output) {
+  std::vector<double> weights;
+  const std::int64_t first = filter_taps(Interpolation::kBicubic, from, to, output, weights);
+  std::vector<std::pair<std::int64_t, float>> taps;
+  for (const double weight : weights) taps.emplace_back(first + std::ssize(taps), static_cast<float>(weight));
+  return taps;
+}
+
 // [lines, from, width] -> [lines, to, width], both dense.
-std::vector<float> resampled(std::span<const float> lines, std::int64_t from, std::int64_t to, std::int64_t width) {
+std::vector<float> resampled(std::span<const float> lines, std::int64_t from, std::int64_t to, std::int64_t width,
+                             PositionFilter filter) {
   const std::int64_t count = std::ssize(lines) / (from * width);
   std::vector<float> result(count * to * width);
-  std::vector<double> weights;
   for (std::int64_t i = 0; i < to; ++i) {
-    const std::int64_t first = filter_taps(Interpolation::kBicubic, from, to, i, weights);
+    const auto taps = filter == PositionFilter::kPlain ? plain_taps(from, to, i) : antialiased_taps(from, to, i);
     for (std::int64_t line = 0; line < count; ++line) {
-      for (std::int64_t t = 0; t < std::ssize(weights); ++t) {
-        add(&lines[(line * from + first + t) * width], static_cast<float>(weights[t]), width,
-            &result[(line * to + i) * width]);
+      for (const auto& [sample, weight] : taps) {
+        add(&lines[(line * from + sample) * width], weight, width, &result[(line * to + i) * width]);
       }
     }
   }
@@ -47,31 +75,31 @@ std::vector<double> frequencies(Rope rope, std::int64_t head_dim) {
   return result;
 }
 
-double coordinate(Rope rope, std::int64_t place, std::int64_t grid) {
+double coordinate(Rope rope, std::int64_t place, std::int64_t count) {
   constexpr double kEva02Grid = 16;  // that of its pretraining, in patches
-  const auto side = static_cast<double>(grid);
+  const auto side = static_cast<double>(count);
   if (rope == Rope::kDinoV3) return 2 * (static_cast<double>(place) + 0.5) / side - 1;
   return kEva02Grid * static_cast<double>(place) / side;
 }
 
 }  // namespace
 
-std::vector<float> resample_positions(std::span<const float> grid, std::int64_t from, std::int64_t to,
-                                      std::int64_t dim) {
-  check(std::ssize(grid) == from * from * dim && to > 0, "positions: ", grid.size(), " values for ", to,
-        " patches a side, expected ", from, " x ", from, " x ", dim);
-  const std::vector<float> across = resampled(grid, from, to, dim);
-  return resampled(across, from, to, to * dim);
+std::vector<float> resample_positions(std::span<const float> grid, Grid from, Grid to, std::int64_t dim,
+                                      PositionFilter filter) {
+  check(std::ssize(grid) == from.count() * dim && to.rows > 0 && to.columns > 0, "positions: ", grid.size(),
+        " values for ", to.rows, " x ", to.columns, " patches, expected ", from.rows, " x ", from.columns, " x ", dim);
+  const std::vector<float> across = resampled(grid, from.columns, to.columns, dim, filter);
+  return resampled(across, from.rows, to.rows, to.columns * dim, filter);
 }
 
-RotationTables rotation_tables(Rope rope, std::int64_t grid, std::int64_t head_dim) {
+RotationTables rotation_tables(Rope rope, Grid grid, std::int64_t head_dim) {
   const std::vector<double> turns = frequencies(rope, head_dim);
   const std::int64_t quarter = std::ssize(turns);
   const std::int64_t half = 2 * quarter;
   RotationTables tables{.cosine = {}, .sine = {}, .pairs_neighbours = rope == Rope::kEva02};
-  for (std::int64_t patch = 0; patch < grid * grid; ++patch) {
-    const double y = coordinate(rope, patch / grid, grid);
-    const double x = coordinate(rope, patch % grid, grid);
+  for (std::int64_t patch = 0; patch < grid.count(); ++patch) {
+    const double y = coordinate(rope, patch / grid.columns, grid.rows);
+    const double x = coordinate(rope, patch % grid.columns, grid.columns);
     for (std::int64_t c = 0; c < head_dim; ++c) {
       // Pair number and side of a column: frequencies of the row first, then those of the column.
       const std::int64_t pair = tables.pairs_neighbours ? c / 2 : c % half;
@@ -84,20 +112,19 @@ RotationTables rotation_tables(Rope rope, std::int64_t grid, std::int64_t head_d
   return tables;
 }
 
-std::vector<float> relative_bias_with_class(std::span<const float> table, std::int64_t grid, std::int64_t heads) {
-  const std::int64_t offsets = 2 * grid - 1;
-  check(std::ssize(table) == (offsets * offsets + 3) * heads, "relative positions: ", table.size(),
-        " values, expected [", offsets * offsets + 3, ", ", heads, "]");
-  const std::int64_t patches = grid * grid;
-  const std::int64_t tokens = patches + 1;
+std::vector<float> relative_bias_with_class(std::span<const float> table, Grid grid, std::int64_t heads) {
+  const std::int64_t across = 2 * grid.columns - 1;
+  const std::int64_t query_is_class = (2 * grid.rows - 1) * across;
+  check(std::ssize(table) == (query_is_class + 3) * heads, "relative positions: ", table.size(), " values, expected [",
+        query_is_class + 3, ", ", heads, "]");
+  const std::int64_t tokens = grid.count() + 1;
   const std::int64_t stride = padded_columns(tokens);
-  const std::int64_t query_is_class = offsets * offsets;
   const auto row_of = [&](std::int64_t i, std::int64_t j) {
     if (i == 0) return query_is_class + (j == 0 ? 2 : 0);
     if (j == 0) return query_is_class + 1;
-    const std::int64_t rows = (i - 1) / grid - (j - 1) / grid + grid - 1;
-    const std::int64_t columns = (i - 1) % grid - (j - 1) % grid + grid - 1;
-    return rows * offsets + columns;
+    const std::int64_t rows = (i - 1) / grid.columns - (j - 1) / grid.columns + grid.rows - 1;
+    const std::int64_t columns = (i - 1) % grid.columns - (j - 1) % grid.columns + grid.columns - 1;
+    return rows * across + columns;
   };
   std::vector<float> bias(heads * tokens * stride);
   for (std::int64_t i = 0; i < tokens; ++i) {

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "models/hub_config.h"
+#include "models/words.h"
 
 namespace vitq {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 /// (transformers 5.24).
 struct Processor {
   std::string_view name;
-  bool is_square = true;  ///< one number is both sides; else the short one
+  bool is_whole = true;  ///< one number is both sides; else the short one
   bool crops = false;
 };
 
@@ -19,9 +20,9 @@ constexpr Processor kProcessors[] = {
     {.name = "ViT"},
     {.name = "DeiT", .crops = true},
     {.name = "Beit", .crops = true},
-    {.name = "CLIP", .is_square = false, .crops = true},
+    {.name = "CLIP", .is_whole = false, .crops = true},
     {.name = "Siglip"},
-    {.name = "Bit", .is_square = false, .crops = true},
+    {.name = "Bit", .is_whole = false, .crops = true},
     {.name = "DINOv3ViT"},
 };
 
@@ -48,23 +49,24 @@ const Processor& processor_of(const JsonConfig& config) {
 
 /// Both sides, or the short one.
 struct Size {
-  std::int64_t side = 0;
-  bool is_square = true;
+  PictureSize sides;
+  bool is_whole = true;  ///< both
 };
 
-std::optional<Size> size_of(const JsonConfig& config, const std::string& key, bool is_square) {
+std::optional<Size> size_of(const JsonConfig& config, const std::string& key, bool is_whole) {
   const JsonConfig size = config.below(key);
   if (const auto edge = size.integer("shortest_edge")) {
     if (size.has("longest_edge")) config.refuse(key + ".longest_edge", "the shortest edge alone");
     return Size{*edge, false};
   }
   if (const auto height = size.integer("height")) {
-    if (size.integer("width") != height) size.refuse("width", "squares");
-    return Size{*height, true};
+    const auto width = size.integer("width");
+    if (!width) size.refuse("height", "height and width");
+    return Size{{*height, *width}, true};
   }
   if (config.has(key)) {
-    const auto side = config.side(key);
-    if (side) return Size{*side, is_square};
+    const auto sides = config.size(key);
+    if (sides) return Size{*sides, is_whole || !sides->is_square()};
     config.refuse(key, "shortest_edge, or height and width");
   }
   return std::nullopt;
@@ -100,26 +102,28 @@ Stated stated_by_preprocessor(const JsonConfig& config) {
     says.mean = {0, 0, 0};
     says.std = {1, 1, 1};
   }
-  const auto size = size_of(config, "size", processor.is_square);
+  const auto size = size_of(config, "size", processor.is_whole);
   const auto crop = size_of(config, "crop_size", true);
   const bool crops = config.truth("do_center_crop").value_or(processor.crops) && crop.has_value();
   const bool resizes = config.truth("do_resize").value_or(true) && size.has_value();
   says.crop_offset = "down";
   if (crops) {
-    says.image_size = crop->side;
-  } else if (resizes && size->is_square) {
-    says.image_size = size->side;
+    says.image_size = crop->sides;
+  } else if (resizes && size->is_whole) {
+    says.image_size = size->sides;
   }
   if (!resizes) {
     says.resize = 0;
     return says;
   }
-  if (!crops && !size->is_square)
-    config.refuse("do_center_crop", "squares: a crop after a resize of the shortest edge");
-  check(!crops || crop->side <= size->side, ErrorCode::kUnsupported, config.file(), ": crop_size is ",
-        crop ? crop->side : 0, " and size ", size->side, ", vitq computes a crop that is not larger");
-  says.resize = static_cast<int>(size->side);
-  says.resize_mode = size->is_square ? "squash" : "shortest";
+  if (!crops && !size->is_whole)
+    config.refuse("do_center_crop", "pictures of one size: a crop after a resize of the shortest edge");
+  const PictureSize cropped = crops ? crop->sides : size->sides;
+  check(cropped.height <= size->sides.height && cropped.width <= size->sides.width, ErrorCode::kUnsupported,
+        config.file(), ": crop_size is ", to_string(cropped), " and size ", to_string(size->sides),
+        ", vitq computes a crop that is not larger");
+  says.resize = size->sides;
+  says.resize_mode = size->is_whole ? "squash" : "shortest";
   if (config.has("resample")) says.interpolation = interpolation_of(config);
   return says;
 }

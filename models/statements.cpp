@@ -14,10 +14,10 @@ namespace vitq {
 namespace {
 
 constexpr std::array<float, 3> kHalves{0.5F, 0.5F, 0.5F};
-constexpr int kMostResize = 65536;
+constexpr std::int64_t kMostResize = 65536;
 constexpr std::int64_t kWithoutMargin = 384;  // timm resizes to the crop itself from here on
 
-double usual_crop(std::int64_t image_size) { return image_size >= kWithoutMargin ? 1.0 : 0.9; }
+double usual_crop(PictureSize size) { return std::min(size.height, size.width) >= kWithoutMargin ? 1.0 : 0.9; }
 
 std::string pool_of(const ModelConfig& config) { return std::string(name_of(config.head().pool)); }
 
@@ -77,7 +77,8 @@ std::optional<std::pair<Stated, std::string>> stated_by_gated_shapes(const Model
 bool is_published_grid(const ModelConfig& config) {
   constexpr std::int64_t kPatches[] = {8, 14, 16, 32};
   constexpr std::int64_t kLeastSize = 128;
-  return std::ranges::find(kPatches, config.patch) != std::end(kPatches) && config.image_size >= kLeastSize;
+  return std::ranges::find(kPatches, config.patch) != std::end(kPatches) &&
+         std::min(config.image_size.height, config.image_size.width) >= kLeastSize;
 }
 
 // Whether a CLIP's head has as many outputs as its text tower is wide, and no class would know (open_clip's models).
@@ -94,14 +95,15 @@ void Statements::add(Stated says, Source source, std::string from, std::set<std:
   all_.push_back({std::move(says), source, std::move(from), std::move(guesses)});
 }
 
-std::optional<Said<int>> Statements::find_resize(const Checkpoint& checkpoint, std::int64_t image_size) const {
+std::optional<Said<PictureSize>> Statements::find_resize(const Checkpoint& checkpoint, PictureSize image_size) const {
   for (const Statement& one : all_) {
     if (!one.says.resize && !one.says.crop_pct) continue;
     const auto side = [&] {
       if (!one.says.resize) return resize_for_crop(image_size, *one.says.crop_pct);
-      const int resize = *one.says.resize;
-      check(resize == 0 || (resize >= image_size && resize <= kMostResize), "resize is ", resize,
-            ", expected 0 (none) or ", image_size, " to ", kMostResize);
+      const PictureSize resize = *one.says.resize;
+      const bool covers = resize.height >= image_size.height && resize.width >= image_size.width;
+      check(resize == PictureSize() || (covers && std::max(resize.height, resize.width) <= kMostResize), "resize is ",
+            to_string(resize), ", expected 0 (none) or ", to_string(image_size), " to ", kMostResize);
       return resize;
     };
     return said(one, one.source == Source::kCaller ? side() : of_file(checkpoint, side), "resize");
@@ -113,7 +115,9 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   Stated says;
   if (!is_of_vitq(checkpoint)) return says;
   says.name = metadata_text(checkpoint, "model");
-  says.image_size = metadata_integer(checkpoint, "image_size");
+  says.image_size = metadata_size(checkpoint, "image_size");
+  says.trained_size = metadata_size(checkpoint, "trained_size");
+  says.position_filter = metadata_text(checkpoint, "position_filter").value_or("antialiased");
   says.heads = metadata_integer(checkpoint, "heads");
   says.eps = metadata_number(checkpoint, "eps");
   // Before these were written, there was one kind of each.
@@ -127,10 +131,11 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   says.mean = metadata_colours(checkpoint, "mean");
   says.std = metadata_colours(checkpoint, "std");
   says.crop_pct = metadata_number(checkpoint, "crop_pct");
-  if (const auto resize = metadata_integer(checkpoint, "resize")) {
-    check(*resize >= 0 && *resize <= kMostResize, ErrorCode::kFormat, checkpoint.source(), ": metadata 'resize' is ",
-          *resize, ", expected 0 to ", kMostResize);
-    says.resize = static_cast<int>(*resize);
+  if (const auto resize = metadata_size(checkpoint, "resize")) {
+    const auto [least, most] = std::minmax(resize->height, resize->width);
+    check(least >= 0 && most <= kMostResize, ErrorCode::kFormat, checkpoint.source(), ": metadata 'resize' is ",
+          to_string(*resize), ", expected 0 to ", kMostResize);
+    says.resize = resize;
   }
   // vitq writes names where they are not ImageNet's; until a name could hold a comma, with commas between.
   says.classes = metadata_json_list(checkpoint, "class_names");
@@ -167,7 +172,7 @@ Stated preprocessing_of(const ZooEntry& row) {
 
 Stated stated_by_tensors(const ModelConfig& shapes) {
   Stated says;
-  if (shapes.image_size > 0) says.image_size = shapes.image_size;
+  if (shapes.image_size.pixels() > 0) says.image_size = shapes.image_size;
   const auto* vit = std::get_if<VitConfig>(&shapes.body);
   if (vit == nullptr) {
     says.head = "classes";
@@ -212,7 +217,7 @@ std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig
   return std::pair(says, "shapes of " + std::string(encoder->name));
 }
 
-Stated stated_by_name(std::string_view stem, std::int64_t image_size) {
+Stated stated_by_name(std::string_view stem, PictureSize image_size) {
   std::string name(stem);
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };

@@ -39,9 +39,10 @@ class Statements {
     return std::nullopt;
   }
 
-  /// The short side before the crop, whoever says it as such or as a fraction. Throws Error for a side or a fraction
+  /// The size before the crop, whoever says it as such or as a fraction. Throws Error for a side or a fraction
   /// that makes no sense, in the name of `checkpoint` unless the caller says it.
-  [[nodiscard]] std::optional<Said<int>> find_resize(const Checkpoint& checkpoint, std::int64_t image_size) const;
+  [[nodiscard]] std::optional<Said<PictureSize>> find_resize(const Checkpoint& checkpoint,
+                                                             PictureSize image_size) const;
 
  private:
   struct Statement {
@@ -81,7 +82,7 @@ std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig
 
 /// What a file's name suggests of the preprocessing, by the families of timm's names: DeiT and Swin were trained with
 /// ImageNet's mean and deviation, ViT with halves, and 384 pixels and more without a margin.
-Stated stated_by_name(std::string_view stem, std::int64_t image_size);
+Stated stated_by_name(std::string_view stem, PictureSize image_size);
 
 /// What is usual.
 Stated usually(const ModelConfig& config);

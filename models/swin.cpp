@@ -61,7 +61,7 @@ Swin::Swin(const ModelConfig& config, const LayerReader& reader)
   for (std::size_t s = 0; s < config.swin().stages.size(); ++s) {
     const Stage& stage = config.swin().stages[s];
     const std::string scope = "layers." + std::to_string(s);
-    Level level{.grid = config.grid() >> s, .dim = stage.dim, .mask = {}, .plain = {}, .rolled = {}};
+    Level level{.grid = config.grid().rows >> s, .dim = stage.dim, .mask = {}, .plain = {}, .rolled = {}};
     const bool has_windows = level.grid > window_;  // one window fills the grid: nothing to shift
     level.plain = window_order(level.grid, window_, 0);
     level.rolled = window_order(level.grid, window_, window_ / 2);

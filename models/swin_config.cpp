@@ -2,6 +2,7 @@
 
 #include "engine/error.h"
 #include "models/config_parts.h"
+#include "models/words.h"
 
 namespace vitq {
 
@@ -27,7 +28,7 @@ void infer_swin(const Checkpoint& checkpoint, ModelConfig& config) {
   config.body = std::move(body);
   if (checkpoint.contains("head.fc.weight")) config.classes = dimension(checkpoint, "head.fc.weight", 2, 0);
   // The mask of a shifted window has a matrix for each window of the picture. A stage of one window has none.
-  for (std::size_t s = 0; s < config.swin().stages.size() && config.image_size == 0; ++s) {
+  for (std::size_t s = 0; s < config.swin().stages.size() && config.image_size == PictureSize(); ++s) {
     const Shape* mask = checkpoint.buffer("layers." + std::to_string(s) + ".blocks.1.attn_mask");
     if (mask == nullptr || mask->size() != 3) continue;
     config.image_size = (exact_root(mask->front()) * config.swin().window * config.patch) << s;
@@ -37,12 +38,14 @@ void infer_swin(const Checkpoint& checkpoint, ModelConfig& config) {
 void check_swin(const ModelConfig& config) {
   const SwinConfig& body = config.swin();
   check(!body.stages.empty(), "model: no stages");
-  std::int64_t grid = config.grid();
+  check(config.image_size.is_square(), ErrorCode::kUnsupported, "model: image size ", to_string(config.image_size),
+        " is no square, as a Swin's must be");
+  std::int64_t grid = config.grid().rows;
   for (const Stage& stage : body.stages) {
     check_stage(stage);
     check_extent(body.window, "window");
     check(grid % body.window == 0, "model: a grid of ", grid, " tokens is not a multiple of the window ", body.window,
-          "; is the image size ", config.image_size, " right?");
+          "; is the image size ", to_string(config.image_size), " right?");
     check(&stage == &body.stages.back() || grid % 2 == 0, "model: a grid of ", grid, " tokens cannot be merged 2x2");
     grid /= 2;
   }
@@ -68,7 +71,7 @@ void add_swin_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensor
 
 std::int64_t swin_macs(const ModelConfig& config) {
   const SwinConfig& body = config.swin();
-  std::int64_t grid = config.grid();
+  std::int64_t grid = config.grid().rows;
   std::int64_t total = 0;
   for (std::size_t s = 0; s < body.stages.size(); ++s) {
     const Stage& stage = body.stages[s];

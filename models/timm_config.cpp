@@ -96,14 +96,16 @@ Stated stated_by_timm(const JsonConfig& config) {
   says.crop_pct = pretrained.number("crop_pct");
   says.interpolation = pretrained.text("interpolation");
   if (const auto mode = pretrained.text("crop_mode")) {
-    if (*mode != "center" && *mode != "squash") pretrained.refuse("crop_mode", "center and squash");
-    says.resize_mode = *mode == "squash" ? "squash" : "shortest";
+    if (!resize_mode_named(*mode == "center" ? "shortest" : *mode)) {
+      pretrained.refuse("crop_mode", "center, squash and border");
+    }
+    says.resize_mode = *mode == "center" ? "shortest" : *mode;
   }
   if (const auto size = pretrained.numbers("input_size"); size && size->size() == 3) {
-    if ((*size)[1] != (*size)[2]) pretrained.refuse("input_size", "squares");
-    says.image_size = static_cast<std::int64_t>(size->back());
+    says.image_size = PictureSize(static_cast<std::int64_t>((*size)[1]), static_cast<std::int64_t>((*size)[2]));
   }
-  if (const auto size = arguments.side("img_size")) says.image_size = size;
+  if (const auto size = arguments.size("img_size")) says.image_size = size;
+  if (says.image_size && !says.image_size->is_square()) says.trained_size = says.image_size;
   says.classes = config.texts("label_names");
   // The head of a CLIP tower projects, until somebody trains it to classify: then the tag says so.
   const std::string tag = pretrained.text("tag").value_or("");

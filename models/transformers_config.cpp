@@ -19,6 +19,7 @@ struct ModelType {
   std::string_view pool = "token";
   std::string_view head = "classes";
   std::string_view rope = "none";
+  std::string_view position_filter = "plain";
 };
 
 constexpr ModelType kTypes[] = {
@@ -26,7 +27,7 @@ constexpr ModelType kTypes[] = {
     {.name = "deit"},
     {.name = "beit"},
     {.name = "dinov2", .eps = 1e-6},
-    {.name = "dinov2_with_registers", .eps = 1e-6},
+    {.name = "dinov2_with_registers", .eps = 1e-6, .position_filter = "antialiased"},
     {.name = "dinov3_vit", .eps = 1e-5, .heads = 6, .rope = "dinov3"},
     {.name = "clip", .vision = "vision_config", .activation = "quick_gelu", .eps = 1e-5, .head = "projection"},
     {.name = "clip_vision_model", .activation = "quick_gelu", .eps = 1e-5, .head = "projection"},
@@ -81,11 +82,9 @@ void check_shapes(const ModelType& type, const JsonConfig& tower, const ModelCon
   }
   tower.check_same("hidden_size", shapes.stages().front().dim);
   tower.check_same("num_hidden_layers", shapes.stages().front().depth);
-  const auto size = tower.side("image_size");
-  const bool has_grid = shapes.image_size > 0 && shapes.patch > 0 && size.has_value();
-  if (has_grid && *size / shapes.patch != shapes.image_size / shapes.patch) {
-    tower.check_same("image_size", shapes.image_size);
-  }
+  const auto size = tower.size("image_size");
+  if (!size || !size->is_square() || shapes.image_size.pixels() == 0) return;
+  if (size->height / shapes.patch != shapes.grid().rows) tower.check_same("image_size", shapes.image_size.height);
 }
 
 /// What a file can ask for and no tensor shows.
@@ -110,7 +109,10 @@ Stated stated_by_transformers(const JsonConfig& config, const ModelConfig& shape
   const std::string class_name = class_of(config);
   check_computed(config, tower);
   check_shapes(type, tower, shapes);
-  Stated says{.image_size = tower.side("image_size").value_or(type.image_size),
+  const PictureSize size = tower.size("image_size").value_or(type.image_size);
+  Stated says{.image_size = size,
+              .trained_size = size.is_square() ? std::nullopt : std::optional(size),
+              .position_filter = std::string(type.position_filter),
               .eps = tower.number("layer_norm_eps").value_or(type.eps),
               .activation = activation_of(tower.text("hidden_act").value_or(std::string(type.activation))),
               .pool = pool_of(type, tower, class_name),

@@ -7,54 +7,44 @@
 
 namespace vitq {
 
-namespace {
-
-// What the stream holds before any patch: the positions, and the prefix tokens in their rows.
-std::vector<float> read_position(const Checkpoint& checkpoint, const ModelConfig& model) {
+// What the stream holds before any patch: the prefix tokens, and what is stored for the patches.
+Vit::StoredPositions Vit::read_positions(const Checkpoint& checkpoint, const ModelConfig& model) {
   const VitConfig& config = model.vit();
   auto patches = checkpoint.f32_if_there("pos_embed");
-  const std::int64_t prefix = config.prefix_tokens() * config.blocks.dim;
-  std::vector<float> position(prefix);
-  if (!config.positions) position.resize(prefix + model.grid() * model.grid() * config.blocks.dim);
+  StoredPositions stored;
+  stored.prefix.resize(config.prefix_tokens() * config.blocks.dim);
   if (config.prefix_positions) {
-    check(std::ssize(patches) >= prefix, checkpoint.source(), ": pos_embed has ", patches.size(),
-          " elements, expected more than ", prefix);
-    std::copy_n(patches.begin(), prefix, position.begin());
-    patches = patches.subspan(prefix);
+    check(patches.size() >= stored.prefix.size(), checkpoint.source(), ": pos_embed has ", patches.size(),
+          " elements, expected more than ", stored.prefix.size());
+    std::copy_n(patches.begin(), stored.prefix.size(), stored.prefix.begin());
+    patches = patches.subspan(stored.prefix.size());
   }
-  if (config.position_grid == 0) {
-    position.insert(position.end(), patches.begin(), patches.end());
-  } else {
-    const auto resampled = resample_positions(patches, config.position_grid, model.grid(), config.blocks.dim);
-    position.insert(position.end(), resampled.begin(), resampled.end());
-  }
-  auto row = position.begin();
+  const Grid grid = config.position_grid.count() > 0 ? config.position_grid : model.grid();
+  check(std::ssize(patches) == (config.positions ? grid.count() * config.blocks.dim : 0), checkpoint.source(),
+        ": pos_embed has ", patches.size(), " elements for patches, expected ", grid.rows, " x ", grid.columns, " x ",
+        config.blocks.dim);
+  stored.patches.assign(patches.begin(), patches.end());
+  auto row = stored.prefix.begin();
   const auto add = [&](const std::string& name) {
     const auto token = checkpoint.f32(name);
-    check(std::ssize(token) <= position.end() - row, checkpoint.source(), ": ", name, " has ", token.size(),
-          " elements, more than pos_embed has room for");
+    check(std::ssize(token) <= stored.prefix.end() - row, checkpoint.source(), ": ", name, " has ", token.size(),
+          " elements, expected ", stored.prefix.end() - row, " at most");
     for (const float value : token) *row++ += value;
   };
   if (config.class_token) add("cls_token");
   if (config.distillation_token) add("dist_token");
   if (config.registers > 0) add("reg_token");
-  return position;
+  return stored;
 }
-
-}  // namespace
 
 Vit::Vit(const ModelConfig& config, const LayerReader& reader)
     : Backbone(reader.norm_if(config.vit().final_norm, "norm", config.vit().blocks.dim)),
       prefix_(config.vit().prefix_tokens()),
-      tokens_(config.grid() * config.grid() + prefix_),
       dim_(config.vit().blocks.dim),
-      position_(read_position(reader.checkpoint, config)),
       patch_embed_(reader.linear("patch_embed.proj", dim_, config.patch_values())),
-      pre_norm_(reader.norm_if(config.vit().pre_norm, "norm_pre", dim_)) {
-  check(std::ssize(position_) == tokens_ * dim_, reader.checkpoint.source(), ": pos_embed has ", position_.size(),
-        " elements, expected [", tokens_, ", ", dim_, "]");
+      pre_norm_(reader.norm_if(config.vit().pre_norm, "norm_pre", dim_)),
+      stored_(std::make_shared<const StoredPositions>(read_positions(reader.checkpoint, config))) {
   const VitConfig& body = config.vit();
-  if (body.rope != Rope::kNone) rotation_ = rotation_tables(body.rope, config.grid(), body.blocks.head_dim());
   for (std::int64_t i = 0; i < body.blocks.depth; ++i) {
     const std::string name = "blocks." + std::to_string(i);
     blocks_.push_back(reader.block(name, body.blocks));
@@ -62,6 +52,29 @@ Vit::Vit(const ModelConfig& config, const LayerReader& reader)
     const auto table = reader.checkpoint.f32(name + ".attn.relative_position_bias_table");
     biases_.push_back(relative_bias_with_class(table, config.grid(), body.blocks.heads));
   }
+  place(config);
+}
+
+std::unique_ptr<Backbone> Vit::resized(const ModelConfig& config) const {
+  std::unique_ptr<Vit> other(new Vit(*this));
+  other->place(config);
+  return other;
+}
+
+void Vit::place(const ModelConfig& config) {
+  const VitConfig& body = config.vit();
+  const Grid grid = config.grid();
+  tokens_ = grid.count() + prefix_;
+  position_ = stored_->prefix;
+  if (!body.positions) {
+    position_.resize(tokens_ * dim_);
+  } else if (body.position_grid.count() == 0) {
+    position_.insert(position_.end(), stored_->patches.begin(), stored_->patches.end());
+  } else {
+    const auto resampled = resample_positions(stored_->patches, body.position_grid, grid, dim_, body.position_filter);
+    position_.insert(position_.end(), resampled.begin(), resampled.end());
+  }
+  if (body.rope != Rope::kNone) rotation_ = rotation_tables(body.rope, grid, body.blocks.head_dim());
 }
 
 void Vit::plan(std::int64_t batch, bool observed, BufferPlan& plan) const {

@@ -2,6 +2,7 @@
 // ViT and DeiT, plain and distilled (arXiv 2010.11929, 2012.12877), and what else timm's VisionTransformer is
 // (VitConfig).
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -25,18 +26,30 @@ class Vit final : public Backbone {
                           Observer* observer) const override;
   [[nodiscard]] StreamShape stream_after(std::size_t /*count*/) const override { return {tokens_, dim_}; }
   void visit_sites(const std::function<void(const SiteRef&)>& use) override;
+  [[nodiscard]] std::unique_ptr<Backbone> resized(const ModelConfig& config) const override;
 
  private:
+  /// As a checkpoint has them.
+  struct StoredPositions {
+    std::vector<float> prefix;   // [prefix, dim], the tokens themselves added
+    std::vector<float> patches;  // [patches of the grid they were trained for, dim]; empty: there are none
+  };
+  Vit(const Vit&) = default;
+  static StoredPositions read_positions(const Checkpoint& checkpoint, const ModelConfig& config);
+  void place(const ModelConfig& config);
   [[nodiscard]] AttentionShape shape_of(std::size_t block, std::int64_t batch) const;
 
   std::int64_t prefix_;  // class and distillation token, registers
-  std::int64_t tokens_;  // per picture, with the prefix
   std::int64_t dim_;
-  std::vector<float> position_;  // [tokens, dim], the prefix tokens added to their rows
   Layer patch_embed_;
   std::optional<Norm> pre_norm_;
   std::vector<Block> blocks_;
   std::vector<std::vector<float>> biases_;  // of each block; empty: none
+  std::shared_ptr<const StoredPositions> stored_;
+
+  // What depends on the picture's size: place().
+  std::int64_t tokens_ = 0;      // per picture, with the prefix
+  std::vector<float> position_;  // [tokens, dim]
   RotationTables rotation_;
 };
 

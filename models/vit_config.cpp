@@ -64,7 +64,7 @@ void infer_head(const Checkpoint& checkpoint, ModelConfig& config, VitConfig& bo
   if (head.back() == 2 * body.blocks.dim) body.pool = Pool::kClassAndMean;
 }
 
-// The side of the picture in patches; 0 where nothing tells.
+// The side of a square picture in patches; 0 where nothing tells, or it is no square.
 std::int64_t infer_positions(const Checkpoint& checkpoint, VitConfig& body) {
   const std::string table = "blocks.0.attn.relative_position_bias_table";
   body.relative_bias = checkpoint.contains(table);
@@ -80,12 +80,9 @@ std::int64_t infer_positions(const Checkpoint& checkpoint, VitConfig& body) {
   }
   if (!body.positions) return 0;
   const std::int64_t tokens = dimension(checkpoint, "pos_embed", 3, 1);
-  std::int64_t side = exact_root(tokens - body.prefix_tokens());
+  const std::int64_t side = exact_root(tokens - body.prefix_tokens());
   body.prefix_positions = side > 0;
-  if (side == 0) side = exact_root(tokens);
-  check(side > 0, ErrorCode::kFormat, checkpoint.source(), ": pos_embed has ", tokens,
-        " tokens; expected a square number of patches and ", body.prefix_tokens(), " more, or none");
-  return side;
+  return side > 0 ? side : exact_root(tokens);
 }
 
 }  // namespace
@@ -116,9 +113,9 @@ void check_vit(const ModelConfig& config) {
   constexpr std::int64_t kAngles = 4;  // of a head, for rows and columns
   check(body.rope == Rope::kNone || body.blocks.head_dim() % kAngles == 0, "model: heads of ", body.blocks.head_dim(),
         " cannot be rotated, expected a multiple of ", kAngles);
-  check(!body.relative_bias || body.position_grid == 0,
+  check(!body.relative_bias || body.position_grid == Grid(),
         "model: relative positions hold for the size that they were trained with, expected ",
-        body.position_grid * config.patch, " pixels");
+        body.position_grid.columns * config.patch, " pixels");
 }
 
 void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors) {
@@ -126,20 +123,20 @@ void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors
   const Stage& blocks = body.blocks;
   const std::int64_t dim = blocks.dim;
   const bool has_norm_bias = !config.rms_norm;
-  const std::int64_t grid = body.position_grid > 0 ? body.position_grid : config.grid();
+  const Grid grid = body.position_grid.count() > 0 ? body.position_grid : config.grid();
   if (body.class_token) tensors.push_back({"cls_token", {1, 1, dim}});
   if (body.distillation_token) tensors.push_back({"dist_token", {1, 1, dim}});
   if (body.registers > 0) tensors.push_back({"reg_token", {1, body.registers, dim}});
   if (body.positions) {
-    const std::int64_t rows = grid * grid + (body.prefix_positions ? body.prefix_tokens() : 0);
+    const std::int64_t rows = grid.count() + (body.prefix_positions ? body.prefix_tokens() : 0);
     tensors.push_back({"pos_embed", {1, rows, dim}});
   }
   if (body.pre_norm) add_norm(tensors, "norm_pre", dim, has_norm_bias);
   for (std::int64_t i = 0; i < blocks.depth; ++i) {
     const std::string name = "blocks." + std::to_string(i);
     if (body.relative_bias) {
-      const std::int64_t offsets = 2 * grid - 1;
-      tensors.push_back({name + ".attn.relative_position_bias_table", {offsets * offsets + 3, blocks.heads}});
+      const std::int64_t rows = (2 * grid.rows - 1) * (2 * grid.columns - 1) + 3;
+      tensors.push_back({name + ".attn.relative_position_bias_table", {rows, blocks.heads}});
     }
     add_block(tensors, name, blocks, 0, has_norm_bias);
   }
@@ -157,7 +154,7 @@ void add_vit_tensors(const ModelConfig& config, std::vector<TensorSpec>& tensors
 std::int64_t vit_macs(const ModelConfig& config) {
   const VitConfig& body = config.vit();
   const std::int64_t dim = body.blocks.dim;
-  const std::int64_t tokens = config.grid() * config.grid() + body.prefix_tokens();
+  const std::int64_t tokens = config.grid().count() + body.prefix_tokens();
   const std::int64_t blocks = stage_macs(body.blocks, tokens, tokens);
   if (body.pool != Pool::kAttention) return blocks;
   // The query's products with each token and with what they add up to (engine/layers/attention_pool.h).

@@ -1,5 +1,6 @@
 #include "models/words.h"
 
+#include <charconv>
 #include <span>
 #include <utility>
 
@@ -23,6 +24,12 @@ constexpr Word<Pool> kPools[] = {{"token", Pool::kClassToken},
                                  {"avgmax", Pool::kMeanAndMost},
                                  {"token+avg", Pool::kClassAndMean},
                                  {"map", Pool::kAttention}};
+
+constexpr Word<PositionFilter> kFilters[] = {{"antialiased", PositionFilter::kAntialiased},
+                                             {"plain", PositionFilter::kPlain}};
+
+constexpr Word<ResizeMode> kResizeModes[] = {
+    {"shortest", ResizeMode::kShortest}, {"squash", ResizeMode::kSquash}, {"border", ResizeMode::kBorder}};
 
 constexpr Word<Rope> kRopes[] = {{"none", Rope::kNone}, {"dinov3", Rope::kDinoV3}, {"eva02", Rope::kEva02}};
 
@@ -56,10 +63,34 @@ std::string listed(std::span<const Word<Kind>> words) {
 std::string_view name_of(Activation activation) { return word_of(kActivations, activation); }
 std::string_view name_of(Pool pool) { return word_of(kPools, pool == Pool::kTwoTokens ? Pool::kClassToken : pool); }
 std::string_view name_of(Rope rope) { return word_of(kRopes, rope); }
+std::string_view name_of(PositionFilter filter) { return word_of(kFilters, filter); }
+std::string_view name_of(ResizeMode mode) { return word_of(kResizeModes, mode); }
 
 std::optional<Activation> activation_named(std::string_view word) { return kind_of_word(kActivations, word); }
 std::optional<Pool> pool_named(std::string_view word) { return kind_of_word(kPools, word); }
 std::optional<Rope> rope_named(std::string_view word) { return kind_of_word(kRopes, word); }
+
+std::optional<PositionFilter> position_filter_named(std::string_view word) { return kind_of_word(kFilters, word); }
+std::optional<ResizeMode> resize_mode_named(std::string_view word) { return kind_of_word(kResizeModes, word); }
+
+std::string to_string(PictureSize size) {
+  const std::string height = std::to_string(size.height);
+  return size.is_square() ? height : height + 'x' + std::to_string(size.width);
+}
+
+std::optional<PictureSize> size_named(std::string_view text) {
+  const std::size_t cross = text.find('x');
+  const auto side = [](std::string_view digits) -> std::optional<std::int64_t> {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    return value;
+  };
+  const auto height = side(text.substr(0, cross));
+  const auto width = cross == std::string_view::npos ? height : side(text.substr(cross + 1));
+  if (!height || !width) return std::nullopt;
+  return PictureSize(*height, *width);
+}
 
 std::string activation_word(const std::string& word) {
   const auto activation = activation_named(word);
@@ -68,6 +99,8 @@ std::string activation_word(const std::string& word) {
 
 std::string all_activations() { return listed(std::span(kActivations).first(kActivationKinds)); }
 std::string all_pools() { return listed(std::span<const Word<Pool>>(kPools)); }
+std::string all_position_filters() { return listed(std::span<const Word<PositionFilter>>(kFilters)); }
+std::string all_resize_modes() { return listed(std::span<const Word<ResizeMode>>(kResizeModes)); }
 std::string all_ropes() { return listed(std::span<const Word<Rope>>(kRopes)); }
 
 }  // namespace vitq

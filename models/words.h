@@ -14,11 +14,19 @@ namespace vitq {
 std::string_view name_of(Activation activation);
 std::string_view name_of(Pool pool);  ///< kTwoTokens is "token", too: the distillation token says so itself
 std::string_view name_of(Rope rope);
+std::string_view name_of(PositionFilter filter);
+std::string_view name_of(ResizeMode mode);
 
 /// The kind of that name; nothing where there is none. Activations have the names of other libraries, too.
 std::optional<Activation> activation_named(std::string_view word);
 std::optional<Pool> pool_named(std::string_view word);
 std::optional<Rope> rope_named(std::string_view word);
+std::optional<PositionFilter> position_filter_named(std::string_view word);
+std::optional<ResizeMode> resize_mode_named(std::string_view word);
+
+/// "224" for a square, else height and width: "224x336".
+std::string to_string(PictureSize size);
+std::optional<PictureSize> size_named(std::string_view text);
 
 /// vitq's own word for an activation; one that is not known stays as it is, to be refused by name.
 std::string activation_word(const std::string& word);
@@ -27,5 +35,7 @@ std::string activation_word(const std::string& word);
 std::string all_activations();
 std::string all_pools();
 std::string all_ropes();
+std::string all_position_filters();
+std::string all_resize_modes();
 
 }  // namespace vitq

@@ -99,11 +99,14 @@ const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem) {
   return found != same.end() ? *found : nullptr;
 }
 
-int resize_for_crop(std::int64_t image_size, double crop_pct) {
+PictureSize resize_for_crop(PictureSize image_size, double crop_pct) {
   check(crop_pct > 0 && crop_pct <= 1, "crop_pct is ", crop_pct, ", expected more than 0 and at most 1");
   // At most 16 times the crop: a smaller fraction keeps nothing of the picture.
   check(crop_pct >= 1.0 / 16, "crop_pct is ", crop_pct, ", expected at least 0.0625");
-  return static_cast<int>(std::floor(static_cast<double>(image_size) / crop_pct));
+  const auto enlarged = [&](std::int64_t side) {
+    return static_cast<std::int64_t>(std::floor(static_cast<double>(side) / crop_pct));
+  };
+  return {enlarged(image_size.height), enlarged(image_size.width)};
 }
 
 }  // namespace vitq

@@ -39,8 +39,8 @@ std::string hub_path(const ZooEntry& entry);
 /// family stands in `stem`, a file's name without folder. Null if there is none, or nothing tells which.
 const ZooEntry* match_zoo(const ModelConfig& config, std::string_view stem);
 
-/// Short side to resize to so that a centre crop of `image_size` keeps the fraction `crop_pct`: floor(size / crop_pct),
-/// timm's rule. Throws Error unless 0 < crop_pct <= 1.
-int resize_for_crop(std::int64_t image_size, double crop_pct);
+/// What to resize to so that a centre crop of `image_size` keeps the fraction `crop_pct`: floor(side / crop_pct) for
+/// each side, timm's rule. Throws Error unless 0 < crop_pct <= 1.
+PictureSize resize_for_crop(PictureSize image_size, double crop_pct);
 
 }  // namespace vitq

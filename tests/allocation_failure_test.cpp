@@ -10,6 +10,7 @@
 #include <new>
 #include <string_view>
 
+#include "models/words.h"
 #include "quant/calibrate.h"
 #include "tests/random.h"
 #include "tests/sessions.h"
@@ -149,12 +150,12 @@ std::vector<Case> cases(const std::filesystem::path& folder) {
   for (const ModelConfig& config : {tiny_vit(), tiny_swin()}) {
     const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
     const auto name = std::string(name_of(config.architecture()));
-    const auto images = test::random_floats(3 * 3 * config.image_size * config.image_size, 5);
+    const auto images = test::random_floats(3 * 3 * config.image_size.pixels(), 5);
     const auto floats = folder / (name + ".safetensors");
     save_checkpoint(floats, checkpoint,
                     {{"format", "vitq"},
                      {"heads", "2"},
-                     {"image_size", std::to_string(config.image_size)},
+                     {"image_size", to_string(config.image_size)},
                      {"patch_size", std::to_string(config.patch)}});
     result.push_back({config, floats, images});
     const auto integers = folder / (name + ".w4a4.safetensors");

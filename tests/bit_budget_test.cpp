@@ -44,7 +44,7 @@ TEST_CASE("measure_sensitivity: the KL of a model with one layer's weights round
     constexpr std::int64_t kPictures = 3;
     const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
     const ModelDescription description = test::describe_config(config);
-    const auto images = test::random_floats(kPictures * 3 * config.image_size * config.image_size, 7, -2, 2);
+    const auto images = test::random_floats(kPictures * 3 * config.image_size.pixels(), 7, -2, 2);
     const std::string last =
         config.architecture() == Architecture::kVit ? "blocks.1.mlp.fc2" : "layers.2.blocks.1.mlp.fc2";
     const std::string first =

@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "models/model_home.h"
+#include "models/words.h"
 #include "tests/small_models.h"
 #include "tests/temporary_folder.h"
 #include "weights/checkpoint.h"
@@ -33,7 +34,7 @@ TEST_CASE("a checkpoint's shapes tell what it is") {
        {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()}) {
     const std::map<std::string, std::string> metadata = {{"format", "vitq"},
                                                          {"heads", std::to_string(config.stages()[0].heads)},
-                                                         {"image_size", std::to_string(config.image_size)}};
+                                                         {"image_size", to_string(config.image_size)}};
     CHECK(described(config, metadata).config == config);
   }
 }

@@ -35,7 +35,7 @@ struct Family {
   bool layer_scale = false;
 };
 
-ModelConfig vit(std::int64_t size, std::int64_t patch, const Stage& blocks, std::int64_t classes) {
+ModelConfig vit(PictureSize size, std::int64_t patch, const Stage& blocks, std::int64_t classes) {
   ModelConfig config;
   config.image_size = size;
   config.patch = patch;
@@ -123,6 +123,7 @@ std::vector<Family> families() {
        true},
       {"vit_so400m_patch14_siglip_384.webli-depth2", with(vit(384, 14, so400m, 0), queried)},
       {"mini_crop_grid", vit(70, 16, kMini, 10)},
+      {"mini_nonsquare", vit({64, 96}, 16, kMini, 10)},
       {"mini_gelu_tanh", with(mini, gelu_of(Activation::kTanhGelu))},
       {"mini_avgmax", with(mini,
                            [](VitConfig& body) {
@@ -177,6 +178,14 @@ std::vector<Family> families() {
               body.position_grid = 37;
             }),
        true},
+      {"vit_small_patch14_reg4_dinov2.lvd142m-dyn224x336",
+       with(vit({224, 336}, 14, kSmall, 0),
+            [](VitConfig& body) {
+              body.registers = 4;
+              body.prefix_positions = false;
+              body.position_grid = 37;
+            }),
+       true},
       {"vit_base_patch16_224.mae", vit(224, 16, kBase, 0)},
       {"vit_base_patch16_224.mae-finetuned", with(vit(224, 16, kBase, 1000), finetuned)},
       {"vit_medium_patch16_gap_256.sw_in12k_ft_in1k", with(vit(256, 16, medium, 1000), without_class), true},
@@ -211,6 +220,7 @@ Stated stated_of(const ModelConfig& config) {
   if (config.architecture() != Architecture::kVit) return stated;
   stated.heads = config.vit().blocks.heads;
   stated.rope = name_of(config.vit().rope);
+  if (!config.image_size.is_square() && config.vit().position_grid == Grid()) stated.trained_size = config.image_size;
   return stated;
 }
 

@@ -132,8 +132,8 @@ TEST_CASE("hub config: what transformers' files ask for and vitq does not comput
   check_refused(of_transformers, R"({"model_type": "beit", "use_shared_relative_position_bias": true})",
                 "use_shared_relative_position_bias is true");
   check_refused(of_transformers, R"({"model_type": "dinov3_vit", "rope_theta": 10000})", "rope_theta is 10000");
-  check_refused(of_transformers, R"({"model_type": "vit", "image_size": [32, 40]})",
-                "image_size is 32 x 40, vitq computes squares");
+  check_refused(of_transformers, R"({"model_type": "vit", "image_size": [32, 40.5]})", "expected whole numbers",
+                ErrorCode::kFormat);
   const auto of_another = [](const std::string& text, const char* message) {
     check_refused(of_transformers, text, message, ErrorCode::kFormat);
   };
@@ -175,6 +175,10 @@ TEST_CASE("hub config: transformers' preprocessing, in the forms of every age") 
   const Stated plain = of_preprocessor(R"({"do_resize": false, "do_center_crop": true, "crop_size": 224})");
   CHECK(plain.resize == 0);
   CHECK(plain.image_size == 224);
+  const Stated oblong = of_preprocessor(R"({"size": {"height": 224, "width": 336}, "do_resize": true})");
+  CHECK(oblong.image_size == PictureSize(224, 336));
+  CHECK(oblong.resize == PictureSize(224, 336));
+  CHECK(oblong.resize_mode == "squash");
 
   check_refused(of_preprocessor, R"({"image_processor_type": "ConvNextImageProcessor"})",
                 "image_processor_type is ConvNextImageProcessor");
@@ -182,8 +186,7 @@ TEST_CASE("hub config: transformers' preprocessing, in the forms of every age") 
   check_refused(of_preprocessor, R"({"resample": 1, "size": 224})", "resample is 1, vitq computes 2 (bilinear)");
   check_refused(of_preprocessor, R"({"rescale_factor": 1})", "rescale_factor is 1, vitq computes 1/255");
   check_refused(of_preprocessor, R"({"do_rescale": false})", "do_rescale is false");
-  check_refused(of_preprocessor, R"({"size": {"height": 224, "width": 336}})",
-                "size.width is 336, vitq computes squares");
+  check_refused(of_preprocessor, R"({"size": {"height": 224}})", "size.height is 224, vitq computes height and width");
   check_refused(of_preprocessor, R"({"size": {"shortest_edge": 224, "longest_edge": 300}})", "longest_edge is 300");
   check_refused(of_preprocessor, R"({"size": {"max_height": 224}})", "size is an object, vitq computes shortest_edge");
   check_refused(of_preprocessor, R"({"size": {"shortest_edge": 224}})", "do_center_crop is");
@@ -246,8 +249,10 @@ TEST_CASE("hub config: timm's architectures and arguments") {
   check_refused(of_timm, R"({"architecture": "vit_tiny", "model_args": {"block_fn": "ParallelScalingBlock"}})",
                 "model_args.block_fn is ParallelScalingBlock");
   check_refused(of_timm, R"({"architecture": "vit_tiny", "model_args": {"in_chans": 1}})", "model_args.in_chans is 1");
-  check_refused(of_timm, R"({"pretrained_cfg": {"crop_mode": "border"}})", "pretrained_cfg.crop_mode is border");
-  check_refused(of_timm, R"({"pretrained_cfg": {"input_size": [3, 224, 336]}})", "vitq computes squares");
+  check_refused(of_timm, R"({"pretrained_cfg": {"crop_mode": "corner"}})", "pretrained_cfg.crop_mode is corner");
+  const Stated oblong = of_timm(R"({"pretrained_cfg": {"input_size": [3, 224, 336]}})");
+  CHECK(oblong.image_size == PictureSize(224, 336));
+  CHECK(oblong.trained_size == PictureSize(224, 336));  // what is stored are positions of just this size
 }
 
 TEST_CASE("fuzz: a key with control characters enters a message escaped") {

@@ -34,6 +34,9 @@ constexpr Case kCases[] = {
     {"hf/DeiTForImageClassification", "logits"},
     {"hf/Dinov2Model", "last_hidden_state", Answer::kTokens},
     {"hf/Dinov2Model", "pooler_output", Answer::kEmbedding},
+    {"hf/Dinov2Model-42x56", "last_hidden_state", Answer::kTokens},
+    {"hf/Dinov2WithRegistersModel-42x56", "last_hidden_state", Answer::kTokens},
+    {"hf/DINOv3ViTModel-gated-32x48", "last_hidden_state", Answer::kTokens},
     {"hf/SwinForImageClassification", "logits"},
     {"timm/vit", "logits"},
     {"timm/vit", "features", Answer::kTokens},
@@ -54,8 +57,12 @@ constexpr Case kCases[] = {
     {"open_clip/siglip-timm-f16", "image_embeds", Answer::kEmbedding},
 };
 
-std::vector<float> answer_of(const Case& one, const std::string& folder, std::span<const float> input) {
-  Session session(Model::open(folder), {.threads = 1});
+// input: [1, 3, height, width] of `size`, perhaps not that of the folder's own preprocessing.
+std::vector<float> answer_of(const Case& one, const std::string& folder, PictureSize size,
+                             std::span<const float> input) {
+  std::shared_ptr<const Model> model = Model::open(folder);
+  if (size != PictureSize(model->image_height(), model->image_width())) model = model->resized(size);
+  Session session(model, {.threads = 1});
   const Wanted wanted{.logits = one.answer == Answer::kLogits,
                       .embedding = one.answer == Answer::kEmbedding,
                       .tokens = one.answer == Answer::kTokens};
@@ -84,13 +91,15 @@ TEST_CASE("hub models: folders of transformers, timm and open_clip answer as the
     const auto folder = *shared / "golden/families" / one.folder;
     const SafetensorsFile reference(folder / "expected.safetensors");
     const auto input = test::values_of(reference, "input");
+    const Shape& shape = reference.find("input")->shape;
+    const PictureSize size(shape[2], shape[3]);
     if (!one.runs) {
-      CHECK_THROWS_AS(answer_of(one, folder.string(), input), Error);
+      CHECK_THROWS_AS(answer_of(one, folder.string(), size, input), Error);
       continue;
     }
     const auto expected = test::values_of(reference, one.expected);
     const double worst =
-        test::largest_difference(answer_of(one, folder.string(), input), expected) / test::deviation(expected);
+        test::largest_difference(answer_of(one, folder.string(), size, input), expected) / test::deviation(expected);
     std::printf("%s %s: largest difference %.2g standard deviations\n", one.folder, one.expected, worst);
     CHECK(worst < 5e-5);
   }

@@ -59,7 +59,7 @@ ModelDescription description() {
 std::string artifact_bytes() {
   const test::TemporaryFolder folder;
   const ModelConfig config = test::small_vit(false);
-  const auto pictures = test::random_floats(2 * 3 * config.image_size * config.image_size, 5, -2, 2);
+  const auto pictures = test::random_floats(2 * 3 * config.image_size.pixels(), 5, -2, 2);
   QuantizeOptions options;
   options.weight_bits = 4;
   options.activation_bits = 4;

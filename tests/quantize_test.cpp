@@ -30,7 +30,7 @@ struct Small {
       : config(which),
         checkpoint(Checkpoint::seeded(expected_tensors(config), 3)),
         description(test::describe_config(config)),
-        images(test::random_floats(kPictures * 3 * config.image_size * config.image_size, 7, -2, 2)) {}
+        images(test::random_floats(kPictures * 3 * config.image_size.pixels(), 7, -2, 2)) {}
 
   [[nodiscard]] QuantizedModel quantize(const QuantizeOptions& options) const {
     return quantize_model(checkpoint, description, images, kPictures, options);
@@ -122,7 +122,7 @@ class Comparison {
     const ModelConfig& config = model.config;
     const int second_operand_bits = int8_saturates() ? 7 : 8;
     const auto logits = model.logits(artifact);
-    const std::int64_t size = 3 * config.image_size * config.image_size;
+    const std::int64_t size = 3 * config.image_size.pixels();
     for (std::int64_t i = 0; i < kPictures; ++i) {
       const auto agrees = [&](test::Ties& ties) {
         const auto image = std::span(model.images).subspan(i * size, size);

@@ -247,12 +247,13 @@ Rows patches(const ModelConfig& config, const Weights& weights, std::span<const 
     const auto stored = weights.f32("patch_embed.proj.pixels");
     scale.assign(stored.begin(), stored.end());
   }
-  for (std::int64_t gy = 0; gy < config.grid(); ++gy) {
-    for (std::int64_t gx = 0; gx < config.grid(); ++gx) {
+  for (std::int64_t gy = 0; gy < config.grid().rows; ++gy) {
+    for (std::int64_t gx = 0; gx < config.grid().columns; ++gx) {
       Row x;
       for (std::int64_t c = 0; c < 3; ++c) {
         for (std::int64_t i = 0; i < p * p; ++i) {
-          const std::int64_t at = (c * config.image_size + gy * p + i / p) * config.image_size + gx * p + i % p;
+          const std::int64_t at =
+              (c * config.image_size.height + gy * p + i / p) * config.image_size.width + gx * p + i % p;
           x.push_back(image[at] * scale[c] + scale[c + 3]);  // in float, as it runs
         }
       }
@@ -324,7 +325,7 @@ void swin_block(const Weights& weights, const std::string& block, Rows& tokens, 
 
 std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows tokens) {
   for (Row& x : tokens) x = norm(weights, "patch_embed.norm", x, config.eps);
-  std::int64_t grid = config.grid();
+  std::int64_t grid = config.grid().rows;
   for (std::size_t s = 0; s < config.stages().size(); ++s) {
     const std::string layer = "layers." + std::to_string(s);
     if (s > 0) {

@@ -50,8 +50,8 @@ inline ModelDescription describe_config(const ModelConfig& config) {
   ModelDescription description;
   description.name = "test";
   description.config = config;
-  description.preprocessing.image_size = static_cast<int>(config.image_size);
-  description.preprocessing.resize = static_cast<int>(config.image_size);
+  description.preprocessing.image_size = config.image_size;
+  description.preprocessing.resize = config.image_size;
   for (std::int64_t i = 0; i < config.classes; ++i) description.class_names.push_back("class " + std::to_string(i));
   return description;
 }

@@ -235,7 +235,7 @@ TEST_CASE("statements: one part of a checkpoint is told from a whole one by its 
 TEST_CASE("statements: a model without a head gives embeddings and no logits") {
   const Folder here;
   for (ModelConfig config : {test::small_vit(false), test::small_vit(true), test::small_swin()}) {
-    const auto images = test::random_floats(2 * 3 * config.image_size * config.image_size, 4, -2, 2);
+    const auto images = test::random_floats(2 * 3 * config.image_size.pixels(), 4, -2, 2);
     const Stated heads{
         .image_size = config.image_size,
         .heads = config.architecture() == Architecture::kVit ? std::optional(config.vit().blocks.heads) : std::nullopt};

@@ -98,7 +98,7 @@ std::int64_t allocations_of_a_pass(const Checkpoint& checkpoint, const ModelConf
 // The same of pictures that need no resizing.
 std::int64_t allocations_of_pictures(const Checkpoint& checkpoint, const ModelConfig& config) {
   Session session = test::make_session(checkpoint, test::describe_config(config));
-  const int side = static_cast<int>(config.image_size);
+  const int side = static_cast<int>(config.image_size.height);
   const std::vector<std::uint8_t> pixels(std::size_t{3} * side * side, 77);
   const std::vector<ImageView> views(2, ImageView(pixels.data(), side, side));
   Preprocessing how = session.preprocessing();
@@ -119,7 +119,7 @@ TEST_CASE("steady state: a forward pass allocates nothing, in float and on integ
   REQUIRE(allocations == before + 1);  // the counter counts
   for (const ModelConfig& config : {test::small_vit(true), test::odd_vit(), test::small_swin()}) {
     const Checkpoint floats = Checkpoint::seeded(expected_tensors(config), 3);
-    const auto images = test::random_floats(2 * 3 * config.image_size * config.image_size, 7, -2, 2);
+    const auto images = test::random_floats(2 * 3 * config.image_size.pixels(), 7, -2, 2);
     CHECK(allocations_of_pictures(floats, config) == 0);
     for (const int threads : {1, 2}) {
       for (const std::int64_t batch : {1, 2}) {

@@ -14,6 +14,7 @@
 
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "models/words.h"
 #include "quant/calibrate.h"
 #include "tests/random.h"
 #include "tests/sessions.h"
@@ -85,13 +86,13 @@ TEST_CASE("sessions in four threads at once answer as one alone") {
     save_checkpoint(file, Checkpoint::seeded(expected_tensors(config), 3),
                     {{"format", "vitq"},
                      {"heads", std::to_string(config.stages()[0].heads)},
-                     {"image_size", std::to_string(config.image_size)}});
+                     {"image_size", to_string(config.image_size)}});
     check_file(file);
 
     const Checkpoint checkpoint = Checkpoint::open(file);
     const ModelDescription description = describe(checkpoint);
     constexpr std::int64_t kPictures = 4;
-    const auto images = test::random_floats(kPictures * 3 * config.image_size * config.image_size, 5);
+    const auto images = test::random_floats(kPictures * 3 * config.image_size.pixels(), 5);
     const auto quantized = folder.path() / "int8.safetensors";
     QuantizeOptions how;
     how.threads = 1;

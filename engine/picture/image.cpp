@@ -152,7 +152,7 @@ Image decode_pnm(Bytes bytes, const std::string& name) {
   const std::int64_t width = header.number();
   const std::int64_t height = header.number();
   const std::int64_t most = header.number();
-  check_picture_size({width, height}, "PNM", name);
+  check_picture_size({height, width}, "PNM", name);
   check(most >= 1 && most <= 65535, ErrorCode::kFormat, name, ": damaged PNM picture: maximum value ", most,
         ", expected 1 to 65535");
   const Bytes samples = header.rest();

@@ -100,7 +100,7 @@ class JpegWalk {
     if (frame_.size.width != 0) fail_damaged("JPEG", name_, "a second frame header");
     check(body[0] == 8, ErrorCode::kUnsupported, name_, ": is a ", int{body[0]},
           "-bit JPEG, which vitq cannot read: convert it to an 8-bit JPEG or a PNG first");
-    const PictureSize size{be16(body, 3), be16(body, 1)};
+    const PictureSize size(be16(body, 1), be16(body, 3));
     components_ = body[5];
     frame_ = {size, reduction_of(size)};
     check_picture_size(reduced(size, frame_.reduction), "JPEG", name_);
@@ -143,7 +143,7 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
 /// The size in an IHDR chunk, and the bytes its pixels take when unpacked.
 PictureSize read_png_header(Bytes ihdr, const std::string& name, std::int64_t& unpacked) {
   if (ihdr.size() != 13) fail_damaged("PNG", name, "a header of " + std::to_string(ihdr.size()) + " bytes, not 13");
-  const PictureSize size{be32(ihdr, 0), be32(ihdr, 4)};
+  const PictureSize size(be32(ihdr, 4), be32(ihdr, 0));
   check_picture_size(size, "PNG", name);
   const int depth = ihdr[8];
   const int color = ihdr[9];
@@ -170,7 +170,7 @@ void check_picture_size(PictureSize size, const char* format, const std::string&
 }
 
 PictureSize reduced(PictureSize size, int reduction) {
-  return {(size.width + reduction - 1) / reduction, (size.height + reduction - 1) / reduction};
+  return {(size.height + reduction - 1) / reduction, (size.width + reduction - 1) / reduction};
 }
 
 JpegFrame check_jpeg(Bytes bytes, int least_side, const std::string& name) {
@@ -227,7 +227,7 @@ PictureSize check_bmp(Bytes bytes, const std::string& name) {
   // The height is negative when the rows run from the top.
   const std::int64_t width = static_cast<std::int32_t>(le32(bytes, 18));
   const std::int64_t height = static_cast<std::int32_t>(le32(bytes, 22));
-  const PictureSize size{width, height < 0 ? -height : height};
+  const PictureSize size(height < 0 ? -height : height, width);
   check_picture_size(size, "BMP", name);
   const std::uint32_t bits = le16(bytes, 28);
   const std::uint32_t compression = le32(bytes, 30);

@@ -7,13 +7,9 @@
 #include <span>
 #include <string>
 
-namespace vitq {
+#include "vitq/preprocessing.h"
 
-/// In pixels.
-struct PictureSize {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-};
+namespace vitq {
 
 /// What a JPEG's header says, and the part of its sides, 1/reduction, at which it is to be decoded.
 struct JpegFrame {

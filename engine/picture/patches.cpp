@@ -82,35 +82,36 @@ PixelScale bytes_of(const Preprocessing& how) {
   return scale;
 }
 
-void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst,
+void cut_patches(std::span<const float> images, PictureSize size, std::int64_t patch, const Tensor& dst,
                  const PixelScale& scale) {
-  const std::int64_t grid = size / patch;
-  const std::int64_t batch = dst.rows() / (grid * grid);
+  const std::int64_t down = size.height / patch;
+  const std::int64_t across = size.width / patch;
+  const std::int64_t batch = dst.rows() / (down * across);
   const std::int64_t channels = dst.columns() / (patch * patch);
-  check(std::ssize(images) == batch * channels * size * size && dst.rows() == batch * grid * grid &&
+  check(std::ssize(images) == batch * channels * size.pixels() && dst.rows() == batch * down * across &&
             dst.columns() == channels * patch * patch,
         "cut_patches: ", images.size(), " values do not make [", dst.rows(), ", ", dst.columns(), "]");
   const std::int64_t stride = dst.strides[0];
   const auto bytes = static_cast<std::int64_t>(size_of(dst.encoding.dtype));
   const bool is_scaled = scale != PixelScale{};
-  check(!is_scaled || (channels == 3 && size <= kMostScaled), "cut_patches: a scale for three channels of ", size,
-        " pixels a row, found ", channels, " channels; expected at most ", kMostScaled, " pixels");
-  // A row of pixels at a time, a piece of it in each of `grid` patches.
-  parallel_for(batch * grid, 1, [&](std::int64_t begin, std::int64_t end) {
+  check(!is_scaled || (channels == 3 && size.width <= kMostScaled), "cut_patches: a scale for three channels of ",
+        size.width, " pixels a row, found ", channels, " channels; expected at most ", kMostScaled, " pixels");
+  // A row of pixels at a time, a piece of it in each of `across` patches.
+  parallel_for(batch * down, 1, [&](std::int64_t begin, std::int64_t end) {
     std::array<float, kMostScaled> scaled;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
     for (std::int64_t i = begin * channels * patch; i < end * channels * patch; ++i) {
       const std::int64_t first = i / (channels * patch);  // row of patches, of all pictures
       const std::int64_t c = i / patch % channels;
       const std::int64_t y = i % patch;
-      const std::int64_t row = (first / grid * channels + c) * size + first % grid * patch + y;
-      const std::int64_t at = first * grid * stride + (c * patch + y) * patch;
+      const std::int64_t row = (first / down * channels + c) * size.height + first % down * patch + y;
+      const std::int64_t at = first * across * stride + (c * patch + y) * patch;
       std::byte* to = static_cast<std::byte*>(dst.data) + at * bytes;
-      const float* pixels = &images[row * size];
+      const float* pixels = &images[row * size.width];
       if (is_scaled) {
-        for (std::int64_t x = 0; x < grid * patch; ++x) scaled[x] = scale.at(c, pixels[x]);
+        for (std::int64_t x = 0; x < across * patch; ++x) scaled[x] = scale.at(c, pixels[x]);
         pixels = scaled.data();
       }
-      write_pieces(pixels, Tensor(to, {grid, patch}, {stride, 1}, dst.encoding));
+      write_pieces(pixels, Tensor(to, {across, patch}, {stride, 1}, dst.encoding));
     }
   });
 }

@@ -27,10 +27,10 @@ struct PixelScale {
 PixelScale bytes_of(const Preprocessing& how);
 
 /// Row i of dst is patch i of all pictures, row-major over the grid of each, its values in the order [channel, y, x] of
-/// a convolution weight; pixels behind the last whole patch are not seen. images: [batch, channels, size, size]; dst:
-/// [batch (size / patch)^2, channels patch^2], f32, or
-/// an encoding that quantize() writes; a scale other than none is for three channels.
-void cut_patches(std::span<const float> images, std::int64_t size, std::int64_t patch, const Tensor& dst,
+/// a convolution weight; pixels behind the last whole patch are not seen. images: [batch, channels, height, width];
+/// dst: [batch (height / patch) (width / patch), channels patch^2], f32, or an encoding that quantize() writes; a scale
+/// other than none is for three channels.
+void cut_patches(std::span<const float> images, PictureSize size, std::int64_t patch, const Tensor& dst,
                  const PixelScale& scale = {});
 
 /// What each of the 256 values of a byte becomes in the encoding of a patch embedding, for each channel: normalised as

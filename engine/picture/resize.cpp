@@ -1,6 +1,7 @@
 #include "engine/picture/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -147,28 +148,65 @@ Image resize_box(const Pixels& image, Interpolation interpolation, int width, in
   return out;
 }
 
-struct Size {
-  std::int64_t width, height;
-};
+PictureSize size_of(const ImageView& image) { return {image.height, image.width}; }
 
-Size short_side_size(const ImageView& image, int size) {
-  check(size > 0 && size <= kMaxImageSide, "cannot resize the short side of a picture to ", size, ": expected 1 to ",
-        kMaxImageSide);
-  if (image.width <= image.height) return {size, std::int64_t{size} * image.height / image.width};
-  return {std::int64_t{size} * image.width / image.height, size};
+PictureSize short_side_size(PictureSize image, std::int64_t size) {
+  if (image.width <= image.height) return {size * image.height / image.width, size};
+  return {size, size * image.width / image.height};
+}
+
+std::int64_t divided(std::int64_t side, double ratio) {
+  return static_cast<std::int64_t>(std::nearbyint(static_cast<double>(side) / ratio));
 }
 
 /// (side - size) / 2, rounded.
-int crop_offset(std::int64_t side, int size, CropOffset rounding) {
+int crop_offset(std::int64_t side, std::int64_t size, CropOffset rounding) {
   const std::int64_t half = (side - size) / 2;
   const bool odd = (side - size) % 2 != 0;
   return static_cast<int>(odd && rounding == CropOffset::kEven ? half + half % 2 : half);
 }
 
-void check_crop(std::int64_t width, std::int64_t height, int size, const char* when) {
-  check(size > 0, "cannot crop a picture to ", size, " pixels: expected at least 1");
-  check(width >= size && height >= size, "a picture of ", width, " x ", height, " pixels", when,
-        " is smaller than the crop of ", size, " x ", size, ": resize it to a short side of at least ", size);
+void check_crop(PictureSize picture, PictureSize crop, const char* when) {
+  check(crop.height > 0 && crop.width > 0, "cannot crop a picture to ", crop.width, " x ", crop.height,
+        " pixels: expected at least 1");
+  check(picture.width >= crop.width && picture.height >= crop.height, "a picture of ", picture.width, " x ",
+        picture.height, " pixels", when, " is smaller than the crop of ", crop.width, " x ", crop.height,
+        ": resize it to a short side of at least ", std::max(crop.width, crop.height));
+}
+
+Box box_of(PictureSize picture, PictureSize crop, CropOffset rounding) {
+  return {crop_offset(picture.width, crop.width, rounding), crop_offset(picture.height, crop.height, rounding),
+          static_cast<int>(crop.width), static_cast<int>(crop.height)};
+}
+
+void check_side(std::int64_t size) {
+  check(size > 0 && size <= kMaxImageSide, "cannot resize the short side of a picture to ", size, ": expected 1 to ",
+        kMaxImageSide);
+}
+
+// The part of the picture that a crop of how.image_size shows, in the middle of it.
+Image bordered(const ImageView& image, const Preprocessing& how) {
+  const PictureSize whole = resized_size(size_of(image), how.resize, ResizeMode::kBorder);
+  check(whole.height > 0 && whole.width > 0, "a picture of ", image.width, " x ", image.height,
+        " pixels is too long to fit into ", how.resize.width, " x ", how.resize.height);
+  const PictureSize size = how.image_size;
+  const PictureSize seen(std::min(whole.height, size.height), std::min(whole.width, size.width));
+  const Image part = resize_box(Pixels(image), how.interpolation, static_cast<int>(whole.width),
+                                static_cast<int>(whole.height), box_of(whole, seen, how.crop_offset));
+  std::array<std::uint8_t, kChannels> colour{};
+  for (int c = 0; c < kChannels; ++c) {
+    colour[c] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(255.0F * how.mean[c]), 0.0F, 255.0F));
+  }
+  Image out{static_cast<int>(size.width), static_cast<int>(size.height), {}};
+  out.rgb.reserve(static_cast<std::size_t>(size.pixels()) * kChannels);
+  for (std::int64_t i = 0; i < size.pixels(); ++i) out.rgb.insert(out.rgb.end(), colour.begin(), colour.end());
+  const std::int64_t top = (size.height - seen.height) / 2;
+  const std::int64_t left = (size.width - seen.width) / 2;
+  for (std::int64_t y = 0; y < seen.height; ++y) {
+    std::copy_n(part.rgb.data() + y * seen.width * kChannels, seen.width * kChannels,
+                out.rgb.data() + ((top + y) * size.width + left) * kChannels);
+  }
+  return out;
 }
 
 }  // namespace
@@ -183,36 +221,47 @@ Image resize(const ImageView& image, int width, int height, Interpolation interp
 
 Image resize_short_side(const ImageView& image, int size, Interpolation interpolation) {
   check_view(image);
-  const auto [width, height] = short_side_size(image, size);
+  check_side(size);
+  const auto [height, width] = short_side_size(size_of(image), size);
   check(width * height <= kMaxImagePixels, "resizing a picture of ", image.width, " x ", image.height,
         " pixels to a short side of ", size, " makes ", width, " x ", height, "; the limit is ", kMaxImagePixels,
         " pixels");
   return resize(image, static_cast<int>(width), static_cast<int>(height), interpolation);
 }
 
-Image center_crop(const ImageView& image, int size, CropOffset rounding) {
+Image center_crop(const ImageView& image, PictureSize size, CropOffset rounding) {
   const Pixels pixels(image);
-  check_crop(image.width, image.height, size, "");
-  const int left = crop_offset(image.width, size, rounding);
-  const int top = crop_offset(image.height, size, rounding);
-  const std::size_t row = static_cast<std::size_t>(size) * kChannels;
-  Image out{size, size, std::vector<std::uint8_t>(size * row)};
-  for (int y = 0; y < size; ++y) pixels.copy(left, top + y, size, out.rgb.data() + y * row);
+  check_crop(size_of(image), size, "");
+  const Box box = box_of(size_of(image), size, rounding);
+  const std::size_t row = static_cast<std::size_t>(box.width) * kChannels;
+  Image out{box.width, box.height, std::vector<std::uint8_t>(box.height * row)};
+  for (int y = 0; y < box.height; ++y) pixels.copy(box.left, box.top + y, box.width, out.rgb.data() + y * row);
   return out;
 }
 
-Image resize_and_crop(const ImageView& image, int side, int size, Interpolation interpolation, ResizeMode mode,
-                      CropOffset rounding) {
+PictureSize resized_size(PictureSize image, PictureSize to, ResizeMode mode) {
+  check(image.height > 0 && image.width > 0, "a picture of ", image.width, " x ", image.height,
+        " pixels has none to resize");
+  check_side(to.height);
+  check_side(to.width);
+  if (mode == ResizeMode::kSquash) return to;
+  if (mode == ResizeMode::kShortest && to.is_square()) return short_side_size(image, to.height);
+  const double down = static_cast<double>(image.height) / static_cast<double>(to.height);
+  const double across = static_cast<double>(image.width) / static_cast<double>(to.width);
+  const double ratio = mode == ResizeMode::kBorder ? std::max(down, across) : std::min(down, across);
+  return {divided(image.height, ratio), divided(image.width, ratio)};
+}
+
+Image resize_and_crop(const ImageView& image, PictureSize to, PictureSize size, Interpolation interpolation,
+                      ResizeMode mode, CropOffset rounding) {
   const Pixels pixels(image);
-  const auto [shorter_width, shorter_height] = short_side_size(image, side);
-  const std::int64_t width = mode == ResizeMode::kSquash ? side : shorter_width;
-  const std::int64_t height = mode == ResizeMode::kSquash ? side : shorter_height;
-  check_crop(width, height, size, " after resizing");
+  const PictureSize whole = resized_size(size_of(image), to, mode);
+  check_crop(whole, size, " after resizing");
   // At most kMaxImageSide^2, which is above an int's range only for a picture no decoder here would return.
-  check(std::max(width, height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
-        image.height, " pixels is too long to resize to a short side of ", side);
-  return resize_box(pixels, interpolation, static_cast<int>(width), static_cast<int>(height),
-                    {crop_offset(width, size, rounding), crop_offset(height, size, rounding), size, size});
+  check(std::max(whole.width, whole.height) <= INT32_MAX, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
+        image.height, " pixels is too long to resize to a short side of ", std::min(to.width, to.height));
+  return resize_box(pixels, interpolation, static_cast<int>(whole.width), static_cast<int>(whole.height),
+                    box_of(whole, size, rounding));
 }
 
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw) {
@@ -232,9 +281,9 @@ void normalize(const Image& image, const Preprocessing& how, std::span<float> ch
 }
 
 Image resized(const ImageView& image, const Preprocessing& how) {
-  return how.resize == 0
-             ? center_crop(image, how.image_size, how.crop_offset)
-             : resize_and_crop(image, how.resize, how.image_size, how.interpolation, how.resize_mode, how.crop_offset);
+  if (how.resize == 0) return center_crop(image, how.image_size, how.crop_offset);
+  if (how.resize_mode == ResizeMode::kBorder) return bordered(image, how);
+  return resize_and_crop(image, how.resize, how.image_size, how.interpolation, how.resize_mode, how.crop_offset);
 }
 
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw) {

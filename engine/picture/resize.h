@@ -19,23 +19,30 @@ Image resize(const ImageView& image, int width, int height, Interpolation interp
 /// torchvision's Resize(size): the short side becomes `size`, the long one int(size * long / short).
 Image resize_short_side(const ImageView& image, int size, Interpolation interpolation = Interpolation::kBicubic);
 
-/// The `size` x `size` pixels in the middle. The offset (side - size) / 2 is rounded half to even, as torchvision's
+/// The pixels in the middle. The offset (side - size) / 2 is rounded half to even, as torchvision's
 /// CenterCrop does, or down. Throws Error when the picture is smaller (torchvision would pad with black).
-Image center_crop(const ImageView& image, int size, CropOffset rounding = CropOffset::kEven);
+Image center_crop(const ImageView& image, PictureSize size, CropOffset rounding = CropOffset::kEven);
 
-/// center_crop(resize_short_side(image, side), size), or of resize(image, side, side) to squash, but only the pixels of
-/// the crop are computed: memory stays small for any picture, even one of 20000 x 1. Throws Error when side < size.
-Image resize_and_crop(const ImageView& image, int side, int size, Interpolation interpolation = Interpolation::kBicubic,
-                      ResizeMode mode = ResizeMode::kShortest, CropOffset rounding = CropOffset::kEven);
+/// What a picture of `image` is resized to: ResizeMode::kSquash: `to`; kShortest: what covers it at the picture's own
+/// ratio: where `to` is a square as resize_short_side; else both sides over min(height / to.height, width / to.width),
+/// rounded half to even as timm's ResizeKeepRatio does. kBorder: the same over the larger of the two.
+PictureSize resized_size(PictureSize image, PictureSize to, ResizeMode mode);
+
+/// The centre crop of the picture resized to resized_size(), but only the pixels of the crop are computed: memory stays
+/// small for any picture, even one of 20000 x 1. Throws Error when that is smaller than the crop.
+Image resize_and_crop(const ImageView& image, PictureSize to, PictureSize size,
+                      Interpolation interpolation = Interpolation::kBicubic, ResizeMode mode = ResizeMode::kShortest,
+                      CropOffset rounding = CropOffset::kEven);
 
 /// (byte / 255 - mean) / std for each channel, in float, as torchvision's ToTensor and Normalize.
 /// `chw` is [3, image.height, image.width] and must have just that size.
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw);
 
-/// resize_and_crop as how.resize_mode and how.crop_offset say, or the crop alone where how.resize is 0.
+/// resize_and_crop as how.resize_mode and how.crop_offset say, or the crop alone where how.resize is 0. What a border
+/// has to fill in is round(255 mean) of each channel, as in timm's CenterCropOrPad.
 Image resized(const ImageView& image, const Preprocessing& how);
 
-/// All of it: resized, normalised. `chw` is [3, image_size, image_size] and must have just that size.
+/// All of it: resized, normalised. `chw` is [3, height, width] of how.image_size and must have just that size.
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw);
 
 }  // namespace vitq

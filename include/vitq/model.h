@@ -49,6 +49,11 @@ class [[gnu::visibility("default")]] Model {
   static std::shared_ptr<const Model> open(std::span<const std::byte> file, const std::string& name,
                                            const ModelOptions& options = {});
 
+  /// The same model for pictures of another size, sharing its weights: a ViT, whose positions are resampled from those
+  /// that the file has. Its preprocessing resizes to as much more or less. Throws Error: kUnsupported where the blocks
+  /// hold for one size (Swin), kArgument for a size of no patch, above 4096 pixels a side, or with BEiT any other.
+  [[nodiscard]] std::shared_ptr<const Model> resized(PictureSize size) const;
+
   ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;

@@ -6,20 +6,35 @@
 
 namespace vitq {
 
+/// Sides in pixels. A number by itself is a square: PictureSize(224).
+struct PictureSize {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+
+  constexpr PictureSize() = default;
+  constexpr PictureSize(std::int64_t side) : height(side), width(side) {}  // NOLINT(google-explicit-constructor)
+  constexpr PictureSize(std::int64_t rows, std::int64_t columns) : height(rows), width(columns) {}
+
+  [[nodiscard]] constexpr std::int64_t pixels() const { return height * width; }
+  [[nodiscard]] constexpr bool is_square() const { return height == width; }
+  bool operator==(const PictureSize&) const = default;
+};
+
 /// How a picture is resized: as Pillow does it.
 enum class Interpolation : std::uint8_t { kBicubic, kBilinear };
 
-/// What becomes of the sides: the short one has the size that is asked for and the other keeps the ratio, or both have
-/// it (squash).
-enum class ResizeMode : std::uint8_t { kShortest, kSquash };
+/// What becomes of the sides: the picture keeps its ratio and just covers the size that is asked for (where that is a
+/// square, the short side has it), or it has that size whatever its ratio was (squash), or it keeps its ratio and fits
+/// into the size, with a border of the mean colour around (border).
+enum class ResizeMode : std::uint8_t { kShortest, kSquash, kBorder };
 
 /// Where a centre crop begins that is half a pixel off: torchvision, and so timm, rounds to even; transformers down.
 enum class CropOffset : std::uint8_t { kEven, kDown };
 
 /// The defaults are DeiT's and Swin's.
 struct Preprocessing {
-  int image_size = 224;  ///< side of the centre crop, pixels
-  int resize = 248;      ///< the side before the crop (ResizeMode); 0: the picture is cropped as it is
+  PictureSize image_size = 224;  ///< of the centre crop
+  PictureSize resize = 248;      ///< before the crop (ResizeMode); 0: the picture is cropped as it is
   Interpolation interpolation = Interpolation::kBicubic;
   std::array<float, 3> mean{0.485F, 0.456F, 0.406F};  ///< of each channel, of pixels in [0, 1]: subtracted
   std::array<float, 3> std{0.229F, 0.224F, 0.225F};   ///< then divided by

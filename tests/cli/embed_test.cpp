@@ -9,6 +9,7 @@
 
 #include "cli/npy.h"
 #include "engine/gemm/onednn.h"
+#include "engine/picture/resize.h"
 #include "tests/cli/embedding_files.h"
 #include "tests/cli/fixture.h"
 #include "vitq/session.h"
@@ -106,6 +107,57 @@ TEST_CASE("embed takes models with a head and on integers, and the list says who
   std::string list = "row,file,error\n";
   for (int i = 0; i < kPictures; ++i) list += std::to_string(i) + ',' + here("set/" + Gallery::name(i)) + ",\n";
   CHECK(bytes_of_file(here.path("e.csv")) == list);
+}
+
+// A picture of `height` x `width` pixels, alone, in a folder of that name.
+std::string lone_picture(const Gallery& here, int height, int width) {
+  const std::string folder = std::to_string(height) + 'x' + std::to_string(width);
+  fs::create_directory(here.path(folder));
+  here.write(folder + "/p.ppm", ppm(width, height, 7));
+  return here(folder);
+}
+
+TEST_CASE("embed --dynamic computes each picture at a size of its own, its positions resampled") {
+  const Gallery here;
+  // 50 x 70 pixels: 32 x 44 at the model's short side, 32 x 40 in whole patches.
+  const std::string picture = lone_picture(here, 50, 70);
+  for (const std::string tokens : {"pooled", "cls"}) {
+    const NpyArray found = here.embed({"--images", picture, "--dynamic", "--tokens", tokens});
+    const auto model = Model::open(here.headless())->resized({32, 40});
+    CHECK(model->preprocessing().resize.width == 43);  // as much more as the picture is wider: 35 * 40 / 32
+    Preprocessing how = model->preprocessing();
+    how.resize = 32;
+    const Image seen = resized(load_image(picture + "/p.ppm"), how);
+    how.resize = 0;
+    Session session(model, {.threads = 1, .preprocessing = how});
+    const ImageView view(seen);
+    const Result expected = session.run(std::span(&view, 1), {.logits = false, .embedding = true, .tokens = true});
+    REQUIRE(std::ssize(found.values) == (kPictures + 1) * kDim);
+    const std::vector<float> row(found.values.end() - kDim, found.values.end());
+    check_same(row, tokens == "cls" ? std::vector<float>(expected.tokens.begin(), expected.tokens.begin() + kDim)
+                                    : expected.embedding);
+  }
+}
+
+TEST_CASE("embed --dynamic takes pictures as they are, resumes, and refuses what cannot be") {
+  const Gallery here;
+  const std::string whole = lone_picture(here, 40, 48);
+  const std::string model = here.headless();
+  const std::string more = here.path("f.npy").string();
+  const auto args = [&](const std::vector<std::string>& options) {
+    std::vector<std::string> all{"embed", "--model", model, "--images", whole, "--out", more, "--force"};
+    all.insert(all.end(), options.begin(), options.end());
+    return all;
+  };
+  here.accepts(args({"--dynamic", "--resize", "none"}));
+  const std::vector<float> found = read_npy(here.path("f.npy")).values;
+  here.accepts(args({"--image-size", "40x48", "--resize", "none"}));
+  check_same(found, read_npy(here.path("f.npy")).values);
+  here.refuses(args({"--dynamic", "--tokens", "patch"}), 2, {"--dynamic", "--tokens pooled or cls"});
+  here.refuses(args({"--dynamic", "--resize", "64"}), 2, {"--dynamic", "--image-size"});
+  here.refuses(args({"--dynamic", "--batch", "4"}), 2, {"--dynamic", "--batch 1"});
+  here.refuses(args({"--image-size", "40x"}), 2, {"--image-size", "HxW"});
+  here.refuses(args({"--image-size", "40x0"}), 2, {"--image-size", "HxW"});
 }
 
 TEST_CASE("embed of a model without a class token") {
