@@ -80,6 +80,7 @@ std::int64_t infer_positions(const Checkpoint& checkpoint, VitConfig& body) {
   }
   if (!body.positions) return 0;
   const std::int64_t tokens = dimension(checkpoint, "pos_embed", 3, 1);
+  of_file(checkpoint, [&] { check_extent(tokens, "number of positions"); });  // sizes are computed from it
   const std::int64_t side = exact_root(tokens - body.prefix_tokens());
   body.prefix_positions = side > 0;
   return side > 0 ? side : exact_root(tokens);

@@ -99,8 +99,8 @@ TEST_CASE(
             {"blocks.0.mlp.fc1.weight", {4, 0}},
             {"head.weight", {3, 0}}};
   };
-  refused(vit(16, kHuge), "expected a square number of patches");
-  refused(vit(16, 0), "expected a square number of patches");
+  refused(vit(16, kHuge), "number of positions is 9223372036854775807, expected 1 to 65536");
+  refused(vit(16, 0), "number of positions is 0, expected 1 to 65536");
   refused(vit(kHuge, 5), "patch size is 9223372036854775807, expected 1 to 65536");
   refused(vit(0, 5), "patch size is 0, expected 1 to 65536");
   refused({{"patch_embed.proj.weight", {0, 3, 4, 4}},
