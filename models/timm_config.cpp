@@ -16,15 +16,20 @@ struct Family {
   double eps = 1e-6;
   std::string_view activation = "gelu";
   std::string_view rope = "none";
+  std::int64_t heads = 0;         ///< where they are not of the usual 64 values; 0: they are
   std::string_view refused = "";  ///< what vitq does not compute
 };
 
 constexpr Family kFamilies[] = {
     {.begin = "vit_", .word = "_rope_", .refused = "no rotary embedding of this kind"},
+    {.begin = "vit_", .word = "_rpn_", .refused = "no block with its norms behind the branches"},
     {.begin = "vit_pe_", .refused = "no Perception Encoder"},
     {.begin = "vit_", .word = "_lingbot", .refused = "no LingBot"},
     {.begin = "vit_", .word = "_sapiens2", .refused = "no Sapiens2"},
     {.begin = "eva02_enormous", .refused = "no block with its norms behind the branches"},
+    {.begin = "vit_7b_", .word = "_dinov3", .eps = 1e-5, .activation = "silu", .rope = "dinov3", .heads = 32},
+    {.begin = "vit_huge_plus_", .word = "_dinov3", .eps = 1e-5, .activation = "silu", .rope = "dinov3", .heads = 20},
+    {.begin = "vit_small_plus_", .word = "_dinov3", .eps = 1e-5, .activation = "silu", .rope = "dinov3"},
     {.begin = "vit_", .word = "_dinov3", .eps = 1e-5, .rope = "dinov3"},
     {.begin = "vit_", .word = "_clip_quickgelu_", .eps = 1e-5, .activation = "quick_gelu"},
     {.begin = "vit_", .word = "_clip_", .eps = 1e-5},
@@ -33,7 +38,7 @@ constexpr Family kFamilies[] = {
     {.begin = "vit_base_patch32_siglip", .activation = "gelu_tanh"},
     {.begin = "vit_large_patch16_siglip", .word = "_512", .activation = "gelu_tanh"},
     {.begin = "vit_so400m_patch16_siglip", .activation = "gelu_tanh"},
-    {.begin = "vit_giantopt_patch16_siglip", .activation = "gelu_tanh"},
+    {.begin = "vit_giantopt_patch16_siglip", .activation = "gelu_tanh", .heads = 16},
     {.begin = "aimv2_", .eps = 1e-5, .activation = "silu"},
     {.begin = "eva02_", .activation = "silu", .rope = "eva02"},
     {.begin = "eva_"},
@@ -43,6 +48,8 @@ constexpr Family kFamilies[] = {
     {.begin = "vit_"},
     {.begin = "deit"},
     {.begin = "flexivit"},
+    {.begin = "test_vit3", .refused = "no attention pooling of prefix tokens"},
+    {.begin = "test_vit", .heads = 2},
 };
 
 bool has(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
@@ -74,7 +81,10 @@ Stated blocks_of_timm(const std::string& architecture, const JsonConfig& config)
   if (family == std::end(kFamilies)) return {};  // a name of somebody's own
   check(family->refused.empty(), ErrorCode::kUnsupported, config.file(), ": architecture is ", printable(architecture),
         ", vitq computes ", family->refused);
-  return {.eps = family->eps, .activation = std::string(family->activation), .rope = std::string(family->rope)};
+  return {.heads = family->heads > 0 ? std::optional(family->heads) : std::nullopt,
+          .eps = family->eps,
+          .activation = std::string(family->activation),
+          .rope = std::string(family->rope)};
 }
 
 Stated stated_by_timm(const JsonConfig& config) {
@@ -83,9 +93,9 @@ Stated stated_by_timm(const JsonConfig& config) {
   if (!architecture.empty()) says.name = architecture;
   const JsonConfig arguments = config.below("model_args");
   check_arguments(arguments);
-  says.heads = arguments.has("num_heads") && arguments.numbers("num_heads")->size() == 1
-                   ? arguments.integer("num_heads")
-                   : std::nullopt;
+  if (arguments.has("num_heads") && arguments.numbers("num_heads")->size() == 1) {
+    says.heads = arguments.integer("num_heads");
+  }
   if (const auto activation = arguments.text("act_layer")) says.activation = activation_word(*activation);
   const JsonConfig pretrained = config.below("pretrained_cfg");
   says.pool = arguments.text("global_pool");

@@ -28,6 +28,28 @@ bool has_rms_norms(const Checkpoint& checkpoint) {
   return is_of_vitq(checkpoint) && metadata_text(checkpoint, "norm") == "rms";
 }
 
+// Blocks of timm's VisionTransformer that vitq does not compute, told by a tensor that no other has.
+struct RefusedBlocks {
+  std::string_view tensor;
+  std::string_view what;
+};
+constexpr RefusedBlocks kRefusedBlocks[] = {
+    {"attn.lambda_q1", "differential attention"},
+    {"lambda_q1", "differential attention"},
+    {"attn.lambda_a", "differential attention"},
+    {"lambda_a", "differential attention"},
+    {"in_proj.weight", "parallel blocks (attention beside the MLP, timm's ParallelScalingBlock)"},
+    {"attns.0.attn.qkv.weight", "parallel blocks (several attentions side by side, timm's ParallelThingsBlock)"},
+};
+
+void refuse_blocks(const Checkpoint& checkpoint) {
+  for (const auto& [tensor, what] : kRefusedBlocks) {
+    const std::string name = "blocks.0." + std::string(tensor);
+    check(!checkpoint.contains(name), ErrorCode::kUnsupported, checkpoint.source(), ": has ", name, " of ", what,
+          ", vitq computes blocks with one attention and then one MLP");
+  }
+}
+
 Stage infer_blocks(const Checkpoint& checkpoint) {
   const std::string first = "blocks.0";
   Stage blocks;
@@ -93,6 +115,7 @@ bool is_vit(const Checkpoint& checkpoint) {
 }
 
 void infer_vit(const Checkpoint& checkpoint, ModelConfig& config) {
+  refuse_blocks(checkpoint);
   VitConfig body;
   body.patch_bias = has_bias(checkpoint, "patch_embed.proj");
   body.class_token = checkpoint.contains("cls_token");

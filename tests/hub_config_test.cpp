@@ -220,7 +220,7 @@ TEST_CASE("hub config: timm's architectures and arguments") {
                       {"vit_large_patch16_siglip_gap_512", 1e-6, "gelu_tanh", "none"},
                       {"vit_so400m_patch14_siglip_384", 1e-6, "gelu", "none"},
                       {"vit_so400m_patch16_siglip_384", 1e-6, "gelu_tanh", "none"},
-                      {"vit_small_plus_patch16_dinov3", 1e-5, "gelu", "dinov3"},
+                      {"vit_small_plus_patch16_dinov3", 1e-5, "silu", "dinov3"},
                       {"eva02_base_patch16_clip_224", 1e-6, "silu", "eva02"},
                       {"beitv2_base_patch16_224", 1e-6, "gelu", "none"},
                       {"swin_tiny_patch4_window7_224", 1e-5, "gelu", "none"},
@@ -246,6 +246,14 @@ TEST_CASE("hub config: timm's architectures and arguments") {
 
   check_refused(of_timm, R"({"architecture": "vit_base_patch16_rope_224"})",
                 "architecture is vit_base_patch16_rope_224");
+  // Gated MLPs, and heads of another width than 64 (timm 1.0.31, eva.py and vision_transformer.py).
+  const Stated huge = of_timm(R"({"architecture": "vit_huge_plus_patch16_dinov3"})");
+  CHECK(huge.activation == "silu");
+  CHECK(huge.heads == 20);
+  CHECK(of_timm(R"({"architecture": "vit_small_plus_patch16_dinov3_qkvb"})").activation == "silu");
+  CHECK(of_timm(R"({"architecture": "vit_7b_patch16_dinov3"})").heads == 32);
+  CHECK(of_timm(R"({"architecture": "vit_giantopt_patch16_siglip_384"})").heads == 16);
+  check_refused(of_timm, R"({"architecture": "vit_base_patch16_rpn_224"})", "norms behind the branches");
   check_refused(of_timm, R"({"architecture": "vit_tiny", "model_args": {"block_fn": "ParallelScalingBlock"}})",
                 "model_args.block_fn is ParallelScalingBlock");
   check_refused(of_timm, R"({"architecture": "vit_tiny", "model_args": {"in_chans": 1}})", "model_args.in_chans is 1");
