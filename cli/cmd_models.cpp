@@ -28,6 +28,13 @@ std::optional<std::filesystem::path> weights_of(const ZooEntry& entry) {
 
 std::string address_of(const ZooEntry& entry) { return std::string(kHub) + '/' + hub_path(entry); }
 
+std::string top1_text(const ZooEntry& entry) {
+  if (!entry.top1) return "-";
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << *entry.top1;
+  return text.str();
+}
+
 std::string json() {
   std::string lines;
   for (const ZooEntry& entry : zoo()) {
@@ -36,7 +43,7 @@ std::string json() {
                       {"parameters", parameter_count(entry.config)},
                       {"gmac", rounded(static_cast<double>(multiply_accumulates(entry.config)) / kBillion, 3)},
                       {"input", entry.config.image_size.height},
-                      {"published_top1", rounded(entry.top1 / 100, 4)},
+                      {"published_top1", entry.top1 ? Record(rounded(*entry.top1 / 100, 4)) : Record()},
                       {"tag", entry.timm_tag},
                       {"address", address_of(entry)},
                       {"weights", weights ? Record(weights->string()) : Record()}});
@@ -54,11 +61,14 @@ std::string table() {
     text << std::left << std::setw(18) << entry.name << std::right << std::setw(10) << std::setprecision(2)
          << static_cast<double>(parameter_count(entry.config)) / kMillion << std::setw(8)
          << static_cast<double>(multiply_accumulates(entry.config)) / kBillion << std::setw(7)
-         << to_string(entry.config.image_size) << std::setw(8) << entry.top1 << "  "
-         << (weights_of(entry) ? "yes " : "no  ") << "  " << entry.timm_tag << '\n';
+         << to_string(entry.config.image_size) << std::setw(8) << top1_text(entry) << "  " << (weights_of(entry) ? "yes " : "no  ")
+         << "  " << entry.timm_tag << '\n';
   }
-  text << "top-1: ImageNet-1k, as published for the float32 weights. Weights, NAME.safetensors, are looked for in\n"
-       << one_line(model_home_text()) << ";\n`vitq pull NAME` downloads them from " << kHub << "/timm/TAG.\n";
+  text
+      << "top-1: ImageNet-1k, as published for the float32 weights; -: not known here. Weights, NAME.safetensors, are\n"
+         "looked for in "
+      << one_line(model_home_text()) << ";\nwhat is not there is downloaded on first use, or by `vitq pull NAME`, from "
+      << kHub << "/timm. Other repositories of\nthe hub are named OWNER/NAME and kept in the folder hub there.\n";
   return text.str();
 }
 

@@ -167,6 +167,7 @@ Stated preprocessing_of(const ZooEntry& row) {
           .std = row.preprocessing.std,
           .resize = row.preprocessing.resize,
           .interpolation = "bicubic",
+          .resize_mode = row.preprocessing.resize_mode == ResizeMode::kSquash ? "squash" : "shortest",
           .classes = imagenet_names(row.config.classes)};
 }
 
