@@ -13,7 +13,8 @@
 #include "cli/statement_options.h"
 #include "engine/error.h"
 #include "models/describe.h"
-#include "models/hub_folder.h"
+#include "models/hub_id.h"
+#include "models/zoo.h"
 #include "vitq/version.h"
 #include "weights/artifact.h"
 #include "weights/names.h"
@@ -45,15 +46,16 @@ Reader prefix(std::optional<std::string>& target) {
 
 bool parse(const Arguments& args, Options& options) {
   std::vector<std::string> files;
+  NetworkUse network;
   ArgumentParser parser(
       "convert", "IN --out FILE [--model NAME] [--mean R,G,B] [--heads N] [OPTIONS]",
       "Turns a checkpoint as it is published into a safetensors file that vitq runs: float32, the names of timm,\n"
       "and what describes the model. IN is PyTorch's (.pth, .pt; 1.6 and newer), a safetensors file, the index of\n"
-      "several, or a folder as the Hugging Face hub lays it out. Its names are those of timm, transformers, "
-      "open_clip,\n"
-      "Meta or Microsoft (docs/models.md), whatever the model is wrapped in. Weights are found at the top or under\n"
-      "state_dict or model; the rest (a text tower, optimizer, ...) is left behind and listed. A pickle is read as\n"
-      "data: no code in it is executed. What IN does not state can be stated here, and is written into FILE.");
+      "several, a folder as the Hugging Face hub lays it out, or OWNER/NAME of the hub. Its names are those of\n"
+      "timm, transformers, open_clip, Meta or Microsoft (docs/models.md), whatever the model is wrapped in. Weights\n"
+      "are found at the top or under state_dict or model; the rest (a text tower, optimizer, ...) is left behind\n"
+      "and listed. A pickle is read as data: no code in it is executed. What IN does not state can be stated here,\n"
+      "and is written into FILE.");
   parser.operands(files, 1);
   parser.option("--out", "FILE", "the safetensors file to write", text(options.out));
   parser.option("--model", "NAME", "insist that it is this model of `vitq models`; default: what names and shapes tell",
@@ -63,6 +65,7 @@ bool parse(const Arguments& args, Options& options) {
   parser.option("--prefix", "NAME.", "of several models in IN the one whose names begin so", prefix(options.prefix));
   declare(parser, options.stated);
   declare_names(parser, options.stated);
+  declare(parser, network);
   declare(parser, options.notices);
   parser.flag("--force", options.force, "replace FILE if it exists");
   if (!parser.parse(args)) return false;
@@ -71,9 +74,11 @@ bool parse(const Arguments& args, Options& options) {
   if (!options.model.empty()) options.model = checked_zoo_name(options.model);
   options.in = files.front();
   std::error_code error;
-  if (std::filesystem::is_directory(options.in, error)) options.in = find_weights(options.in, true).string();
-  check(std::filesystem::exists(options.in, error), ErrorCode::kFile, options.in,
-        ": there is no such file; expected a checkpoint");
+  const bool is_path = std::filesystem::exists(options.in, error);
+  const bool is_name = find_in_zoo(options.in) != nullptr || hub_id(options.in).has_value();
+  check(is_path || is_name, ErrorCode::kFile, options.in, ": there is no such file; expected a checkpoint");
+  network.quiet = options.notices.quiet;
+  options.in = find_model_file(options.in, {.pickles = true, .network = network}).string();
   return true;
 }
 

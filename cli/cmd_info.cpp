@@ -183,15 +183,17 @@ std::string contents(const std::filesystem::path& path, bool with_tensors) {
 int info_command(const Arguments& args) {
   std::vector<std::string> files;
   bool with_tensors = false;
+  NetworkUse network;
   ArgumentParser parser(
-      "info", "[FILE] [--tensors]",
-      "Tells what a safetensors file holds, a folder as the Hugging Face hub lays it out, or a model of\n"
-      "`vitq models` that is here; without one, what this program and this machine are.");
+      "info", "[FILE|DIR|NAME] [--tensors] [--offline]",
+      "Tells what a safetensors file holds, a folder as the Hugging Face hub lays it out, a model of\n"
+      "`vitq models`, or OWNER/NAME of the hub; without one, what this program and this machine are.");
   parser.flag("--tensors", with_tensors, "list all tensors, as the file names them");
+  declare(parser, network);
   parser.operands(files, 1);
   if (!parser.parse(args)) return 0;
   if (files.empty() && with_tensors) parser.fail("--tensors needs a FILE");
-  print(files.empty() ? machine() : contents(find_model_file(files.front()), with_tensors));
+  print(files.empty() ? machine() : contents(find_model_file(files.front(), {.network = network}), with_tensors));
   return 0;
 }
 

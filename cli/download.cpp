@@ -48,7 +48,10 @@ bool continues(const HttpHead& head, const DownloadPart& part) {
 [[noreturn]] void refuse_status(int status) {
   const std::string text = "the server answers " + std::to_string(status);
   if (status == kNotFound || status == kGone) throw HttpError(text + ": there is no such file", false);
-  if (status == kUnauthorized || status == kForbidden) throw HttpError(text + ": access is denied", false);
+  if (status == kUnauthorized || status == kForbidden) {
+    throw HttpError(text + ": access is denied: it is not there, or for those who send a token, as vitq does not",
+                    false);
+  }
   if (status == kTooManyRequests) throw HttpError(text + ": too many requests, try later", true);
   if (status == kRequestTimeout || status >= kServerError) throw HttpError(text + ": it has failed", true);
   throw HttpError(text + ", expected 200", false);

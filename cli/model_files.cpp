@@ -1,10 +1,12 @@
 #include "cli/model_files.h"
 
 #include "cli/args.h"
+#include "cli/output.h"
 #include "cli/spelling.h"
 #include "engine/error.h"
 #include "models/describe.h"
 #include "models/hub_folder.h"
+#include "models/hub_id.h"
 #include "models/model_home.h"
 #include "models/zoo.h"
 #include "weights/printable.h"
@@ -22,9 +24,9 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-fs::path weights_in(const fs::path& folder) {
+fs::path weights_in(const fs::path& folder, bool pickles) {
   try {
-    return find_weights(folder);
+    return find_weights(folder, pickles);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kUnsupported) throw;
     fail(error.code(), error.what(), "; `vitq convert ", folder.string(),
@@ -39,35 +41,58 @@ std::string listed(const std::vector<fs::path>& paths) {
   return text;
 }
 
+/// One line before a wait that nobody asked for in so many words.
+void say_download(const NetworkUse& network, const std::string& name, const std::string& address) {
+  if (!network.quiet) log("vitq: " + name + " is not here, downloading it from " + address);
+}
+
+fs::path file_of(const ZooEntry& row, const Lookup& lookup) {
+  const std::string model(row.name);
+  fs::path artifact = model_home() / (model + ".w8a8.safetensors");
+  check(!lookup.is_integer || is_there(artifact), ErrorCode::kFile, "no int8 model of ", model, ": looked for ",
+        artifact.string(), "; make it with `vitq quantize --model ", model, " --images DIR --out ", artifact.string(),
+        "`");
+  if (lookup.is_integer) return artifact;
+  fs::path weights = model_home() / (model + ".safetensors");
+  if (is_there(weights)) return weights;
+  check(may_download(lookup.network), ErrorCode::kFile, "no weights for ", model, ": looked for ", weights.string(),
+        "; `vitq pull ", model, "` downloads them from ", address_of(row),
+        ", `vitq convert` makes them of a PyTorch .pth, `vitq seed --model ", model, " --out ", weights.string(),
+        "` makes untrained ones");
+  say_download(lookup.network, model, address_of(row));
+  return pull(row, {}).path;
+}
+
+fs::path file_of(const HubId& id, const Lookup& lookup) {
+  fs::path folder = hub_folder(id);
+  if (!is_there(folder)) {
+    check(may_download(lookup.network), ErrorCode::kFile, id.text(),
+          ": there is no such file, and no copy of it here: ", "looked for ", folder.string(), "; `vitq pull ",
+          id.text(), "` downloads it from ", address_of(id));
+    say_download(lookup.network, id.text(), address_of(id));
+    folder = pull(id, {}).path;
+  }
+  return weights_in(folder, lookup.pickles);
+}
+
 }  // namespace
 
 std::string checked_zoo_name(const std::string& name) {
-  if (const auto own = zoo_name(name)) return *own;
+  if (const ZooEntry* row = find_in_zoo(name)) return std::string(row->name);
   std::vector<std::string> names;
   for (const ZooEntry& entry : zoo()) names.emplace_back(entry.name);
   throw UsageError("no model named " + printable(name) + suggestion(name, names) + " (`vitq models` lists them)");
 }
 
-fs::path find_model_file(const std::string& name, bool is_integer) {
-  if (find_in_zoo(name) == nullptr) {
-    std::error_code ignored;
-    if (fs::is_directory(name, ignored)) return weights_in(name);
-    if (is_there(name)) return name;
-    check(name.find_first_of("/.") == std::string::npos, ErrorCode::kFile, name,
-          ": there is no such file; expected a model");
-  }
-  const std::string model = checked_zoo_name(name);
-  fs::path weights = model_home() / (model + ".safetensors");
-  if (!is_integer) {
-    check(is_there(weights), ErrorCode::kFile, "no weights for ", model, ": looked for ", weights.string(),
-          "; `vitq pull ", model, "` downloads them, `vitq convert` makes them of a PyTorch .pth, `vitq seed --model ",
-          model, " --out ", weights.string(), "` makes untrained ones");
-    return weights;
-  }
-  fs::path artifact = model_home() / (model + ".w8a8.safetensors");
-  check(is_there(artifact), ErrorCode::kFile, "no int8 model of ", model, ": looked for ", artifact.string(),
-        "; make it with `vitq quantize --model ", model, " --images DIR --out ", artifact.string(), "`");
-  return artifact;
+fs::path find_model_file(const std::string& name, const Lookup& lookup) {
+  std::error_code ignored;
+  if (fs::is_directory(name, ignored)) return weights_in(name, lookup.pickles);
+  if (is_there(name)) return name;
+  if (const ZooEntry* row = find_in_zoo(name)) return file_of(*row, lookup);
+  if (const auto id = hub_id(name)) return file_of(*id, lookup);
+  check(name.find_first_of("/.") == std::string::npos, ErrorCode::kFile, name,
+        ": there is no such file; expected a model");
+  return checked_zoo_name(name);  // throws
 }
 
 Checkpoint open_checkpoint(const fs::path& file) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/pull.h"
 #include "weights/checkpoint.h"
 
 namespace vitq {
@@ -15,10 +16,18 @@ inline constexpr const char* kFloatPrecision = "fp32";
 /// The precision of a float model that is multiplied in bf16.
 inline constexpr const char* kBf16Precision = "bf16";
 
-/// The file of `name`, a zoo name or a path; of a name, the artifact NAME.w8a8.safetensors where `is_integer`, else
-/// NAME.safetensors. Throws UsageError with the nearest name where there is none, and Error, saying what to do, where
-/// the file is not there.
-std::filesystem::path find_model_file(const std::string& name, bool is_integer = false);
+/// How a model's file is looked for.
+struct Lookup {
+  bool is_integer = false;              ///< of a zoo name, the artifact ROW.w8a8.safetensors
+  bool pickles = false;                 ///< PyTorch's weights of a folder will do
+  NetworkUse network{.offline = true};  ///< whether what is not here may be downloaded
+};
+
+/// The file of `name`: itself where it is there; the weights in it where it is a folder; of a zoo name
+/// model_home()/ROW.safetensors, of a repository of the hub (hub_id) the weights in its copy. What is not here is
+/// downloaded, where that may be, and so it is said. Throws UsageError with the nearest name where there is none of
+/// all this, and Error, saying where it would come from, where it is not here.
+std::filesystem::path find_model_file(const std::string& name, const Lookup& lookup = {});
 
 /// Opens a safetensors file. Of a PyTorch file the error also says how to make one of it.
 Checkpoint open_checkpoint(const std::filesystem::path& file);

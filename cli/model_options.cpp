@@ -33,12 +33,14 @@ std::string sources(const ModelDescription& description) {
 }  // namespace
 
 void declare(ArgumentParser& parser, ModelArguments& options) {
-  parser.option("--model", "NAME|FILE|DIR",
-                "a name of `vitq models`, a safetensors file, or a folder as\nthe Hugging Face hub lays it out",
+  parser.option("--model", "FILE|DIR|NAME",
+                "a safetensors file, a folder as the Hugging Face hub lays it out,\na name of `vitq models`, or "
+                "OWNER/NAME[@REVISION] of the hub; what is\nnamed and not here is downloaded (`vitq pull`)",
                 text(options.model));
   parser.option("--threads", "N", "threads to compute with; default: as `vitq info` says",
                 whole_number(options.threads, 1, kMostThreads));
   declare(parser, options.stated);
+  declare(parser, options.network);
   declare(parser, options.notices);
 }
 
@@ -54,8 +56,10 @@ OpenFile open_model_file(const ModelArguments& options) {
     throw UsageError("--resize and --crop-pct exclude each other; give one");
   }
   const bool wants_integer = options.precision == kIntegerPrecision;
+  const NetworkUse network{.offline = options.network.offline, .quiet = options.notices.quiet};
   const std::filesystem::path file =
-      options.model.empty() ? find_built_in_model(options.precision) : find_model_file(options.model, wants_integer);
+      options.model.empty() ? find_built_in_model(options.precision)
+                            : find_model_file(options.model, {.is_integer = wants_integer, .network = network});
   Checkpoint checkpoint = open_checkpoint(file);
   std::string precision = precision_of(checkpoint);
   const bool is_float = precision == kFloatPrecision;

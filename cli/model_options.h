@@ -17,13 +17,15 @@ namespace vitq {
 
 struct ModelArguments {
   Notices notices;
-  std::string model;      ///< zoo name or file; empty: the built-in one
+  NetworkUse network;
+  std::string model;      ///< as find_model_file() takes it; empty: the built-in one
   std::string precision;  ///< "fp32", "bf16" or "int8"; empty: whatever the model is
   int threads = 0;        ///< 0: all
   Stated stated;          ///< what the file does not say
 };
 
-/// Adds --model, --threads, what can be stated (statement_options.h), --strict and --quiet; parsing fills `options`.
+/// Adds --model, --threads, what can be stated (statement_options.h), --offline, --strict and --quiet; parsing fills
+/// `options`.
 void declare(ArgumentParser& parser, ModelArguments& options);
 /// Adds --precision.
 void declare_precision(ArgumentParser& parser, ModelArguments& options);

@@ -13,6 +13,7 @@
 #include "models/config_parts.h"
 #include "models/hub_config.h"
 #include "models/hub_folder.h"
+#include "models/hub_id.h"
 #include "models/imagenet_classes.h"
 #include "models/metadata.h"
 #include "models/model_home.h"
@@ -375,17 +376,23 @@ std::map<std::string, std::string> zoo_metadata(const std::string& name) {
 
 std::filesystem::path locate_model(const std::string& model) {
   std::error_code ignored;
-  const auto name = zoo_name(model);
-  if (!name) {
-    const bool looks_like_path =
-        model.find_first_of("/.") != std::string::npos || std::filesystem::exists(model, ignored);
-    check(looks_like_path, "no model named ", printable(model), ", and no such file");
-    return std::filesystem::is_directory(model, ignored) ? find_weights(model) : std::filesystem::path(model);
+  if (std::filesystem::is_directory(model, ignored)) return find_weights(model);
+  if (std::filesystem::exists(model, ignored)) return model;
+  if (const auto name = zoo_name(model)) {
+    auto path = model_home() / (*name + ".safetensors");
+    check(std::filesystem::exists(path, ignored), ErrorCode::kFile, "no weights for ", model, ": looked for ",
+          path.string());
+    return path;
   }
-  auto path = model_home() / (*name + ".safetensors");
-  check(std::filesystem::exists(path, ignored), ErrorCode::kFile, "no weights for ", model, ": looked for ",
-        path.string());
-  return path;
+  if (const auto id = hub_id(model)) {
+    const auto folder = hub_folder(*id);
+    check(std::filesystem::is_directory(folder, ignored), ErrorCode::kFile, model,
+          ": there is no such file, and no copy of a repository of that name, looked for ", folder.string());
+    return find_weights(folder);
+  }
+  const bool looks_like_path = model.find_first_of("/.") != std::string::npos;
+  check(looks_like_path, "no model named ", printable(model), ", and no such file");
+  return model;
 }
 
 }  // namespace vitq

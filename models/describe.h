@@ -46,9 +46,10 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
 /// metadata_of the zoo model of that name.
 std::map<std::string, std::string> zoo_metadata(const std::string& zoo_name);
 
-/// The file of `model`: itself where it is a path to something (it has a '/' or a '.', or exists), the weights in it
-/// where that is a folder (find_weights), else model_home()/model.safetensors. Throws Error where there is no such file
-/// (kFile) or zoo row.
+/// The file of `model`: itself where there is one of that name, the weights in it where that is a folder
+/// (find_weights); else that of a zoo row, model_home()/ROW.safetensors; else the weights in a repository's copy
+/// (hub_id, hub_folder); else itself, where it has a '/' or a '.'. Nothing is downloaded. Throws Error where the file
+/// of a name is not there (kFile), or it is no name.
 std::filesystem::path locate_model(const std::string& model);
 
 }  // namespace vitq

@@ -21,7 +21,25 @@ constexpr WeightsName kNames[] = {
     {"pytorch_model.bin", true}, {"open_clip_pytorch_model.bin", true},
 };
 
+constexpr std::string_view kDescriptions[] = {"config.json", "preprocessor_config.json", "processor_config.json",
+                                              "open_clip_config.json"};
+
 }  // namespace
+
+std::optional<std::string> weights_among(const std::vector<std::string>& names) {
+  for (const WeightsName& one : kNames) {
+    if (std::ranges::find(names, one.name) != names.end()) return std::string(one.name);
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> descriptions_among(const std::vector<std::string>& names) {
+  std::vector<std::string> found;
+  for (const std::string_view one : kDescriptions) {
+    if (std::ranges::find(names, one) != names.end()) found.emplace_back(one);
+  }
+  return found;
+}
 
 bool is_hub_weights(const fs::path& file) {
   return std::ranges::find(kNames, file.filename().string(), &WeightsName::name) != std::end(kNames);

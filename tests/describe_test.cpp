@@ -121,6 +121,48 @@ TEST_CASE("a model by name must be that model, and the error says which one it l
   CHECK_THROWS_WITH_AS(describe(checkpoint, "deit_x"), "no model named deit_x", Error);
 }
 
+TEST_CASE("blocks of another kind are refused by name") {
+  // Names and shapes of timm's ParallelScalingBlock, as mini_parallel of ../shared/golden/families has them; of its
+  // ParallelThingsBlock; of its differential attention, alone and beside the MLP.
+  const std::int64_t dim = 64;
+  const std::vector<TensorSpec> around{
+      {"cls_token", {1, 1, dim}},       {"pos_embed", {1, 17, dim}}, {"patch_embed.proj.weight", {dim, 3, 8, 8}},
+      {"patch_embed.proj.bias", {dim}}, {"norm.weight", {dim}},      {"norm.bias", {dim}},
+      {"head.weight", {10, dim}},       {"head.bias", {10}}};
+  const auto refused = [&](const std::vector<TensorSpec>& blocks, const char* message) {
+    std::vector<TensorSpec> tensors = around;
+    for (const TensorSpec& tensor : blocks) tensors.push_back({"blocks.0." + tensor.name, tensor.shape});
+    try {
+      describe(Checkpoint::seeded(tensors, 0));
+      FAIL("opened");
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::kUnsupported);
+      CHECK_MESSAGE(std::string(error.what()).find(message) != std::string::npos, error.what());
+    }
+  };
+  const std::vector<TensorSpec> parallel{{"in_norm.weight", {dim}},
+                                         {"in_norm.bias", {dim}},
+                                         {"in_proj.weight", {7 * dim, dim}},
+                                         {"in_proj.bias", {7 * dim}},
+                                         {"attn_out_proj.weight", {dim, dim}},
+                                         {"attn_out_proj.bias", {dim}},
+                                         {"mlp_out_proj.weight", {dim, 4 * dim}},
+                                         {"mlp_out_proj.bias", {dim}}};
+  refused(parallel, "has blocks.0.in_proj.weight of parallel blocks (attention beside the MLP");
+  refused({{"attns.0.norm.weight", {dim}}, {"attns.0.attn.qkv.weight", {3 * dim, dim}}},
+          "has blocks.0.attns.0.attn.qkv.weight of parallel blocks (several attentions");
+  refused({{"norm1.weight", {dim}},
+           {"attn.lambda_q1", {16}},
+           {"attn.qkv.weight", {3 * dim, dim}},
+           {"attn.proj.weight", {dim, dim}},
+           {"mlp.fc1.weight", {4 * dim, dim}},
+           {"mlp.fc2.weight", {dim, 4 * dim}}},
+          "has blocks.0.attn.lambda_q1 of differential attention");
+  std::vector<TensorSpec> both = parallel;
+  both.push_back({"lambda_q1", {16}});
+  refused(both, "has blocks.0.lambda_q1 of differential attention");
+}
+
 TEST_CASE("models are looked for in VITQ_HOME, then the cache") {
   const test::TemporaryFolder folder;
   ::setenv("VITQ_HOME", folder.path().c_str(), 1);
@@ -128,7 +170,11 @@ TEST_CASE("models are looked for in VITQ_HOME, then the cache") {
   CHECK_THROWS_WITH_AS(locate_model("deit_t"), doctest::Contains("no weights for deit_t: looked for "), Error);
   const auto file = folder.write("deit_t.safetensors", "x");
   CHECK(locate_model("deit_t") == file);
-  CHECK(locate_model("some/file") == "some/file");
+  CHECK(locate_model("some/file.pth") == "some/file.pth");
+  CHECK_THROWS_WITH_AS(locate_model("some/model"), doctest::Contains("/hub/some/model"), Error);
+  std::filesystem::create_directories(folder.path() / "hub/some/model");
+  folder.write("hub/some/model/model.safetensors", "x");
+  CHECK(locate_model("some/model") == folder.path() / "hub/some/model/model.safetensors");
   CHECK_THROWS_WITH_AS(locate_model("resnet50"), doctest::Contains("no model named resnet50"), Error);
   ::unsetenv("VITQ_HOME");
   ::setenv("XDG_CACHE_HOME", "/somewhere", 1);

@@ -108,6 +108,7 @@ std::string Workplace::shortened(std::string text) const {
 
 Outcome Workplace::run(const std::vector<std::string>& args, Setting setting) const {
   setting.environment.emplace("VITQ_HOME", (*this)("home"));
+  setting.environment.emplace("VITQ_OFFLINE", "1");
   synchronise();
   Outcome outcome = run_vitq(args, setting);
   synchronise();

@@ -48,7 +48,8 @@ class Workplace {
   /// `text` with the folder's path taken out, for people.
   [[nodiscard]] std::string shortened(std::string text) const;
 
-  /// run_vitq with a VITQ_HOME that lies in the folder.
+  /// run_vitq with a VITQ_HOME that lies in the folder, and VITQ_OFFLINE unless `setting` says otherwise: no test turns
+  /// to a server that is not its own.
   Outcome run(const std::vector<std::string>& args, Setting setting = {}) const;
 
   /// Runs `args` and checks that they are refused decently: this exit code, nothing on standard output, on standard

@@ -2,6 +2,7 @@
 // A hub of the test's own: `vitq pull deit_t` turns to it.
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,20 @@ HttpReply serve(const HttpRequest& request, const std::string& bytes, const std:
 /// The fields by which the Hugging Face hub tells what is in a file.
 std::map<std::string, std::string> linked(const std::string& bytes);
 
+/// A repository as the hub has it.
+struct Repository {
+  std::string id = "someone/small-vit";
+  std::string commit = std::string(40, 'a');
+  std::map<std::string, std::string> files{};
+
+  /// The whole of what `/api/models/ID/revision/...?blobs=true` tells of it; *.safetensors and *.bin are in LFS.
+  [[nodiscard]] std::string listing() const;
+};
+
+/// Answers of the hub that has `repository`: its listing, under every revision, and the files of its commit, those in
+/// LFS after a redirect that tells their hash; else 404.
+HttpReply serve(const HttpRequest& request, const Repository& repository);
+
 class Hub : public Workplace {
  public:
   using Answer = std::function<HttpReply(const HttpRequest&)>;
@@ -31,10 +46,12 @@ class Hub : public Workplace {
   Answer answer;  ///< to be changed between two runs only
 
   [[nodiscard]] const HttpServer& server() const { return server_; }
-  /// For run(), accepts(), refuses(): $VITQ_HUB is `address`, by default this hub.
+  /// For run(), accepts(), refuses(): $VITQ_HUB is `address`, by default this hub, and may be turned to.
   [[nodiscard]] Setting setting(const std::string& address = "") const;
-  /// The names of the files in the folder of models, sorted.
-  [[nodiscard]] std::vector<std::string> home_files() const;
+  /// The names of the files in the folder of models, or in `folder` there, sorted.
+  [[nodiscard]] std::vector<std::string> home_files(const std::string& folder = "") const;
+  /// What has been asked for so far.
+  [[nodiscard]] std::vector<std::string> targets() const;
   /// The content of one of them.
   [[nodiscard]] std::string home_file(const std::string& name) const;
   /// Checks that `vitq pull deit_t` with `more` fails with one line that holds `words`, and that no weights come of it.
