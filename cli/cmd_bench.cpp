@@ -64,10 +64,10 @@ Reader choices(std::vector<std::string>& target, std::vector<std::string> known)
 }
 
 bool parse(const Arguments& args, BenchOptions& options) {
-  ArgumentParser parser("bench", "[--model NAME|FILE] [--precision fp32,int8] [--threads 1,2] [OPTIONS]",
+  ArgumentParser parser("bench", "[--model FILE|DIR|NAME] [--precision fp32,int8] [--threads 1,2] [OPTIONS]",
                         "Times a model's precisions against each other, interleaved round by round, with the ratio of\n"
                         "each round. Needs no weights: a zoo model without any is timed with seeded ones.");
-  parser.option("--model", "NAME|FILE", "a name of `vitq models`, or a file; default: the built-in model",
+  parser.option("--model", "FILE|DIR|NAME", "as in `vitq run`, but nothing is downloaded; default: the built-in model",
                 text(options.model));
   parser.option("--precision", "LIST", "of fp32, bf16, int8; default fp32,int8",
                 choices(options.precisions, {kFloatPrecision, kBf16Precision, "int8"}));

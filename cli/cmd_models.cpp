@@ -64,11 +64,12 @@ std::string table() {
          << to_string(entry.config.image_size) << std::setw(8) << top1_text(entry) << "  " << (weights_of(entry) ? "yes " : "no  ")
          << "  " << entry.timm_tag << '\n';
   }
-  text
-      << "top-1: ImageNet-1k, as published for the float32 weights; -: not known here. Weights, NAME.safetensors, are\n"
-         "looked for in "
-      << one_line(model_home_text()) << ";\nwhat is not there is downloaded on first use, or by `vitq pull NAME`, from "
-      << kHub << "/timm. Other repositories of\nthe hub are named OWNER/NAME and kept in the folder hub there.\n";
+  text << "top-1: ImageNet-1k, as published for the float32 weights; -: none is known here. Weights, NAME.safetensors, "
+          "are\n"
+          "looked for in\n"
+       << one_line(model_home_text())
+       << ";\nwhat is not there is downloaded on first use, or by `vitq pull NAME`, from " << kHub
+       << "/timm.\nAny other repository of the hub is named OWNER/NAME.\n";
   return text.str();
 }
 

@@ -22,7 +22,7 @@ class EmptyFolder {
  public:
   EmptyFolder() : before_(::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     static const test::TemporaryFolder kFolder;
-    const bool is_set = ::setenv("VITQ_HOME", kFolder.path().c_str(), 1) == 0;
+    const bool is_set = ::setenv("VITQ_HOME", kFolder.path().c_str(), 1) == 0 && ::setenv("VITQ_OFFLINE", "1", 1) == 0;
     if (before_ < 0 || !is_set || ::chdir(kFolder.path().c_str()) != 0) std::abort();
   }
   ~EmptyFolder() {

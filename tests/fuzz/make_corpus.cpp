@@ -286,6 +286,11 @@ void write_hub_seeds(const std::filesystem::path& folder) {
       R"({"model_cfg": {"quick_gelu": true, "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "head_width":
         64}}, "preprocess_cfg": {"resize_mode": "shortest", "mean": [0, 0, 0]}})");
   write("index", 4, R"({"weight_map": {"norm.weight": "a.safetensors", "norm.bias": "b.safetensors"}})");
+  write("listing", 5,
+        R"({"sha": ")" + std::string(40, 'a') + R"(", "siblings": [{"rfilename": "config.json", "size": 7},
+        {"rfilename": "model.safetensors", "size": 9, "lfs": {"sha256": ")" +
+            std::string(64, 'b') + R"("}}]})");
+  write("parts", 6, R"({"weight_map": {"norm.weight": "a.safetensors", "norm.bias": "b.safetensors"}})");
 }
 
 }  // namespace
