@@ -13,6 +13,7 @@
 #include "engine/kernels/activation.h"
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/heads.h"
+#include "engine/kernels/l2_norm.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
 #include "engine/kernels/softmax.h"
@@ -41,6 +42,18 @@ void layer_norm_rows(benchmark::State& state, Encoding means) {
   for (auto _ : state) {
     layer_norm(Tensor(src.data(), {rows, dim}), gamma, gamma, {.eps = 1e-6F}, Tensor(dst.data(), {rows, dim}, means));
   }
+  state.SetItemsProcessed(state.iterations() * rows * dim);
+}
+
+// q and k of Swin V2-T's first stage: 64 by 64 patches, 3 heads.
+void l2_norm_rows(benchmark::State& state) {
+  const ThreadScope scope(1);
+  constexpr std::int64_t kHeadDim = 32;
+  const std::int64_t rows = state.range(0);
+  const std::int64_t dim = state.range(1);
+  auto x = ramp(rows * dim);
+  const std::vector<float> lengths(dim / kHeadDim, 2.0F);
+  for (auto _ : state) l2_norm(Tensor(x.data(), {rows, dim}), kHeadDim, lengths);
   state.SetItemsProcessed(state.iterations() * rows * dim);
 }
 
@@ -453,6 +466,7 @@ void widths(benchmark::internal::Benchmark* bench) {
 
 BENCHMARK_CAPTURE(layer_norm_rows, f32, kFloat)->Apply(widths);
 BENCHMARK_CAPTURE(layer_norm_rows, bf16, kBfloat16)->Apply(widths);
+BENCHMARK(l2_norm_rows)->ArgNames({"rows", "dim"})->Args({4096, 192});
 BENCHMARK(gelu_rows)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK(gelu_bf16_rows)->ArgNames({"rows", "columns"})->Args({197, 1536});
 BENCHMARK(convert_rows)->ArgNames({"rows", "columns"})->Args({196, 768});

@@ -94,6 +94,20 @@ Reader stated_text(std::optional<std::string>& target, std::vector<std::string> 
   };
 }
 
+/// Reads "A,B,C", whole numbers from 0 to `most`, or none.
+Reader stated_extents(std::optional<std::vector<std::int64_t>>& target, std::int64_t most) {
+  return [&target, most](const std::string& text) -> std::string {
+    std::vector<std::int64_t> values;
+    std::stringstream parts(text == "none" ? "" : text + ',');
+    for (std::string part; std::getline(parts, part, ',');) {
+      const std::string expected = whole_number<std::int64_t>(values.emplace_back(), 0, most)(part);
+      if (!expected.empty()) return "none, or for each stage " + expected + ", with commas between";
+    }
+    target = std::move(values);
+    return "";
+  };
+}
+
 Reader stated_extent(std::optional<std::int64_t>& target, std::int64_t most) {
   return [&target, most](const std::string& text) -> std::string {
     std::int64_t value = 0;
@@ -150,6 +164,11 @@ void declare(ArgumentParser& parser, Stated& stated) {
                 stated_text(stated.head, {"classes", "projection"}));
   parser.option("--rope", "none|dinov3|eva02", "rotary position embedding",
                 stated_text(stated.rope, {"none", "dinov3", "eva02"}));
+  parser.option("--window", "N", "tokens a side of a Swin V2's windows",
+                stated_extent(stated.window, ModelConfig::kMostImageSide));
+  parser.option("--trained-windows", "A,B,C,D|none",
+                "of each stage of a Swin V2 those that its biases were trained with, 0 for the same",
+                stated_extents(stated.trained_windows, ModelConfig::kMostImageSide));
 }
 
 void declare_names(ArgumentParser& parser, Stated& stated) {

@@ -12,8 +12,9 @@
 
 namespace vitq {
 
-/// Adds --mean, --std, --crop-pct, --resize, --interpolation, --resize-mode, --image-size, --heads, --eps, --activation
-/// and --pool.
+/// Adds --mean, --std, --crop-pct, --resize, --interpolation, --resize-mode, --image-size, --heads, --eps,
+/// --activation,
+/// --pool, --head, --rope, --window and --trained-windows.
 void declare(ArgumentParser& parser, Stated& stated);
 
 /// Adds --classes FILE, a name a line, and --name.

@@ -7,14 +7,16 @@ namespace vitq {
 
 void visit_block(Block& block, const std::function<void(const SiteRef&)>& use) {
   Attention& attention = block.attention;
-  use({.name = attention.qkv().name, .linear = &attention.qkv().linear, .norm = &block.norm1});
+  // A norm behind a branch feeds the stream, and no layer's codes.
+  Norm* const before = block.norms_behind ? nullptr : &block.norm1;
+  use({.name = attention.qkv().name, .linear = &attention.qkv().linear, .norm = before});
   use({.name = attention.name(), .attention = &attention});
   use({.name = attention.proj().name, .linear = &attention.proj().linear, .norm = attention.norm()});
-  visit_mlp(block.norm2, block.mlp, use);
+  visit_mlp(block.norms_behind ? nullptr : &block.norm2, block.mlp, use);
 }
 
-void visit_mlp(Norm& norm, Mlp& mlp, const std::function<void(const SiteRef&)>& use) {
-  use({.name = mlp.fc1.name, .linear = &mlp.fc1.linear, .norm = &norm});
+void visit_mlp(Norm* norm, Mlp& mlp, const std::function<void(const SiteRef&)>& use) {
+  use({.name = mlp.fc1.name, .linear = &mlp.fc1.linear, .norm = norm});
   use({.name = mlp.fc2.name, .linear = &mlp.fc2.linear, .norm = mlp.norm ? &*mlp.norm : nullptr});
 }
 

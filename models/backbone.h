@@ -26,8 +26,8 @@ struct SiteRef {
 /// Calls use(site) for qkv, the attention, proj, fc1 and fc2 of a block.
 void visit_block(Block& block, const std::function<void(const SiteRef&)>& use);
 
-/// The same for fc1 and fc2 of an MLP behind `norm`.
-void visit_mlp(Norm& norm, Mlp& mlp, const std::function<void(const SiteRef&)>& use);
+/// The same for fc1 and fc2 of an MLP behind `norm`, where there is one.
+void visit_mlp(Norm* norm, Mlp& mlp, const std::function<void(const SiteRef&)>& use);
 
 /// The residual stream between two steps, for one picture.
 struct StreamShape {

@@ -21,7 +21,7 @@ namespace vitq {
 /// In the order of ModelConfig::Body.
 enum class Architecture : std::uint8_t {
   kVit,   ///< ViT and DeiT: Dosovitskiy et al., arXiv 2010.11929; Touvron et al., arXiv 2012.12877
-  kSwin,  ///< Swin: Liu et al., arXiv 2103.14030
+  kSwin,  ///< Swin and Swin V2: Liu et al., arXiv 2103.14030 and 2111.09883
 };
 
 /// "vit" or "swin".
@@ -40,6 +40,8 @@ struct Stage {
   bool qk_norm = false;    ///< norms of each head's q and k
   bool attn_norm = false;  ///< a norm of what proj takes
   bool mlp_norm = false;   ///< a norm of what fc2 takes
+  bool cosine = false;     ///< scores are cosines of q and k, times a factor that each head has learned (logit_scale)
+  bool norms_behind = false;  ///< norm1 and norm2 are of what attention and MLP give, not of what they take
 
   [[nodiscard]] std::int64_t head_dim() const { return dim / heads; }
   bool operator==(const Stage&) const = default;
@@ -109,6 +111,15 @@ struct VitConfig {
 struct SwinConfig {
   std::int64_t window = 7;    ///< tokens per side of an attention window; every second block is shifted by half of it
   std::vector<Stage> stages;  ///< 2x2 tokens are merged between two of them
+  /// Of Swin V2, a window for each stage that the bias was trained with, where that is another; 0 or empty: none.
+  std::vector<std::int64_t> trained_windows = {};
+
+  /// Swin V2: blocks of cosines with their norms behind, a merging whose norm is of the 2 dim that it makes and not of
+  /// the 4 dim that it takes, and biases that an MLP makes of relative positions (models/positions.h), so that a window
+  /// wider than a stage may be cut to it.
+  [[nodiscard]] bool is_v2() const { return !stages.empty() && stages.front().cosine; }
+  /// That of a stage of grid x grid tokens.
+  [[nodiscard]] std::int64_t window_of(std::int64_t grid) const { return is_v2() && grid < window ? grid : window; }
 
   bool operator==(const SwinConfig&) const = default;
 };
@@ -166,8 +177,8 @@ std::int64_t parameter_count(const ModelConfig& config);
 std::int64_t multiply_accumulates(const ModelConfig& config);
 
 /// What a checkpoint's names and shapes tell; 0 stands for what they do not: a ViT's heads, a Swin's image size where
-/// no mask shows it, eps, and the classes where there is no head. Throws Error where the names are of no known
-/// architecture, with what they are.
+/// no mask shows it, the window of a Swin V2 where no buffer shows it, eps, and the classes where there is no head.
+/// Throws Error where the names are of no known architecture, with what they are.
 ModelConfig config_of_shapes(const Checkpoint& checkpoint);
 
 }  // namespace vitq

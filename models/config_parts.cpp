@@ -69,6 +69,7 @@ void add_block(std::vector<TensorSpec>& tensors, const std::string& name, const 
     const std::int64_t offsets = 2 * window - 1;
     tensors.push_back({name + ".attn.relative_position_bias_table", {offsets * offsets, stage.heads}});
   }
+  if (stage.cosine) tensors.push_back({name + ".attn.logit_scale", {stage.heads, 1, 1}});
   add_linear(tensors, name + ".attn.qkv", 3 * stage.dim, stage.dim);
   if (!stage.qkv_bias) tensors.pop_back();
   if (stage.qk_norm) {

@@ -84,6 +84,7 @@ class Inquiry {
   static std::string text_for(const std::vector<std::string>& value) {
     return value.empty() ? "" : value.front() + " ... " + value.back();
   }
+  static std::string text_for(const std::vector<std::int64_t>& value) { return value.empty() ? "none" : shown(value); }
   template <class Number>
   static std::string text_for(Number value) {
     return shown(std::array{value});
@@ -176,6 +177,23 @@ void settle_positions(const Checkpoint& checkpoint, Inquiry& inquiry, PictureSiz
                                    all_position_filters(), checkpoint);
 }
 
+// The windows of a Swin V2 show in no tensor.
+void settle_windows(const Checkpoint& checkpoint, Inquiry& inquiry, SwinConfig& swin) {
+  const auto window = inquiry.ask(&Stated::window, "window");
+  if (!swin.is_v2()) {
+    check(!window || *window == swin.window, ErrorCode::kUnsupported, checkpoint.source(), ": window is ",
+          window.value_or(0), ", the tables of relative positions are of ", swin.window);
+    return;
+  }
+  check(window.has_value(), ErrorCode::kFormat, checkpoint.source(),
+        ": nothing tells how many tokens a side the windows of this Swin V2 have, expected it stated (window)");
+  swin.window = *window;
+  auto trained = inquiry.ask(&Stated::trained_windows, "trained_windows").value_or(std::vector<std::int64_t>());
+  // One way to say that there are none.
+  if (std::ranges::all_of(trained, [](std::int64_t one) { return one == 0; })) trained.clear();
+  swin.trained_windows = std::move(trained);
+}
+
 // Fills in what the shapes leave open.
 void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& config) {
   const PictureSize shown = config.image_size;  // of a square of patches; 0: there is none
@@ -186,6 +204,7 @@ void settle_config(const Checkpoint& checkpoint, Inquiry& inquiry, ModelConfig& 
   if (vit != nullptr) {
     settle_vit(checkpoint, inquiry, *vit);
   } else {
+    settle_windows(checkpoint, inquiry, config.swin());
     inquiry.tensors_show("heads", std::to_string(config.stages().front().heads) + " in the first stage");
     check_one_of(inquiry.ask(&Stated::activation, "activation"), "activation", {"gelu"}, checkpoint);
   }
@@ -359,6 +378,10 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
     if (config.vit().positions && stored.rows != stored.columns) {
       metadata["trained_size"] = to_string(PictureSize(stored.rows * config.patch, stored.columns * config.patch));
     }
+  }
+  if (const auto* swin = std::get_if<SwinConfig>(&config.body); swin != nullptr && swin->is_v2()) {
+    metadata["window"] = std::to_string(swin->window);
+    metadata["trained_windows"] = joined(swin->trained_windows);
   }
   if (!std::ranges::equal(description.class_names, imagenet_class_names())) {
     try {

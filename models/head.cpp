@@ -87,7 +87,7 @@ bool Head::run(const Layer& layer, Workspace& workspace, const Tensor& pooled, c
 void Head::visit_sites(const std::function<void(const SiteRef&)>& use) {
   if (attention_) {
     use({.name = attention_->proj().name, .linear = &attention_->proj().linear});
-    visit_mlp(attention_->norm(), attention_->mlp(), use);
+    visit_mlp(&attention_->norm(), attention_->mlp(), use);
   }
   for (auto* layer : {&projection_, &classifier_, &second_}) {
     if (*layer) use({.name = (*layer)->name, .linear = &(*layer)->linear});

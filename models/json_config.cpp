@@ -90,6 +90,18 @@ std::optional<std::vector<double>> JsonConfig::numbers(const std::string& key) c
   return list;
 }
 
+std::optional<std::vector<std::int64_t>> JsonConfig::integers(const std::string& key) const {
+  constexpr double kMost = 1e15;
+  const auto list = numbers(key);
+  if (!list) return std::nullopt;
+  std::vector<std::int64_t> whole;
+  for (const double value : *list) {
+    check_kind(key, *find(key), value == std::floor(value) && std::abs(value) < kMost, "whole numbers");
+    whole.push_back(static_cast<std::int64_t>(value));
+  }
+  return whole;
+}
+
 std::optional<std::array<float, 3>> JsonConfig::colours(const std::string& key) const {
   const auto list = numbers(key);
   if (!list) return std::nullopt;
@@ -115,6 +127,14 @@ std::optional<PictureSize> JsonConfig::size(const std::string& key) const {
   const auto is_side = [](double value) { return value == std::floor(value) && value > 0 && value < kMost; };
   check_kind(key, *find(key), is_side(list->front()) && is_side(list->back()), "whole numbers");
   return PictureSize(static_cast<std::int64_t>(list->front()), static_cast<std::int64_t>(list->back()));
+}
+
+std::optional<std::int64_t> JsonConfig::side(const std::string& key) const {
+  const auto sides = size(key);
+  if (!sides) return std::nullopt;
+  check(sides->is_square(), ErrorCode::kUnsupported, file_, ": ", prefix_, key, " is ", sides->height, " x ",
+        sides->width, ", vitq computes squares");
+  return sides->height;
 }
 
 std::optional<std::vector<std::string>> JsonConfig::numbered_texts(const std::string& key) const {

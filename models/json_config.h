@@ -37,10 +37,13 @@ class JsonConfig {
   [[nodiscard]] std::optional<std::int64_t> integer(const std::string& key) const;
   [[nodiscard]] std::optional<bool> truth(const std::string& key) const;
   [[nodiscard]] std::optional<std::vector<double>> numbers(const std::string& key) const;
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const std::string& key) const;
   [[nodiscard]] std::optional<std::array<float, 3>> colours(const std::string& key) const;
   [[nodiscard]] std::optional<std::vector<std::string>> texts(const std::string& key) const;
   /// A whole number, which is a square, or two: height and width.
   [[nodiscard]] std::optional<PictureSize> size(const std::string& key) const;
+  /// The side of such a square. Throws Error (kUnsupported) for what is none.
+  [[nodiscard]] std::optional<std::int64_t> side(const std::string& key) const;
   /// The texts of an object whose keys are 0, 1, 2, ...
   [[nodiscard]] std::optional<std::vector<std::string>> numbered_texts(const std::string& key) const;
 

@@ -60,6 +60,14 @@ std::optional<PictureSize> metadata_size(const Checkpoint& checkpoint, const std
   return size;
 }
 
+std::optional<std::vector<std::int64_t>> metadata_integers(const Checkpoint& checkpoint, const std::string& key) {
+  const auto words = metadata_list(checkpoint, key);
+  if (!words) return std::nullopt;
+  std::vector<std::int64_t> numbers;
+  for (const std::string& word : *words) numbers.push_back(parse<std::int64_t>(checkpoint, key, word));
+  return numbers;
+}
+
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key) {
   const auto words = metadata_list(checkpoint, key);
   if (!words) return std::nullopt;

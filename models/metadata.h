@@ -17,6 +17,8 @@ namespace vitq {
 std::optional<std::string> metadata_text(const Checkpoint& checkpoint, const std::string& key);
 std::optional<std::int64_t> metadata_integer(const Checkpoint& checkpoint, const std::string& key);
 std::optional<double> metadata_number(const Checkpoint& checkpoint, const std::string& key);
+/// Whole numbers separated by commas.
+std::optional<std::vector<std::int64_t>> metadata_integers(const Checkpoint& checkpoint, const std::string& key);
 /// Three numbers separated by commas, one per colour.
 std::optional<std::array<float, 3>> metadata_colours(const Checkpoint& checkpoint, const std::string& key);
 /// "224", or height and width: "224x336".

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <numbers>
 #include <utility>
 
@@ -134,6 +135,42 @@ std::vector<float> relative_bias_with_class(std::span<const float> table, Grid g
     }
   }
   return bias;
+}
+
+std::vector<float> continuous_bias(const BiasMlp& mlp, std::int64_t window, std::int64_t trained_window,
+                                   std::int64_t heads) {
+  const std::int64_t hidden = std::ssize(mlp.in_bias);
+  check(std::ssize(mlp.in) == 2 * hidden && std::ssize(mlp.out) == heads * hidden, "continuous_bias: weights of ",
+        mlp.in.size(), " and ", mlp.out.size(), " elements, expected [", hidden, ", 2] and [", heads, ", ", hidden,
+        "]");
+  check(window >= 1 && trained_window >= 0 && trained_window != 1, "continuous_bias: a window of ", window,
+        ", trained with ", trained_window, "; expected at least 1, and 0 or at least 2");
+  constexpr double kSpread = 8;
+  constexpr double kMost = 16;
+  const std::int64_t reach = trained_window > 0 ? trained_window : window;
+  const auto coordinate = [&](std::int64_t offset) {
+    if (offset == 0) return 0.0;
+    const auto distance = static_cast<double>(std::abs(offset));
+    const double x = std::log2(1 + kSpread * distance / static_cast<double>(reach - 1)) / std::log2(kSpread);
+    return offset < 0 ? -x : x;
+  };
+  const std::int64_t offsets = 2 * window - 1;
+  std::vector<float> table;
+  table.reserve(offsets * offsets * heads);
+  std::vector<double> activated(hidden);
+  for (std::int64_t i = 0; i < offsets * offsets; ++i) {
+    const double y = coordinate(i / offsets - window + 1);
+    const double x = coordinate(i % offsets - window + 1);
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      activated[j] = std::max(0.0, mlp.in[2 * j] * y + mlp.in[2 * j + 1] * x + mlp.in_bias[j]);
+    }
+    for (std::int64_t h = 0; h < heads; ++h) {
+      double sum = 0;
+      for (std::int64_t j = 0; j < hidden; ++j) sum += mlp.out[h * hidden + j] * activated[j];
+      table.push_back(static_cast<float>(kMost / (1 + std::exp(-sum))));
+    }
+  }
+  return table;
 }
 
 }  // namespace vitq

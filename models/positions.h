@@ -31,4 +31,20 @@ RotationTables rotation_tables(Rope rope, Grid grid, std::int64_t head_dim);
 /// query, as the key, and as both. Padding is 0.
 std::vector<float> relative_bias_with_class(std::span<const float> table, Grid grid, std::int64_t heads);
 
+/// The MLP of Swin V2 that makes biases of relative positions (Liu et al., arXiv 2111.09883): bias = 16 sigmoid(out
+/// relu(in x + in_bias)). in: [hidden, 2]; in_bias: [hidden]; out: [heads, hidden].
+struct BiasMlp {
+  std::span<const float> in;
+  std::span<const float> in_bias;
+  std::span<const float> out;
+};
+
+/// Its table for relative_bias (engine/layers/windows.h), [(2 window - 1)^2, heads]: of x = (y, x) each as sign(d)
+/// log2(1
+/// + 8 |d| / (reach - 1)) / 3 for an offset of d tokens, where reach is trained_window, or the window itself where that
+/// is 0. Computed in double. Throws Error where sizes do not fit, for a trained_window of 1, or a window of less
+/// than 1.
+std::vector<float> continuous_bias(const BiasMlp& mlp, std::int64_t window, std::int64_t trained_window,
+                                   std::int64_t heads);
+
 }  // namespace vitq

@@ -1,5 +1,8 @@
 #include "models/read_layers.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "engine/error.h"
 #include "weights/artifact.h"
 
@@ -42,6 +45,18 @@ std::optional<Norm> LayerReader::norm_if(bool is_there, const std::string& name,
   return is_there ? std::optional(norm(name, dim)) : std::nullopt;
 }
 
+std::vector<float> LayerReader::lengths_if(bool is_there, const std::string& name, const Stage& stage) const {
+  if (!is_there) return {};
+  constexpr double kMostFactor = 100;  // whatever was learned
+  const double root = std::sqrt(static_cast<double>(stage.head_dim()));
+  std::vector<float> lengths;
+  for (const float logarithm : checkpoint.f32(name)) {
+    const double factor = std::min(std::exp(double{logarithm}), kMostFactor);
+    lengths.push_back(static_cast<float>(std::sqrt(factor * root)));
+  }
+  return lengths;
+}
+
 Block LayerReader::block(const std::string& name, const Stage& stage) const {
   const std::string attention = name + ".attn";
   const std::string mlp = name + ".mlp";
@@ -52,13 +67,15 @@ Block LayerReader::block(const std::string& name, const Stage& stage) const {
                                  read_quantized_attention(checkpoint, attention),
                                  {.q = norm_if(stage.qk_norm, attention + ".q_norm", stage.head_dim()),
                                   .k = norm_if(stage.qk_norm, attention + ".k_norm", stage.head_dim()),
-                                  .joined = norm_if(stage.attn_norm, attention + ".norm", stage.dim)}),
+                                  .joined = norm_if(stage.attn_norm, attention + ".norm", stage.dim),
+                                  .lengths = lengths_if(stage.cosine, attention + ".logit_scale", stage)}),
           .norm2 = norm(name + ".norm2", stage.dim),
           .mlp = {.fc1 = linear(mlp + ".fc1", stage.is_gated ? 2 * stage.hidden : stage.hidden, stage.dim),
                   .fc2 = linear(mlp + ".fc2", stage.dim, stage.hidden),
                   .activation = stage.activation,
                   .is_gated = stage.is_gated,
-                  .norm = norm_if(stage.mlp_norm, mlp + ".norm", stage.hidden)}};
+                  .norm = norm_if(stage.mlp_norm, mlp + ".norm", stage.hidden)},
+          .norms_behind = stage.norms_behind};
 }
 
 }  // namespace vitq

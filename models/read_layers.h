@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/layers/block.h"
 #include "engine/layers/linear.h"
@@ -30,6 +31,9 @@ struct LayerReader {
   [[nodiscard]] Norm norm(const std::string& name, std::int64_t dim) const;
   /// The same where it is there.
   [[nodiscard]] std::optional<Norm> norm_if(bool is_there, const std::string& name, std::int64_t dim) const;
+  /// Of AttentionNorms, where they are there: from `name` [heads, 1, 1], the logarithms of the factors of cosines,
+  /// which count as 100 where they are more.
+  [[nodiscard]] std::vector<float> lengths_if(bool is_there, const std::string& name, const Stage& stage) const;
   /// norm1, attn.{qkv,proj}, norm2, mlp.{fc1,fc2} under `name`, and the norms between them.
   [[nodiscard]] Block block(const std::string& name, const Stage& stage) const;
 };

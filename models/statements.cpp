@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 #include "engine/error.h"
 #include "models/imagenet_classes.h"
@@ -125,6 +126,8 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   says.pool = metadata_text(checkpoint, "pool").value_or(pool_of(shapes));
   says.head = metadata_text(checkpoint, "head").value_or("classes");
   says.rope = metadata_text(checkpoint, "rope").value_or("none");
+  says.window = metadata_integer(checkpoint, "window");
+  says.trained_windows = metadata_integers(checkpoint, "trained_windows");
   says.interpolation = metadata_text(checkpoint, "interpolation").value_or("bicubic");
   says.resize_mode = metadata_text(checkpoint, "resize_mode").value_or("shortest");
   says.crop_offset = metadata_text(checkpoint, "crop_offset").value_or("even");
@@ -159,7 +162,9 @@ Stated structure_of(const ZooEntry& row) {
           .activation = std::string(name_of(row.config.stages().front().activation)),
           .pool = pool_of(row.config),
           .head = row.config.projection > 0 ? "projection" : "classes",
-          .rope = is_vit ? std::optional(std::string(name_of(row.config.vit().rope))) : std::nullopt};
+          .rope = is_vit ? std::optional(std::string(name_of(row.config.vit().rope))) : std::nullopt,
+          .window = is_vit ? std::nullopt : std::optional(row.config.swin().window),
+          .trained_windows = is_vit ? std::nullopt : std::optional(row.config.swin().trained_windows)};
 }
 
 Stated preprocessing_of(const ZooEntry& row) {
@@ -177,6 +182,7 @@ Stated stated_by_tensors(const ModelConfig& shapes) {
   const auto* vit = std::get_if<VitConfig>(&shapes.body);
   if (vit == nullptr) {
     says.head = "classes";
+    if (shapes.swin().window > 0) says.window = shapes.swin().window;
     return says;
   }
   if (vit->blocks.heads > 0) says.heads = vit->blocks.heads;
@@ -218,12 +224,45 @@ std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig
   return std::pair(says, "shapes of " + std::string(encoder->name));
 }
 
+Stated windows_of_name(std::string_view name) {
+  constexpr std::string_view kFamily = "swinv2_";
+  constexpr std::string_view kWindow = "_window";
+  const std::size_t family = name.find(kFamily);
+  const std::size_t at = name.find(kWindow, family == std::string_view::npos ? name.size() : family);
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = name.substr(at + kWindow.size());
+  const auto skips = [&](std::string_view word) {
+    const bool is_there = rest.starts_with(word);
+    if (is_there) rest.remove_prefix(word.size());
+    return is_there;
+  };
+  const auto number = [&]() -> std::optional<std::int64_t> {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+    if (error != std::errc() || value < 1 || value > kMostResize) return std::nullopt;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    return value;
+  };
+  const auto first = number();
+  const auto second = first && skips("to") ? number() : std::nullopt;
+  Stated says;
+  if (!first) return says;
+  says.window = second ? second : first;
+  says.trained_windows = std::vector<std::int64_t>();
+  // Their last stage was one of half the window.
+  if (second) says.trained_windows = std::vector<std::int64_t>{*first, *first, *first, *first / 2};
+  const auto size = skips("_") ? number() : std::nullopt;
+  const auto larger = size && skips("to") ? number() : std::nullopt;
+  says.image_size = larger ? larger : size;
+  return says;
+}
+
 Stated stated_by_name(std::string_view stem, PictureSize image_size) {
   std::string name(stem);
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
   const Preprocessing imagenet;
-  Stated says;
+  Stated says = windows_of_name(name);
   if (has("deit") || has("swin") || has("dino") || has("mae")) {
     says.mean = imagenet.mean;
     says.std = imagenet.std;
@@ -257,8 +296,13 @@ Stated usually(const ModelConfig& config) {
     constexpr std::int64_t kUsualGrid = 16;
     if (!vit.positions) says.image_size = kUsualGrid * config.patch;
   }
-  // One window at the last stage: 224 pixels for 7 tokens, 384 for 12.
+  // One window at the last stage: 224 pixels for 7 tokens, 384 for 12. Those of a V2 are cut to a stage.
   if (!is_vit) says.image_size = (config.patch << (config.stages().size() - 1)) * config.swin().window;
+  if (!is_vit && config.swin().is_v2()) {
+    constexpr std::int64_t kUsualSize = 256;
+    says.image_size = kUsualSize;
+    says.trained_windows = std::vector<std::int64_t>();
+  }
   return says;
 }
 

@@ -80,8 +80,13 @@ Stated stated_by_tensors(const ModelConfig& shapes);
 /// whatever its classes; nothing where there is none. config.heads need not be known.
 std::optional<std::pair<Stated, std::string>> stated_by_shapes(const ModelConfig& config);
 
+/// What the name of a Swin V2 of timm's or Microsoft's says of its windows and its picture:
+/// "swinv2_base_window12to16_192to256" has windows of 16, trained with those of 12 (of 6 in the last stage), for 256
+/// pixels. Nothing for any other name.
+Stated windows_of_name(std::string_view name);
+
 /// What a file's name suggests of the preprocessing, by the families of timm's names: DeiT and Swin were trained with
-/// ImageNet's mean and deviation, ViT with halves, and 384 pixels and more without a margin.
+/// ImageNet's mean and deviation, ViT with halves, and 384 pixels and more without a margin; and windows_of_name.
 Stated stated_by_name(std::string_view stem, PictureSize image_size);
 
 /// What is usual.

@@ -6,6 +6,8 @@
 #include "engine/error.h"
 #include "engine/layers/windows.h"
 #include "engine/threads.h"
+#include "models/positions.h"
+#include "models/swin_config.h"
 
 namespace vitq {
 
@@ -51,36 +53,52 @@ std::vector<float> read_bias(const Checkpoint& checkpoint, const std::string& bl
   return relative_bias(table, window, heads);
 }
 
+// The same of a Swin V2, whose table is computed here, once.
+std::vector<float> make_bias(const LayerReader& reader, const std::string& block, std::int64_t window,
+                             std::int64_t trained_window, std::int64_t heads) {
+  const std::string mlp = block + ".attn.cpb_mlp.";
+  const FloatLinear in = reader.floats(mlp + "0", kBiasMlpWidth, 2);
+  const FloatLinear out = reader.floats(mlp + "2", heads, kBiasMlpWidth);
+  const BiasMlp weights{.in = in.weight, .in_bias = in.bias, .out = out.weight};
+  return relative_bias(continuous_bias(weights, window, trained_window, heads), window, heads);
+}
+
 }  // namespace
 
 Swin::Swin(const ModelConfig& config, const LayerReader& reader)
     : Backbone(reader.norm("norm", config.swin().stages.back().dim)),
-      window_(config.swin().window),
       patch_embed_(reader.linear("patch_embed.proj", config.swin().stages.front().dim, config.patch_values())),
       patch_norm_(reader.norm("patch_embed.norm", config.swin().stages.front().dim)) {
-  for (std::size_t s = 0; s < config.swin().stages.size(); ++s) {
-    const Stage& stage = config.swin().stages[s];
+  const SwinConfig& body = config.swin();
+  for (std::size_t s = 0; s < body.stages.size(); ++s) {
+    const Stage& stage = body.stages[s];
     const std::string scope = "layers." + std::to_string(s);
-    Level level{.grid = config.grid().rows >> s, .dim = stage.dim, .mask = {}, .plain = {}, .rolled = {}};
-    const bool has_windows = level.grid > window_;  // one window fills the grid: nothing to shift
-    level.plain = window_order(level.grid, window_, 0);
-    level.rolled = window_order(level.grid, window_, window_ / 2);
-    if (has_windows) level.mask = shift_mask(level.grid, window_, window_ / 2);
-    levels_.push_back(std::move(level));
+    const std::int64_t grid = config.grid().rows >> s;
+    const std::int64_t window = body.window_of(grid);
+    const bool has_windows = grid > window;  // one window fills the grid: nothing to shift
+    levels_.push_back({.grid = grid,
+                       .dim = stage.dim,
+                       .window = window,
+                       .mask = has_windows ? shift_mask(grid, window, window / 2) : std::vector<float>(),
+                       .plain = window_order(grid, window, 0),
+                       .rolled = window_order(grid, window, window / 2)});
     if (s > 0) {
-      const std::int64_t merged = 4 * config.swin().stages[s - 1].dim;
+      const std::int64_t merged = 4 * body.stages[s - 1].dim;
       steps_.push_back({.is_merging = true, .index = mergings_.size()});
       mergings_.push_back({.level = s,
-                           .norm = reader.norm(scope + ".downsample.norm", merged),
-                           .reduction = reader.linear(scope + ".downsample.reduction", stage.dim, merged)});
+                           .norm = reader.norm(scope + ".downsample.norm", body.is_v2() ? stage.dim : merged),
+                           .reduction = reader.linear(scope + ".downsample.reduction", stage.dim, merged),
+                           .norm_behind = body.is_v2()});
     }
+    const std::int64_t trained = body.trained_windows.empty() ? 0 : body.trained_windows[s];
     for (std::int64_t j = 0; j < stage.depth; ++j) {
       const std::string name = scope + ".blocks." + std::to_string(j);
       steps_.push_back({.is_merging = false, .index = blocks_.size()});
       blocks_.push_back({.level = s,
                          .shifted = has_windows && j % 2 == 1,
                          .block = reader.block(name, stage),
-                         .bias = read_bias(reader.checkpoint, name, window_, stage.heads)});
+                         .bias = body.is_v2() ? make_bias(reader, name, window, trained, stage.heads)
+                                              : read_bias(reader.checkpoint, name, window, stage.heads)});
     }
   }
 }
@@ -129,7 +147,7 @@ bool Swin::step(std::size_t index, Workspace& workspace, std::int64_t batch, Obs
 
 AttentionShape Swin::windows_of(const WindowBlock& block, std::int64_t batch) const {
   const Level& level = levels_[block.level];
-  const std::int64_t area = window_ * window_;
+  const std::int64_t area = level.window * level.window;
   const std::int64_t windows = level.grid * level.grid / area;
   return {.groups = batch * windows,
           .per_picture = windows,
@@ -146,12 +164,18 @@ bool Swin::merge(const Merging& merging, Workspace& workspace, std::int64_t batc
   const Tensor tokens = workspace.tensor(Slot::kTokens, {4 * rows, before.dim});
   const Tensor neighbours = workspace.tensor(Slot::kNeighbours, {rows, 4 * before.dim});
   gather_neighbours(tokens, before.grid, neighbours);
-  const Tensor normed = normalised(workspace, merging.norm, neighbours, reduction);
+  const Tensor src = merging.norm_behind ? encoded(workspace, neighbours, reduction)
+                                         : normalised(workspace, merging.norm, neighbours, reduction);
   workspace.clock().lap(Step::kNorm);
-  if (observer != nullptr && !observer->input(merging.reduction.name, normed)) return false;
+  if (observer != nullptr && !observer->input(merging.reduction.name, src)) return false;
   // Over the old tokens, which are no longer needed.
-  reduction.run(workspace.gemm(), normed, workspace.tensor(Slot::kTokens, {rows, level.dim}));
+  const Tensor merged = workspace.tensor(Slot::kTokens, {rows, level.dim});
+  reduction.run(workspace.gemm(), src, merged);
   workspace.clock().lap(Step::kReduction);
+  if (merging.norm_behind) {
+    merging.norm.run(merged, merged);
+    workspace.clock().lap(Step::kNorm);
+  }
   return true;
 }
 
@@ -167,7 +191,8 @@ void Swin::visit_sites(const std::function<void(const SiteRef&)>& use) {
   for (const Part& part : steps_) {
     if (part.is_merging) {
       Merging& merging = mergings_[part.index];
-      use({.name = merging.reduction.name, .linear = &merging.reduction.linear, .norm = &merging.norm});
+      Norm* const before = merging.norm_behind ? nullptr : &merging.norm;
+      use({.name = merging.reduction.name, .linear = &merging.reduction.linear, .norm = before});
     } else {
       visit_block(blocks_[part.index].block, use);
     }

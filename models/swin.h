@@ -1,6 +1,6 @@
 #pragma once
-// Swin Transformer (arXiv 2103.14030), as timm and the official code run it: windowed attention with relative position
-// bias, every second block shifted, 2x2 patch merging between stages.
+// Swin Transformer (arXiv 2103.14030) and Swin V2 (arXiv 2111.09883), as timm and the official code run them: windowed
+// attention with relative position bias, every second block shifted, 2x2 patch merging between stages.
 
 #include <cstdint>
 #include <vector>
@@ -30,6 +30,7 @@ class Swin final : public Backbone {
   struct Level {
     std::int64_t grid = 0;  // tokens per side
     std::int64_t dim = 0;
+    std::int64_t window = 0;           // tokens per side
     std::vector<float> mask;           // [windows, window^2, padded window^2], empty where nothing is shifted
     std::vector<std::int32_t> plain;   // token of each row in window order
     std::vector<std::int32_t> rolled;  // the same with the shift
@@ -42,8 +43,9 @@ class Swin final : public Backbone {
   };
   struct Merging {
     std::size_t level = 0;  // behind it
-    Norm norm;
+    Norm norm;              // of what the reduction takes, or of what it makes
     Layer reduction;
+    bool norm_behind = false;
   };
   // A block, or the merging in front of a stage's first.
   struct Part {
@@ -54,7 +56,6 @@ class Swin final : public Backbone {
   [[nodiscard]] AttentionShape windows_of(const WindowBlock& block, std::int64_t batch) const;
   [[nodiscard]] bool merge(const Merging& merging, Workspace& workspace, std::int64_t batch, Observer* observer) const;
 
-  std::int64_t window_;
   Layer patch_embed_;
   Norm patch_norm_;
   std::vector<Level> levels_;

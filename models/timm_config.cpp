@@ -2,14 +2,16 @@
 #include <iterator>
 
 #include "models/hub_config.h"
+#include "models/statements.h"
 #include "models/words.h"
 #include "weights/printable.h"
 
 namespace vitq {
 namespace {
 
-/// What the name of an architecture says of its blocks, where no tensor shows it (timm 1.0.31, the register of
-/// vision_transformer.py, eva.py, beit.py, deit.py and swin_transformer*.py). The first row that fits counts.
+/// What the name of an architecture says of its blocks, beside windows_of_name, where no tensor shows it (timm 1.0.31,
+/// the register of vision_transformer.py, eva.py, beit.py, deit.py and swin_transformer*.py). The first row that fits
+/// counts.
 struct Family {
   std::string_view begin;
   std::string_view word = "";
@@ -56,12 +58,18 @@ bool has(std::string_view text, std::string_view word) { return text.find(word) 
 
 /// Arguments that tensors or the rest of the file show, or that only training feels.
 constexpr std::string_view kShown[] = {
-    "act_layer",        "class_token",     "depth",       "depths",           "drop_path_rate", "drop_rate",
-    "dynamic_img_size", "embed_dim",       "fc_norm",     "final_norm",       "global_pool",    "img_size",
-    "in_chans",         "init_values",     "mlp_ratio",   "no_embed_class",   "num_classes",    "num_heads",
-    "patch_size",       "pos_embed",       "pre_norm",    "proj_bias",        "proj_drop_rate", "attn_drop_rate",
-    "pos_drop_rate",    "patch_drop_rate", "qk_norm",     "qkv_bias",         "reg_tokens",     "scale_attn_norm",
-    "scale_mlp_norm",   "strict_img_size", "window_size", "always_partition", "weight_init",
+    "act_layer",        "class_token",     "depth",
+    "depths",           "drop_path_rate",  "drop_rate",
+    "dynamic_img_size", "embed_dim",       "fc_norm",
+    "final_norm",       "global_pool",     "img_size",
+    "in_chans",         "init_values",     "mlp_ratio",
+    "no_embed_class",   "num_classes",     "num_heads",
+    "patch_size",       "pos_embed",       "pre_norm",
+    "proj_bias",        "proj_drop_rate",  "attn_drop_rate",
+    "pos_drop_rate",    "patch_drop_rate", "qk_norm",
+    "qkv_bias",         "reg_tokens",      "scale_attn_norm",
+    "scale_mlp_norm",   "strict_img_size", "window_size",
+    "always_partition", "weight_init",     "pretrained_window_sizes",
 };
 
 void check_arguments(const JsonConfig& arguments) {
@@ -81,10 +89,12 @@ Stated blocks_of_timm(const std::string& architecture, const JsonConfig& config)
   if (family == std::end(kFamilies)) return {};  // a name of somebody's own
   check(family->refused.empty(), ErrorCode::kUnsupported, config.file(), ": architecture is ", printable(architecture),
         ", vitq computes ", family->refused);
-  return {.heads = family->heads > 0 ? std::optional(family->heads) : std::nullopt,
-          .eps = family->eps,
-          .activation = std::string(family->activation),
-          .rope = std::string(family->rope)};
+  Stated says = windows_of_name(architecture);
+  if (family->heads > 0) says.heads = family->heads;
+  says.eps = family->eps;
+  says.activation = family->activation;
+  says.rope = family->rope;
+  return says;
 }
 
 Stated stated_by_timm(const JsonConfig& config) {
@@ -97,6 +107,10 @@ Stated stated_by_timm(const JsonConfig& config) {
     says.heads = arguments.integer("num_heads");
   }
   if (const auto activation = arguments.text("act_layer")) says.activation = activation_word(*activation);
+  if (architecture.starts_with("swinv2_")) {
+    if (const auto window = arguments.side("window_size")) says.window = window;
+    if (const auto trained = arguments.integers("pretrained_window_sizes")) says.trained_windows = trained;
+  }
   const JsonConfig pretrained = config.below("pretrained_cfg");
   says.pool = arguments.text("global_pool");
   if (!says.pool) says.pool = config.text("global_pool");

@@ -120,6 +120,11 @@ Stated stated_by_transformers(const JsonConfig& config, const ModelConfig& shape
               .rope = std::string(type.rope),
               .classes = config.numbered_texts("id2label")};
   if (tower.truth("use_swiglu_ffn").value_or(false)) says.activation = "silu";  // whatever hidden_act is
+  if (type.name == "swinv2") {
+    constexpr std::int64_t kUsualWindow = 7;
+    says.window = tower.side("window_size").value_or(kUsualWindow);
+    says.trained_windows = tower.integers("pretrained_window_sizes").value_or(std::vector<std::int64_t>());
+  }
   if (type.heads > 0) says.heads = tower.integer("num_attention_heads").value_or(type.heads);
   return says;
 }

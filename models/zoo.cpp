@@ -18,6 +18,7 @@ constexpr std::array<float, 3> kImageNetMean{0.485F, 0.456F, 0.406F};
 constexpr std::array<float, 3> kImageNetStd{0.229F, 0.224F, 0.225F};
 constexpr std::array<float, 3> kClipMean{0.48145466F, 0.4578275F, 0.40821073F};
 constexpr std::array<float, 3> kClipStd{0.26862954F, 0.26130258F, 0.27577711F};
+constexpr int kSizeOfV2 = 256;  // pixels, of Swin V2
 
 // Blocks of the published widths.
 constexpr Stage kTiny{.depth = 12, .dim = 192, .heads = 3, .hidden = 768};
@@ -144,6 +145,14 @@ ModelConfig swin(std::int64_t third_depth, std::int64_t dim, std::int64_t heads,
   return config;
 }
 
+ModelConfig swin_v2(std::int64_t third_depth, std::int64_t dim, std::int64_t heads, std::int64_t window) {
+  ModelConfig config = swin(third_depth, dim, heads);
+  config.image_size = kSizeOfV2;
+  config.swin().window = window;
+  for (Stage& stage : config.swin().stages) stage.cosine = stage.norms_behind = true;
+  return config;
+}
+
 struct Colours {
   std::array<float, 3> mean;
   std::array<float, 3> std;
@@ -220,6 +229,10 @@ std::vector<ZooEntry> make_zoo() {
       {"eva02_t", "eva02_tiny_patch14_336.mim_in22k_ft_in1k", eva02(kEva02Tiny, 336), pictures(336, 1, kClip)},
       {"eva02_b", "eva02_base_patch14_448.mim_in22k_ft_in22k_in1k", eva02(kEva02Base, 448),
        pictures(448, 1, kClip, ResizeMode::kSquash)},
+      {"swinv2_t_w8", "swinv2_tiny_window8_256.ms_in1k", swin_v2(6, 96, 3, 8), pictures(kSizeOfV2, kMargin, kImageNet),
+       81.82},
+      {"swinv2_t_w16", "swinv2_tiny_window16_256.ms_in1k", swin_v2(6, 96, 3, 16),
+       pictures(kSizeOfV2, kMargin, kImageNet), 82.8},
   };
 }
 

@@ -16,7 +16,9 @@ constexpr std::string_view kWeight = ".weight";
 bool is_site(const TensorSpec& tensor) {
   if (tensor.shape.size() < 2 || !tensor.name.ends_with(kWeight)) return false;
   // The query of an attention pool is a constant, and its products are folded (engine/layers/attention_pool.h).
-  return tensor.name != "attn_pool.q.weight" && tensor.name != "attn_pool.kv.weight";
+  if (tensor.name == "attn_pool.q.weight" || tensor.name == "attn_pool.kv.weight") return false;
+  // The MLP of Swin V2's biases runs when a model is opened, and never again.
+  return tensor.name.find(".cpb_mlp.") == std::string::npos;
 }
 
 std::vector<std::string> sites_of(const std::vector<TensorSpec>& tensors) {

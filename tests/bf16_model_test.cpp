@@ -38,8 +38,8 @@ std::vector<float> logits(const Checkpoint& checkpoint, const ModelConfig& confi
 TEST_CASE("bf16: the logits of every architecture are close to those in f32") {
   if (test::skips_without_bf16()) return;
   for (const ModelConfig& config :
-       {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()}) {
-    const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
+       {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin(), test::small_swin_v2()}) {
+    const Checkpoint checkpoint = test::calm_checkpoint(config, 3);
     const double db = sqnr(logits(checkpoint, config, false), logits(checkpoint, config, true));
     MESSAGE("SQNR of the logits in dB: ", db);
     CHECK(db > 38);  // measured: 41.4 to 44.7
@@ -49,7 +49,8 @@ TEST_CASE("bf16: the logits of every architecture are close to those in f32") {
 
 TEST_CASE("bf16: a picture's logits are the same bits alone, in any batch, and with any number of threads") {
   if (test::skips_without_bf16()) return;
-  for (const ModelConfig& config : {test::small_vit(true), test::odd_vit(), test::small_swin()}) {
+  for (const ModelConfig& config :
+       {test::small_vit(true), test::odd_vit(), test::small_swin(), test::small_swin_v2()}) {
     test::check_batches(config, true);
   }
 }

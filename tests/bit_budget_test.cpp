@@ -40,7 +40,7 @@ TEST_CASE("fit_bits: the widest common width, and one bit more for those that ga
 }
 
 TEST_CASE("measure_sensitivity: the KL of a model with one layer's weights rounded, one layer after the other") {
-  for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
+  for (const ModelConfig& config : {test::small_vit(true), test::small_swin(), test::small_swin_v2()}) {
     constexpr std::int64_t kPictures = 3;
     const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
     const ModelDescription description = test::describe_config(config);

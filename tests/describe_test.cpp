@@ -31,10 +31,11 @@ ModelDescription described(const ModelConfig& config, const std::map<std::string
 
 TEST_CASE("a checkpoint's shapes tell what it is") {
   for (const ModelConfig& config :
-       {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin()}) {
-    const std::map<std::string, std::string> metadata = {{"format", "vitq"},
-                                                         {"heads", std::to_string(config.stages()[0].heads)},
-                                                         {"image_size", to_string(config.image_size)}};
+       {test::small_vit(false), test::small_vit(true), test::odd_vit(), test::small_swin(), test::small_swin_v2()}) {
+    std::map<std::string, std::string> metadata = {{"format", "vitq"},
+                                                   {"heads", std::to_string(config.stages()[0].heads)},
+                                                   {"image_size", to_string(config.image_size)}};
+    if (config.architecture() == Architecture::kSwin) metadata["window"] = std::to_string(config.swin().window);
     CHECK(described(config, metadata).config == config);
   }
 }

@@ -15,11 +15,13 @@
 #include <vector>
 
 #include "models/describe.h"
+#include "models/positions.h"
 #include "models/words.h"
 #include "quant/calibrate.h"
 #include "tests/reference_values.h"
 #include "tests/sessions.h"
 #include "tests/shared_folder.h"
+#include "tests/temporary_folder.h"
 #include "weights/safetensors.h"
 #include "weights/seeded.h"
 
@@ -63,6 +65,13 @@ ModelConfig swin(std::int64_t size, std::int64_t window, std::int64_t dim, std::
     heads *= 2;
   }
   config.body = body;
+  return config;
+}
+
+ModelConfig swin_v2(std::int64_t window) {
+  ModelConfig config = swin(256, window, 96, 3);
+  for (Stage& stage : config.swin().stages) stage.cosine = stage.norms_behind = true;
+  config.swin().stages[2].depth = 6;
   return config;
 }
 
@@ -195,7 +204,24 @@ std::vector<Family> families() {
       {"vit_tiny_patch16_224.augreg_in21k", vit(224, 16, kTiny, 21843)},
       {"swin_base_patch4_window12_384.ms_in22k_ft_in1k", swin(384, 12, 128, 4)},
       {"swin_large_patch4_window7_224.ms_in22k_ft_in1k", swin(224, 7, 192, 6)},
+      {"swinv2_tiny_window8_256.ms_in1k", swin_v2(8)},
+      {"swinv2_tiny_window16_256.ms_in1k", swin_v2(16)},
   };
+}
+
+// The biases of qkv as timm's Swin V2 stores them: of q and v, and none of k.
+void in_pieces(std::vector<TensorSpec>& specs) {
+  constexpr std::string_view kBias = "qkv.bias";
+  std::vector<TensorSpec> all;
+  for (const TensorSpec& spec : specs) {
+    if (!spec.name.ends_with(kBias)) {
+      all.push_back(spec);
+      continue;
+    }
+    const std::string attention = spec.name.substr(0, spec.name.size() - kBias.size());
+    for (const char* part : {"q_bias", "v_bias"}) all.push_back({attention + part, {spec.shape[0] / 3}});
+  }
+  specs = std::move(all);
 }
 
 // The tensors of a family's checkpoint, as timm stores them.
@@ -207,7 +233,13 @@ Checkpoint weights_of(const Family& family) {
       specs.push_back({"blocks." + std::to_string(i) + scale, {blocks.dim}});
     }
   }
-  return Checkpoint::seeded(specs, 0);
+  if (family.config.architecture() != Architecture::kSwin || !family.config.swin().is_v2()) {
+    return Checkpoint::seeded(specs, 0);
+  }
+  in_pieces(specs);
+  const test::TemporaryFolder folder;
+  save_checkpoint(folder.path() / "seeded.safetensors", Checkpoint::seeded(specs, 0), {});
+  return Checkpoint::open(folder.path() / "seeded.safetensors");
 }
 
 // What names and shapes do not tell.
@@ -217,7 +249,10 @@ Stated stated_of(const ModelConfig& config) {
                 .activation = std::string(name_of(config.stages().front().activation)),
                 .pool = std::string(name_of(config.head().pool)),
                 .head = config.projection > 0 ? "projection" : "classes"};
-  if (config.architecture() != Architecture::kVit) return stated;
+  if (config.architecture() != Architecture::kVit) {
+    if (config.swin().is_v2()) stated.window = config.swin().window;
+    return stated;
+  }
   stated.heads = config.vit().blocks.heads;
   stated.rope = name_of(config.vit().rope);
   if (!config.image_size.is_square() && config.vit().position_grid == Grid()) stated.trained_size = config.image_size;
@@ -288,6 +323,33 @@ TEST_CASE("families: timm's ViTs and Swins of other kinds and sizes, block by bl
     }
     std::printf("%s: largest difference %.2g standard deviations\n", family.name.c_str(), worst);
     CHECK(worst < 5e-5);
+  }
+}
+
+TEST_CASE("families: the biases that Swin V2 makes of relative positions are timm's") {
+  const auto shared = test::shared_folder();
+  if (!shared) {
+    std::puts("SKIPPED: no ../shared folder with golden/families");
+    return;
+  }
+  for (const std::int64_t window : {8, 16}) {
+    const std::string name = "swinv2_tiny_window" + std::to_string(window) + "_256.ms_in1k";
+    CAPTURE(name);
+    const SafetensorsFile reference(*shared / "golden/families" / (name + ".safetensors"));
+    const Family family{name, swin_v2(window)};
+    const Checkpoint checkpoint = weights_of(family);
+    for (const std::size_t stage : {0, 3}) {
+      const std::string block = "layers." + std::to_string(stage) + ".blocks.0";
+      const std::string mlp = block + ".attn.cpb_mlp.";
+      const auto table = continuous_bias({.in = checkpoint.f32(mlp + "0.weight"),
+                                          .in_bias = checkpoint.f32(mlp + "0.bias"),
+                                          .out = checkpoint.f32(mlp + "2.weight")},
+                                         family.config.swin().window_of(family.config.grid().rows >> stage), 0,
+                                         family.config.swin().stages[stage].heads);
+      const auto expected = values_of(reference, block + ".bias_table");  // its first rows
+      CHECK(expected.size() < table.size());
+      CHECK(largest_difference(std::span(table).first(expected.size()), expected) < 1e-5);
+    }
   }
 }
 

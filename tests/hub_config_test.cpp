@@ -120,6 +120,32 @@ TEST_CASE("hub config: transformers' kinds of model, what they say and what thei
   }
 }
 
+TEST_CASE("hub config: the windows of a Swin V2, of transformers and of timm") {
+  using Windows = std::vector<std::int64_t>;
+  const Stated plain = of_transformers(R"({"model_type": "swinv2"})");
+  CHECK(plain.window == 7);
+  CHECK(plain.trained_windows == Windows());
+  const Stated trained = of_transformers(R"({"model_type": "swinv2", "window_size": 24,
+    "pretrained_window_sizes": [12, 12, 12, 6]})");
+  CHECK(trained.window == 24);
+  CHECK(trained.trained_windows == Windows{12, 12, 12, 6});
+  CHECK_FALSE(of_transformers(R"({"model_type": "swin", "window_size": 7})").window.has_value());
+  const Stated named = of_timm(R"({"architecture": "swinv2_base_window12to16_192to256"})");
+  CHECK(named.window == 16);
+  CHECK(named.trained_windows == Windows{12, 12, 12, 6});
+  CHECK(named.image_size == 256);
+  CHECK(named.eps == 1e-5);
+  const Stated own = of_timm(R"({"architecture": "swinv2_tiny_window8_256", "model_args": {"window_size": [4, 4],
+    "pretrained_window_sizes": [2, 2, 2, 0], "img_size": 128}})");
+  CHECK(own.window == 4);
+  CHECK(own.trained_windows == Windows{2, 2, 2, 0});
+  CHECK(own.image_size == 128);
+  check_refused(of_timm, R"({"architecture": "swinv2_tiny_window8_256", "model_args": {"window_size": [4, 8]}})",
+                "window_size is 4 x 8, vitq computes squares");
+  check_refused(of_transformers, R"({"model_type": "swinv2", "pretrained_window_sizes": [12, 6.5]})",
+                "pretrained_window_sizes is 12, expected whole numbers", ErrorCode::kFormat);
+}
+
 TEST_CASE("hub config: what transformers' files ask for and vitq does not compute is refused by name") {
   check_refused(of_transformers, R"({"model_type": "convnext"})", "model_type is convnext, vitq computes vit, deit");
   check_refused(of_transformers, R"({"model_type": "vit", "num_channels": 1})", "num_channels is 1, vitq computes 3");

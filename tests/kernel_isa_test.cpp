@@ -17,6 +17,7 @@
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/dispatch.h"
 #include "engine/kernels/heads.h"
+#include "engine/kernels/l2_norm.h"
 #include "engine/kernels/layer_norm.h"
 #include "engine/kernels/requantize.h"
 #include "engine/kernels/rotate.h"
@@ -149,6 +150,21 @@ TEST_CASE("kernels: rotation has the same bits on every instruction set") {
   }
 }
 
+TEST_CASE("kernels: l2_norm has the same bits on every instruction set") {
+  constexpr std::int64_t kRows = 5;
+  const std::vector<float> lengths = {0.3F, 1.0F, 23.8F};
+  for (const std::int64_t n : {1, 2, 7, 16, 24, 32, 64, 72, 80}) {
+    auto source = odd_floats(kRows * 3 * n, n);
+    std::ranges::copy(random_floats(3 * 3 * n, n, -8, 8), source.begin());
+    std::fill_n(source.begin(), n, 0.0F);
+    check_all("l2_norm of " + std::to_string(n), [&](Written& written) {
+      auto x = source;
+      l2_norm(matrix(x, kRows), n, lengths);
+      written.add(x);
+    });
+  }
+}
+
 TEST_CASE("kernels: layer_norm has the same bits on every instruction set") {
   constexpr std::int64_t kRows = 4;
   for (const std::int64_t n : kLengths) {
@@ -166,6 +182,9 @@ TEST_CASE("kernels: layer_norm has the same bits on every instruction set") {
       layer_norm_codes(matrix(x, kRows), gamma, beta, {.eps = 1e-6F}, Tensor(codes.data(), {kRows, n}, kU8));
       written.add(codes);
       layer_norm_codes(matrix(x, kRows), gamma, beta, {.is_centred = false}, Tensor(codes.data(), {kRows, n}, kU8));
+      std::vector<float> sums(kRows * n, 1.5F);
+      add_layer_norm(matrix(x, kRows), gamma, beta, {.eps = 1e-6F}, matrix(sums, kRows));
+      written.add(sums);
       layer_norm(matrix(x, kRows), gamma, beta, {.eps = 1e-6F}, matrix(x, kRows));
       written.add(x);
       written.add_bf16(halves);

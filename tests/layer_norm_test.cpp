@@ -83,6 +83,32 @@ TEST_CASE("layer_norm gathers rows, and works in place without gathering") {
   }
 }
 
+TEST_CASE("add_layer_norm adds what layer_norm writes, exactly, to rows of their own stride") {
+  const test::EachKernelTable each;
+  constexpr std::int64_t kRows = 19;
+  for (const std::int64_t dim : {1, 17, 96}) {
+    CAPTURE(dim);
+    const std::int64_t stride = dim + 3;
+    auto src = random_floats(kRows * dim, 1, -3, 5);
+    const auto gamma = random_floats(dim, 2);
+    const auto beta = random_floats(dim, 3);
+    const auto before = random_floats(kRows * stride, 4);
+    std::vector<float> normed(kRows * dim);
+    layer_norm(Tensor(src.data(), {kRows, dim}), gamma, beta, {.eps = 1e-5F}, Tensor(normed.data(), {kRows, dim}));
+    auto found = before;
+    add_layer_norm(Tensor(src.data(), {kRows, dim}), gamma, beta, {.eps = 1e-5F},
+                   Tensor(found.data(), {kRows, dim}, {stride, 1}));
+    for (std::int64_t i = 0; i < std::ssize(found); ++i) {
+      const std::int64_t c = i % stride;
+      CHECK(found[i] == (c < dim ? before[i] + normed[i / stride * dim + c] : before[i]));
+    }
+  }
+  std::vector<float> x(4);
+  const std::vector<float> ones(2, 1.0F);
+  CHECK_THROWS_WITH_AS(add_layer_norm(Tensor(x.data(), {2, 2}), ones, ones, {}, Tensor(x.data(), {2, 2}, kBfloat16)),
+                       "add_layer_norm: expected f32 -> f32, found f32 -> bf16", Error);
+}
+
 TEST_CASE("a constant row becomes beta, whatever its value") {
   const test::EachKernelTable each;
   constexpr std::int64_t kDim = 192;

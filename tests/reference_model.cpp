@@ -176,6 +176,22 @@ double to_levels(const Weights& weights, Row& row, const std::optional<Quantized
   return total;
 }
 
+// Cosine attention: each head of q and k on the sphere of half its factor's logarithm, times the root of head_dim that
+// the scores are divided by.
+void to_spheres(const Weights& weights, const std::string& name, std::size_t head_dim, Row& qkv) {
+  const auto logarithms = weights.f32(name + ".logit_scale");
+  const std::size_t heads = logarithms.size();
+  for (std::size_t h = 0; h < 2 * heads; ++h) {
+    const double factor = std::exp(std::min(double{logarithms[h % heads]}, std::log(100.0)));
+    double square = 0;
+    for (std::size_t d = 0; d < head_dim; ++d) square += qkv[h * head_dim + d] * qkv[h * head_dim + d];
+    const double length = std::max(std::sqrt(square), 1e-12);
+    for (std::size_t d = 0; d < head_dim; ++d) {
+      qkv[h * head_dim + d] *= std::sqrt(factor * std::sqrt(static_cast<double>(head_dim))) / length;
+    }
+  }
+}
+
 // Attention among `tokens`; addition(h, i, j) is added to the scores before the softmax.
 template <class Addition>
 Rows attention(const Weights& weights, const std::string& name, const Rows& tokens, std::int64_t heads,
@@ -186,6 +202,7 @@ Rows attention(const Weights& weights, const std::string& name, const Rows& toke
   Rows qkv;
   for (const Row& x : tokens) {
     qkv.push_back(linear(weights, name + ".qkv", x));
+    if (weights.contains(name + ".logit_scale")) to_spheres(weights, name, head_dim, qkv.back());
     if (!codes) continue;
     for (std::size_t c = 0; c < 3 * dim; ++c) {
       const bool is_q = c < dim;  // the first operand; k and v are second ones
@@ -229,12 +246,15 @@ double rough_gelu(double x) {
   return x * (near * p + 0.5);
 }
 
-void mlp(const Weights& weights, const std::string& block, Rows& tokens, double eps) {
+// With norms behind, of what the branches give.
+void mlp(const Weights& weights, const std::string& block, Rows& tokens, double eps, bool norms_behind = false) {
   const bool direct = weights.linear(block + ".mlp.fc1") && weights.linear(block + ".mlp.fc2");
   for (Row& x : tokens) {
-    Row hidden = linear(weights, block + ".mlp.fc1", norm(weights, block + ".norm2", x, eps, block + ".mlp.fc1"));
+    const Row src = norms_behind ? x : norm(weights, block + ".norm2", x, eps, block + ".mlp.fc1");
+    Row hidden = linear(weights, block + ".mlp.fc1", src);
     for (double& v : hidden) v = direct ? rough_gelu(v) : gelu(v);
-    add(x, linear(weights, block + ".mlp.fc2", hidden));
+    const Row y = linear(weights, block + ".mlp.fc2", hidden);
+    add(x, norms_behind ? norm(weights, block + ".norm2", y, eps) : y);
   }
 }
 
@@ -292,12 +312,57 @@ std::vector<double> vit(const ModelConfig& config, const Weights& weights, Rows 
   return logits;
 }
 
+// The bias of Swin V2 between two tokens so far apart, of head h.
+double continuous_bias_of(const Weights& weights, const std::string& attention, std::int64_t dy, std::int64_t dx,
+                          std::int64_t reach, std::size_t h) {
+  const auto in = weights.f32(attention + ".cpb_mlp.0.weight");
+  const auto in_bias = weights.f32(attention + ".cpb_mlp.0.bias");
+  const auto out = weights.f32(attention + ".cpb_mlp.2.weight");
+  const auto coordinate = [&](std::int64_t offset) {
+    const double x = 8.0 * static_cast<double>(offset) / static_cast<double>(reach - 1);
+    return std::copysign(std::log2(1 + std::fabs(x)) / std::log2(8.0), x);
+  };
+  const double y = coordinate(dy);
+  const double x = coordinate(dx);
+  double sum = 0;
+  for (std::size_t j = 0; j < in_bias.size(); ++j) {
+    const double hidden = in[2 * j] * y + in[2 * j + 1] * x + in_bias[j];
+    sum += out[h * in_bias.size() + j] * std::max(hidden, 0.0);
+  }
+  return 16 / (1 + std::exp(-sum));
+}
+
+// What a Swin adds to scores of head h between tokens (dy, dx) apart, by offset: made once for a block.
+std::vector<double> swin_bias(const ModelConfig& config, const Weights& weights, const std::string& block,
+                              std::size_t stage, std::int64_t window) {
+  const SwinConfig& body = config.swin();
+  const std::string attention = block + ".attn";
+  const std::int64_t heads = body.stages[stage].heads;
+  std::vector<double> bias;
+  for (std::int64_t entry = 0; entry < (2 * window - 1) * (2 * window - 1); ++entry) {
+    for (std::int64_t h = 0; h < heads; ++h) {
+      if (body.is_v2()) {
+        const std::int64_t trained = body.trained_windows.empty() ? 0 : body.trained_windows[stage];
+        bias.push_back(continuous_bias_of(weights, attention, entry / (2 * window - 1) - window + 1,
+                                          entry % (2 * window - 1) - window + 1, trained > 0 ? trained : window, h));
+      } else {
+        bias.push_back(weights.f32(attention + ".relative_position_bias_table")[entry * heads + h]);
+      }
+    }
+  }
+  return bias;
+}
+
 // One block of Swin on a grid x grid picture of tokens. Shifted windows by the definition: token (y, x) belongs to the
 // window of ((y - shift) mod grid, (x - shift) mod grid), and sees there only tokens it did not wrap around to.
-void swin_block(const Weights& weights, const std::string& block, Rows& tokens, std::int64_t grid, std::int64_t heads,
-                std::int64_t window, std::int64_t shift, double eps) {
+void swin_block(const ModelConfig& config, const Weights& weights, const std::string& block, std::size_t stage,
+                Rows& tokens, std::int64_t grid, std::int64_t shift) {
+  const std::int64_t window = config.swin().window_of(grid);
+  const std::int64_t heads = config.swin().stages[stage].heads;
+  const bool norms_behind = config.swin().is_v2();
+  const double eps = config.eps;
   Rows update(tokens.size());
-  const auto table = weights.f32(block + ".attn.relative_position_bias_table");
+  const std::vector<double> bias = swin_bias(config, weights, block, stage, window);
   for (std::int64_t w = 0; w < grid * grid / (window * window); ++w) {
     std::vector<std::int64_t> index;   // token in the picture
     std::vector<std::int64_t> region;  // whether its row, its column wrapped around
@@ -308,19 +373,22 @@ void swin_block(const Weights& weights, const std::string& block, Rows& tokens, 
       region.push_back(2 * (y / grid) + x / grid);
     }
     Rows normed;
-    for (const std::int64_t i : index)
-      normed.push_back(norm(weights, block + ".norm1", tokens[i], eps, block + ".attn.qkv"));
+    for (const std::int64_t i : index) {
+      normed.push_back(norms_behind ? tokens[i] : norm(weights, block + ".norm1", tokens[i], eps, block + ".attn.qkv"));
+    }
     const Rows mixed =
         attention(weights, block + ".attn", normed, heads, [&](std::size_t h, std::size_t i, std::size_t j) {
           const auto dy = static_cast<std::int64_t>(i) / window - static_cast<std::int64_t>(j) / window;
           const auto dx = static_cast<std::int64_t>(i) % window - static_cast<std::int64_t>(j) % window;
           const std::int64_t entry = (dy + window - 1) * (2 * window - 1) + dx + window - 1;
-          return double{table[entry * heads + h]} + (region[i] == region[j] ? 0.0 : -100.0);
+          return bias[entry * heads + h] + (region[i] == region[j] ? 0.0 : -100.0);
         });
     for (std::size_t t = 0; t < index.size(); ++t) update[index[t]] = mixed[t];
   }
-  for (std::size_t t = 0; t < tokens.size(); ++t) add(tokens[t], update[t]);
-  mlp(weights, block, tokens, eps);
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    add(tokens[t], norms_behind ? norm(weights, block + ".norm1", update[t], eps) : update[t]);
+  }
+  mlp(weights, block, tokens, eps, norms_behind);
 }
 
 std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows tokens) {
@@ -337,9 +405,12 @@ std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows
             const Row& one = tokens[(y + dy) * grid + x + dx];
             four.insert(four.end(), one.begin(), one.end());
           }
-          merged.push_back(
-              linear(weights, layer + ".downsample.reduction",
-                     norm(weights, layer + ".downsample.norm", four, config.eps, layer + ".downsample.reduction")));
+          const std::string reduction = layer + ".downsample.reduction";
+          const auto normed = [&](const Row& row) {
+            return norm(weights, layer + ".downsample.norm", row, config.eps, reduction);
+          };
+          merged.push_back(config.swin().is_v2() ? normed(linear(weights, reduction, four))
+                                                 : linear(weights, reduction, normed(four)));
         }
       }
       tokens = merged;
@@ -347,8 +418,7 @@ std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows
     }
     for (std::int64_t j = 0; j < config.stages()[s].depth; ++j) {
       const std::int64_t shift = j % 2 == 1 && grid > config.swin().window ? config.swin().window / 2 : 0;
-      swin_block(weights, layer + ".blocks." + std::to_string(j), tokens, grid, config.stages()[s].heads,
-                 config.swin().window, shift, config.eps);
+      swin_block(config, weights, layer + ".blocks." + std::to_string(j), s, tokens, grid, shift);
     }
   }
   Row mean(tokens.front().size(), 0.0);

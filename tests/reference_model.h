@@ -1,6 +1,7 @@
 #pragma once
-// A ViT and a Swin written for reading: scalar loops in double, straight from the papers, sharing nothing with the
-// engine. Quantized layers are read from the artifact and run on integers, one code at a time. Small models only.
+// A ViT, a Swin and a Swin V2 written for reading: scalar loops in double, straight from the papers, sharing nothing
+// with the engine. Quantized layers are read from the artifact and run on integers, one code at a time. Small models
+// only.
 
 #include <algorithm>
 #include <cstdint>

@@ -128,7 +128,7 @@ TEST_CASE("a session refuses what does not fit and works on") {
 }
 
 TEST_CASE("a picture in any pixel format, with any stride, is classified as its floats are") {
-  for (const ModelConfig& config : {test::small_vit(false), test::small_swin()}) {
+  for (const ModelConfig& config : {test::small_vit(false), test::small_swin(), test::small_swin_v2()}) {
     Session session =
         test::make_session(Checkpoint::seeded(expected_tensors(config), 0), test::describe_config(config));
     const Image image = ramp(70, 81);
@@ -166,7 +166,8 @@ TEST_CASE("grey pixels are three equal channels") {
 }
 
 TEST_CASE("logits, embedding and tokens come from one pass, whichever is asked for") {
-  for (const ModelConfig& config : {test::small_vit(false), test::small_vit(true), test::small_swin()}) {
+  for (const ModelConfig& config :
+       {test::small_vit(false), test::small_vit(true), test::small_swin(), test::small_swin_v2()}) {
     Session session =
         test::make_session(Checkpoint::seeded(expected_tensors(config), 2), test::describe_config(config));
     const Model& model = session.model();

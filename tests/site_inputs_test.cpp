@@ -23,7 +23,7 @@ std::vector<float> values_of(const Tensor& rows) { return {rows.f32(), rows.f32(
 }  // namespace
 
 TEST_CASE("site inputs: what is sampled and what is shown again are the rows of all pictures, at every site") {
-  for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
+  for (const ModelConfig& config : {test::small_vit(true), test::small_swin(), test::small_swin_v2()}) {
     const auto images = test::random_floats(kPictures * 3 * config.image_size.pixels(), 7, -2, 2);
     const Network network = make_network(config, Checkpoint::seeded(expected_tensors(config), 3));
     Workspace workspace;

@@ -224,6 +224,61 @@ TEST_CASE("statements: a Swin's size is in its masks, else its window tells the 
   CHECK_THROWS_WITH_AS(describe(plain, std::nullopt, {.image_size = 56}), doctest::Contains("window"), Error);
 }
 
+TEST_CASE("statements: the windows of a Swin V2 are stated, or stand in its name, or it is refused") {
+  const Folder here;
+  ModelConfig config = test::small_swin_v2();  // 12 x 12 tokens, windows of 6
+  const Checkpoint plain = here.write(config, "x.safetensors");
+  CHECK_THROWS_WITH_AS(describe(plain), doctest::Contains("nothing tells how many tokens a side the windows"), Error);
+  const Stated windows{.image_size = 48, .window = 6, .trained_windows = config.swin().trained_windows};
+  const ModelDescription stated = describe(plain, std::nullopt, windows);
+  CHECK(stated.config == config);
+  CHECK(source(stated, "window") == Source::kCaller);
+  CHECK(fact(stated, "trained_windows").value == "4,0,2");
+  CHECK(describe(here.write(config, "x.safetensors", metadata_of(stated))).config == config);
+  // Who states windows alone has trained with them: a guess.
+  const ModelDescription alone = describe(plain, std::nullopt, {.image_size = 48, .window = 6});
+  CHECK(alone.config.swin().trained_windows.empty());
+  CHECK(source(alone, "trained_windows") == Source::kAssumed);
+  CHECK(fact(alone, "trained_windows").value == "none");
+  const auto stating = [&](std::int64_t window, std::vector<std::int64_t> trained) {
+    return describe(plain, std::nullopt, {.image_size = 48, .window = window, .trained_windows = std::move(trained)});
+  };
+  CHECK(stating(6, {0, 0, 0}).config.swin().trained_windows.empty());
+  CHECK_THROWS_WITH_AS(stating(6, {4, 4}), doctest::Contains("2 trained windows, expected none, or one for each of 3"),
+                       Error);
+  CHECK_THROWS_WITH_AS(stating(6, {4, 1, 2}), doctest::Contains("a trained window is 1"), Error);
+  CHECK_THROWS_WITH_AS(stating(5, {}), doctest::Contains("12 tokens is not a multiple of the window 5"), Error);
+  // Microsoft's files keep what shows it.
+  const ModelDescription shown = describe(
+      here.write(config, "x.safetensors", {}, {{"layers.0.blocks.0.attn.relative_coords_table", {1, 11, 11, 2}}}),
+      std::nullopt, {.image_size = 48});
+  CHECK(shown.config.swin().window == 6);
+  CHECK(source(shown, "window") == Source::kTensors);
+  const ModelDescription named = describe(here.write(config, "my_swinv2_tiny_window6_48.safetensors"));
+  CHECK(named.config.swin().window == 6);
+  CHECK(named.config.image_size == 48);
+  CHECK(source(named, "window") == Source::kFileName);
+  CHECK_THROWS_WITH_AS(describe(here.write(test::small_swin(), "x.safetensors"), std::nullopt, {.window = 6}),
+                       doctest::Contains("window is 6, the tables of relative positions are of 3"), Error);
+}
+
+TEST_CASE("statements: the names of published Swin V2s") {
+  const auto says = [](const char* name) { return windows_of_name(name); };
+  using Windows = std::vector<std::int64_t>;
+  CHECK(says("swinv2_tiny_window8_256").window == 8);
+  CHECK(says("swinv2_tiny_window8_256").trained_windows == Windows());
+  CHECK(says("swinv2_tiny_window8_256.ms_in1k").image_size == 256);
+  CHECK(says("swinv2_base_window12to16_192to256").window == 16);
+  CHECK(says("swinv2_base_window12to16_192to256").trained_windows == Windows{12, 12, 12, 6});
+  CHECK(says("swinv2_large_window12to24_192to384.ms_in22k_ft_in1k").image_size == 384);
+  for (const char* name : {"swin_tiny_patch4_window7_224", "swinv2_cr_tiny_224", "swinv2_window", "window8_256", ""}) {
+    CAPTURE(name);
+    CHECK_FALSE(says(name).window.has_value());
+    CHECK_FALSE(says(name).trained_windows.has_value());
+    CHECK_FALSE(says(name).image_size.has_value());
+  }
+}
+
 TEST_CASE("statements: one part of a checkpoint is told from a whole one by its name") {
   const Folder here;
   CHECK_THROWS_WITH_AS(describe(here.write(wide(64, 1), "model-00001-of-00002.safetensors")),
@@ -234,11 +289,13 @@ TEST_CASE("statements: one part of a checkpoint is told from a whole one by its 
 
 TEST_CASE("statements: a model without a head gives embeddings and no logits") {
   const Folder here;
-  for (ModelConfig config : {test::small_vit(false), test::small_vit(true), test::small_swin()}) {
+  for (ModelConfig config :
+       {test::small_vit(false), test::small_vit(true), test::small_swin(), test::small_swin_v2()}) {
     const auto images = test::random_floats(2 * 3 * config.image_size.pixels(), 4, -2, 2);
     const Stated heads{
         .image_size = config.image_size,
-        .heads = config.architecture() == Architecture::kVit ? std::optional(config.vit().blocks.heads) : std::nullopt};
+        .heads = config.architecture() == Architecture::kVit ? std::optional(config.vit().blocks.heads) : std::nullopt,
+        .window = config.architecture() == Architecture::kSwin ? std::optional(config.swin().window) : std::nullopt};
     here.write(config, "x.safetensors");
     Session whole(Model::open((here.folder.path() / "x.safetensors").string(), {.stated = heads}));
     config.classes = 0;

@@ -117,7 +117,8 @@ TEST_CASE("steady state: a forward pass allocates nothing, in float and on integ
   const std::int64_t before = allocations;
   const std::vector<int> one(1);
   REQUIRE(allocations == before + 1);  // the counter counts
-  for (const ModelConfig& config : {test::small_vit(true), test::odd_vit(), test::small_swin()}) {
+  for (const ModelConfig& config :
+       {test::small_vit(true), test::odd_vit(), test::small_swin(), test::small_swin_v2()}) {
     const Checkpoint floats = Checkpoint::seeded(expected_tensors(config), 3);
     const auto images = test::random_floats(2 * 3 * config.image_size.pixels(), 7, -2, 2);
     CHECK(allocations_of_pictures(floats, config) == 0);

@@ -11,19 +11,21 @@
 
 using namespace vitq;
 
-TEST_CASE("swin equals the scalar reference, shifted windows and merging included") {
-  const ModelConfig config = test::small_swin();
-  const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
-  Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = 2});
-  const auto image = test::random_floats(test::picture_size(session), 5, -2, 2);
-  std::vector<float> logits(config.classes);
-  session.run(image, 1, {.logits = logits});
-  const auto expected = test::reference_logits(config, checkpoint, image);
-  for (std::size_t i = 0; i < logits.size(); ++i) CHECK(std::fabs(logits[i] - expected[i]) < 1e-4);
+TEST_CASE("swin equals the scalar reference, shifted windows and merging included, of either version") {
+  for (const ModelConfig& config : {test::small_swin(), test::small_swin_v2()}) {
+    const Checkpoint checkpoint = Checkpoint::seeded(expected_tensors(config), 3);
+    Session session = test::make_session(checkpoint, test::describe_config(config), {.threads = 2});
+    const auto image = test::random_floats(test::picture_size(session), 5, -2, 2);
+    std::vector<float> logits(config.classes);
+    session.run(image, 1, {.logits = logits});
+    const auto expected = test::reference_logits(config, checkpoint, image);
+    for (std::size_t i = 0; i < logits.size(); ++i) CHECK(std::fabs(logits[i] - expected[i]) < 1e-4);
+  }
 }
 
 TEST_CASE("swin: a picture's logits are the same bits alone, in any batch, and with any number of threads") {
   test::check_batches(test::small_swin());
+  test::check_batches(test::small_swin_v2());
 }
 
 TEST_CASE("the relative position index is the published one") {

@@ -81,12 +81,9 @@ void check_file(const std::filesystem::path& file) {
 
 TEST_CASE("sessions in four threads at once answer as one alone") {
   const test::TemporaryFolder folder;
-  for (const ModelConfig& config : {test::small_vit(true), test::small_swin()}) {
+  for (const ModelConfig& config : {test::small_vit(true), test::small_swin(), test::small_swin_v2()}) {
     const auto file = folder.path() / "float.safetensors";
-    save_checkpoint(file, Checkpoint::seeded(expected_tensors(config), 3),
-                    {{"format", "vitq"},
-                     {"heads", std::to_string(config.stages()[0].heads)},
-                     {"image_size", to_string(config.image_size)}});
+    save_checkpoint(file, Checkpoint::seeded(expected_tensors(config), 3), metadata_of(test::describe_config(config)));
     check_file(file);
 
     const Checkpoint checkpoint = Checkpoint::open(file);

@@ -165,6 +165,13 @@ struct Rotate {
   bool pairs_neighbours;
 };
 
+/// Rows of heads, in place.
+struct L2Norm {
+  float* x;
+  const float* lengths;  // of each head of a row
+  std::int64_t stride, heads, head_dim;
+};
+
 /// How rows, counted over [groups, heads, tokens], lie in [groups tokens, heads head_dim], whose rows may be permuted.
 struct Heads {
   std::int64_t first_row, groups, heads, tokens, head_dim, stride;

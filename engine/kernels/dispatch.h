@@ -14,10 +14,11 @@ template <class Arguments>
 using RangeKernel = void (*)(const Arguments& all, std::int64_t begin, std::int64_t end);
 
 /// The loops as compiled for one instruction set. What each computes is said where it is called from: layer_norm.h,
-/// softmax.h, activation.h, requantize.h, heads.h, rotate.h, code_book.h, search.h.
+/// l2_norm.h, softmax.h, activation.h, requantize.h, heads.h, rotate.h, code_book.h, search.h.
 struct KernelTable {
   const char* name;  ///< "sse4", "avx2", "avx512", "avx512_vbmi"
-  RangeKernel<rows::LayerNorm> layer_norm, layer_norm_bf16, layer_norm_codes;
+  RangeKernel<rows::LayerNorm> layer_norm, layer_norm_added, layer_norm_bf16, layer_norm_codes;
+  RangeKernel<rows::L2Norm> l2_norm;
   RangeKernel<rows::Softmax> softmax, softmax_bf16;
   RangeKernel<rows::SoftmaxCodes> softmax_codes;
   RangeKernel<rows::Activate> activate, activate_bf16;

@@ -44,6 +44,15 @@ void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const
   parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { kernel(all, begin, end); });
 }
 
+void add_layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, NormKind kind,
+                    const Tensor& dst) {
+  check(src.encoding == kFloat && dst.encoding == kFloat, "add_layer_norm: expected f32 -> f32, found ",
+        name_of(src.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
+  const rows::LayerNorm all = describe(src, gamma, beta, kind, dst, {});
+  const auto kernel = kernels().layer_norm_added;
+  parallel_for(dst.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) { kernel(all, begin, end); });
+}
+
 void layer_norm_codes(const Tensor& src, std::span<const float> gain, std::span<const float> shift, NormKind kind,
                       const Tensor& dst, std::span<const std::int32_t> from) {
   check(src.encoding == kFloat && dst.encoding.dtype == DType::kU8, "layer_norm_codes: expected f32 -> u8, found ",

@@ -23,7 +23,12 @@ struct NormKind {
 void layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, NormKind kind,
                 const Tensor& dst, std::span<const std::int32_t> from = {});
 
-/// The same, emitting the codes of the layer that follows, half to even:
+/// dst += the same of src: the residual of a branch that is normed at its end (Swin V2). src, dst: f32 [rows, dim], no
+/// overlap.
+void add_layer_norm(const Tensor& src, std::span<const float> gamma, std::span<const float> beta, NormKind kind,
+                    const Tensor& dst);
+
+/// The same as layer_norm, emitting the codes of the layer that follows, half to even:
 /// dst[i] = round(clamp((x - mean(x)) / sqrt(var(x) + eps) * gain + shift, 0, 2^bits - 1)).
 /// dst: u8 [rows, dim] with its bits and no code book; its scale and zero point are only carried: gain and shift have
 /// them folded in (gamma / scale, beta / scale + zero_point, or each channel's own).

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
 #include "engine/kernels/heads.h"
+#include "engine/kernels/l2_norm.h"
 #include "engine/kernels/softmax.h"
 #include "engine/layers/tiles.h"
 
@@ -126,6 +127,8 @@ Attention::Attention(std::string name, std::int64_t heads, Layer qkv, Layer proj
       norms_(std::move(norms)) {
   check(heads > 0 && proj_.linear.inputs() % heads == 0 && qkv_.linear.outputs() == 3 * proj_.linear.inputs(), name_,
         ": ", heads, " heads and qkv of ", qkv_.linear.outputs(), " for a width of ", proj_.linear.inputs());
+  check(norms_.lengths.empty() || std::ssize(norms_.lengths) == heads, name_, ": ", norms_.lengths.size(),
+        " lengths, expected one of each of ", heads, " heads");
   if (codes) codes_.emplace(*codes);
 }
 
@@ -166,10 +169,11 @@ bool Attention::run(Workspace& workspace, const Tensor& src, const Tensor& dst, 
 }
 
 bool Attention::changes(const AttentionShape& shape) const {
-  return norms_.q || norms_.k || !shape.rotation.cosine.empty();
+  return norms_.q || norms_.k || !norms_.lengths.empty() || !shape.rotation.cosine.empty();
 }
 
-// Norms and rotates q and k in place. qkv: f32 [rows, 3 dim], rows `first_row` and on of all.
+// Gives q and k their lengths, norms and rotates them, in place. qkv: f32 [rows, 3 dim], rows `first_row` and on of
+// all.
 void Attention::change(const Tensor& qkv, std::int64_t first_row, const AttentionShape& shape) const {
   const std::int64_t dim = heads_ * head_dim_;
   const auto norm_heads = [&](const std::optional<Norm>& norm, std::int64_t column) {
@@ -179,6 +183,10 @@ void Attention::change(const Tensor& qkv, std::int64_t first_row, const Attentio
       norm->run(heads, heads);
     }
   };
+  for (const std::int64_t column : {std::int64_t{0}, dim}) {
+    if (norms_.lengths.empty()) break;
+    l2_norm(Tensor(qkv.f32() + column, {qkv.rows(), dim}, {qkv.strides[0], 1}), head_dim_, norms_.lengths);
+  }
   norm_heads(norms_.q, 0);
   norm_heads(norms_.k, dim);
   if (shape.rotation.cosine.empty()) return;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/kernels/rotate.h"
 #include "engine/kernels/softmax_levels.h"
@@ -41,11 +42,14 @@ struct AttentionCodes {
   SoftmaxLevels levels;  ///< of the softmax between them
 };
 
-/// Norms within an attention, each where there is one.
+/// Norms within an attention, each where there is one. With lengths, scores are cosines: those of two heads of length l
+/// are l^2 / sqrt(head_dim) of one, so a factor f of cosines is a length of sqrt(f sqrt(head_dim)). Half of it on
+/// either side leaves heads with small factors more of the codes that all heads share.
 struct AttentionNorms {
   std::optional<Norm> q = std::nullopt;       ///< of each head of q: [head_dim]
   std::optional<Norm> k = std::nullopt;       ///< and of k
   std::optional<Norm> joined = std::nullopt;  ///< of what proj takes: [dim]
+  std::vector<float> lengths = {};            ///< that q and k of each head are brought to, before norms: [heads]
 };
 
 class Attention {

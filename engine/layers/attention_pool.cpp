@@ -118,7 +118,8 @@ bool AttentionPool::run(Workspace& workspace, const Tensor& tokens, const Tensor
   const Tensor src = encoded(workspace, joined, proj_.linear);
   if (observer != nullptr && !observer->input(proj_.name, src)) return false;
   proj_.linear.run(gemm, src, dst);
-  return mlp_.run(workspace, normalised(workspace, norm_, dst, mlp_.fc1.linear, Slot::kV), dst, observer);
+  return mlp_.run(workspace, normalised(workspace, norm_, dst, mlp_.fc1.linear, Slot::kV), dst, Epilogue::kAccumulate,
+                  observer);
 }
 
 }  // namespace vitq

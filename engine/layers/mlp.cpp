@@ -42,13 +42,13 @@ Tensor Mlp::hidden(Workspace& workspace, const Tensor& src) const {
   return result;
 }
 
-bool Mlp::run(Workspace& workspace, const Tensor& src, const Tensor& residual, Observer* observer) const {
+bool Mlp::run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue, Observer* observer) const {
   if (observer != nullptr && !observer->input(fc1.name, src)) return false;
   const Tensor activated = hidden(workspace, src);
   const Tensor src_of_fc2 = norm ? normalised(workspace, *norm, activated, fc2.linear, Slot::kEncoded)
                                  : encoded(workspace, activated, fc2.linear);
   if (observer != nullptr && !observer->input(fc2.name, src_of_fc2)) return false;
-  fc2.linear.run(workspace.gemm(), src_of_fc2, residual, Epilogue::kAccumulate);
+  fc2.linear.run(workspace.gemm(), src_of_fc2, dst, epilogue);
   workspace.clock().lap(Step::kFc2, Step::kRequantize);
   return true;
 }

@@ -21,9 +21,10 @@ struct Mlp {
 
   void plan(std::int64_t rows, BufferPlan& plan) const;
 
-  /// residual += fc2(norm(activation(fc1(src)))), or fc2(norm(activation(gate) * values)); src: [rows, dim] in the
-  /// encoding of fc1; residual: f32 [rows, dim]. False: the observer has ended the pass.
-  [[nodiscard]] bool run(Workspace& workspace, const Tensor& src, const Tensor& residual, Observer* observer) const;
+  /// dst = epilogue(fc2(norm(activation(fc1(src))))), or of fc2(norm(activation(gate) * values)); src: [rows, dim] in
+  /// the encoding of fc1; dst: f32 [rows, dim]. False: the observer has ended the pass.
+  [[nodiscard]] bool run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue,
+                         Observer* observer) const;
 
  private:
   [[nodiscard]] Tensor hidden(Workspace& workspace, const Tensor& src) const;

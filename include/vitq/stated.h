@@ -29,6 +29,10 @@ struct Stated {
   std::optional<std::string> head = std::nullopt;
   /// Rotary position embedding: "none", "dinov3" or "eva02".
   std::optional<std::string> rope = std::nullopt;
+  /// Of a Swin V2: tokens a side of an attention window.
+  std::optional<std::int64_t> window = std::nullopt;
+  /// And for each stage those that its biases were trained with, 0 where they are the same; empty: all are.
+  std::optional<std::vector<std::int64_t>> trained_windows = std::nullopt;
   std::optional<std::array<float, 3>> mean = std::nullopt;
   std::optional<std::array<float, 3>> std = std::nullopt;
   std::optional<double> crop_pct = std::nullopt;            ///< the size before the crop is image_size / crop_pct

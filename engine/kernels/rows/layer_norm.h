@@ -63,6 +63,11 @@ void layer_norm(const LayerNorm& all, std::int64_t begin, std::int64_t end) {
   normalise<float>(all, begin, end, [](simd::Floats y, float* to, auto lanes) { simd::store(y, to, lanes); });
 }
 
+void layer_norm_added(const LayerNorm& all, std::int64_t begin, std::int64_t end) {
+  normalise<float>(all, begin, end,
+                   [](simd::Floats y, float* to, auto lanes) { simd::store(simd::load(to, lanes) + y, to, lanes); });
+}
+
 void layer_norm_bf16(const LayerNorm& all, std::int64_t begin, std::int64_t end) {
   normalise<std::uint16_t>(all, begin, end,
                            [](simd::Floats y, std::uint16_t* to, auto lanes) { simd::store_bf16(y, to, lanes); });

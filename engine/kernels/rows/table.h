@@ -5,6 +5,7 @@
 #include "engine/kernels/rows/activation.h"
 #include "engine/kernels/rows/code_book.h"
 #include "engine/kernels/rows/heads.h"
+#include "engine/kernels/rows/l2_norm.h"
 #include "engine/kernels/rows/layer_norm.h"
 #include "engine/kernels/rows/quantize_rows.h"
 #include "engine/kernels/rows/requantize.h"
@@ -19,8 +20,10 @@ namespace {
 constexpr KernelTable table(const char* name, LookUp look_up_of) {
   return {.name = name,
           .layer_norm = layer_norm,
+          .layer_norm_added = layer_norm_added,
           .layer_norm_bf16 = layer_norm_bf16,
           .layer_norm_codes = layer_norm_codes,
+          .l2_norm = l2_norm,
           .softmax = softmax,
           .softmax_bf16 = softmax_bf16,
           .softmax_codes = softmax_codes,
