@@ -103,6 +103,9 @@ TEST_CASE("statements that make no sense are refused") {
   refused({"--activation", "relu"}, 1, {"activation is relu", "computes gelu, quick_gelu, gelu_tanh or silu"});
   refused({"--head", "both"}, 2, {"--head", "classes or projection"});
   refused({"--rope", "yarn"}, 2, {"--rope", "none or dinov3 or eva02"});
+  refused({"--window", "0"}, 2, {"--window", "whole number"});
+  refused({"--trained-windows", "12,x"}, 2, {"--trained-windows", "none, or for each stage a whole number"});
+  refused({"--trained-windows", ""}, 2, {"--trained-windows", "none, or for each stage"});
   refused({"--interpolation", "lanczos"}, 2, {"--interpolation", "bicubic or bilinear"});
   const auto names = [&](const std::string& file, const std::vector<std::string>& words) {
     here.refuses({"convert", model, "--quiet", "--out", here("x.safetensors"), "--classes", file}, 1, words);
@@ -111,6 +114,24 @@ TEST_CASE("statements that make no sense are refused") {
   names(here.write("empty.txt", "\n\n"), {"empty.txt", "is empty"});
   names(here.write("gap.txt", "a\n\nb\n"), {"gap.txt", "line 2 is empty"});
   names(here.write("few.txt", "a\nb\n"), {"names 2 classes, the head has 10"});
+}
+
+TEST_CASE("a Swin V2 runs where its windows are stated, and convert writes them down") {
+  const Workplace here;
+  const std::string model = here("v2.safetensors");
+  save_checkpoint(model, Checkpoint::seeded(expected_tensors(small_swin_v2()), 3), {});
+  here.refuses({"run", "--quiet", "--model", model, here.picture()}, 1, {"v2.safetensors", "windows of this Swin V2"});
+  here.accepts({"convert", model, "--quiet", "--image-size", "48", "--window", "6", "--trained-windows", "4,0,2",
+                "--out", here("stated.safetensors")});
+  const std::string facts = here.accepts({"info", here("stated.safetensors")});
+  CHECK(contains(facts, "window          6 (metadata)"));
+  CHECK(contains(facts, "trained_windows 4,0,2 (metadata)"));
+  here.accepts({"run", "--quiet", "--model", here("stated.safetensors"), here.picture()});
+  here.accepts(
+      {"convert", model, "--quiet", "--image-size", "48", "--window", "6", "--out", here("guessed.safetensors")});
+  const Outcome guessed = here.run({"run", "--model", here("guessed.safetensors"), here.picture()});
+  CHECK(contains(guessed.err, "trained_windows none"));
+  CHECK(contains(guessed.err, "--trained-windows"));
 }
 
 TEST_CASE("wrapped models run, what stands beside them is listed, and of several one is chosen") {
