@@ -118,8 +118,10 @@ struct SwinConfig {
   /// the 4 dim that it takes, and biases that an MLP makes of relative positions (models/positions.h), so that a window
   /// wider than a stage may be cut to it.
   [[nodiscard]] bool is_v2() const { return !stages.empty() && stages.front().cosine; }
-  /// That of a stage of grid x grid tokens.
-  [[nodiscard]] std::int64_t window_of(std::int64_t grid) const { return is_v2() && grid < window ? grid : window; }
+  /// That of a stage of grid x grid tokens; not yet checked, a grid may be 0.
+  [[nodiscard]] std::int64_t window_of(std::int64_t grid) const {
+    return is_v2() && grid > 0 && grid < window ? grid : window;
+  }
 
   bool operator==(const SwinConfig&) const = default;
 };

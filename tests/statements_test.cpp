@@ -248,6 +248,10 @@ TEST_CASE("statements: the windows of a Swin V2 are stated, or stand in its name
                        Error);
   CHECK_THROWS_WITH_AS(stating(6, {4, 1, 2}), doctest::Contains("a trained window is 1"), Error);
   CHECK_THROWS_WITH_AS(stating(5, {}), doctest::Contains("12 tokens is not a multiple of the window 5"), Error);
+  CHECK_THROWS_WITH_AS(describe(plain, std::nullopt, {.image_size = 3, .window = 6}),
+                       doctest::Contains("image size 3 is not a multiple of the patch size 4"), Error);
+  CHECK_THROWS_WITH_AS(describe(plain, std::nullopt, {.image_size = 48, .window = 0}),
+                       doctest::Contains("window is 0, expected 1 to"), Error);
   // Microsoft's files keep what shows it.
   const ModelDescription shown = describe(
       here.write(config, "x.safetensors", {}, {{"layers.0.blocks.0.attn.relative_coords_table", {1, 11, 11, 2}}}),
