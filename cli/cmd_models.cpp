@@ -61,8 +61,8 @@ std::string table() {
     text << std::left << std::setw(18) << entry.name << std::right << std::setw(10) << std::setprecision(2)
          << static_cast<double>(parameter_count(entry.config)) / kMillion << std::setw(8)
          << static_cast<double>(multiply_accumulates(entry.config)) / kBillion << std::setw(7)
-         << to_string(entry.config.image_size) << std::setw(8) << top1_text(entry) << "  " << (weights_of(entry) ? "yes " : "no  ")
-         << "  " << entry.timm_tag << '\n';
+         << to_string(entry.config.image_size) << std::setw(8) << top1_text(entry) << "  "
+         << (weights_of(entry) ? "yes " : "no  ") << "  " << entry.timm_tag << '\n';
   }
   text << "top-1: ImageNet-1k, as published for the float32 weights; -: none is known here. Weights, NAME.safetensors, "
           "are\n"

@@ -35,7 +35,14 @@ TEST_CASE("a checkpoint's shapes tell what it is") {
     std::map<std::string, std::string> metadata = {{"format", "vitq"},
                                                    {"heads", std::to_string(config.stages()[0].heads)},
                                                    {"image_size", to_string(config.image_size)}};
-    if (config.architecture() == Architecture::kSwin) metadata["window"] = std::to_string(config.swin().window);
+    if (config.architecture() == Architecture::kSwin) {
+      metadata["window"] = std::to_string(config.swin().window);
+      std::string trained;
+      for (const std::int64_t window : config.swin().trained_windows) {
+        trained.append(trained.empty() ? "" : ",").append(std::to_string(window));
+      }
+      metadata["trained_windows"] = trained;
+    }
     CHECK(described(config, metadata).config == config);
   }
 }

@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """Counts which of timm's published ViTs vitq opens, for docs/models.md.
 
     python3 -m venv VENV && VENV/bin/pip install torch==2.13.0 torchvision==0.28.0 timm==1.0.31
