@@ -111,6 +111,21 @@ bool is_ready(const ImageView& view, const Preprocessing& how) {
   return how.resize == 0 && PictureSize(view.height, view.width) == how.image_size;
 }
 
+// Pictures whose pixels are no bytes when they are resized, one after the other.
+void run_floats(Session::Impl& session, std::span<const ImageView> pictures, const Outputs& outputs) {
+  const Network& network = session.model->impl().network;
+  std::vector<float> image = translated_memory(
+      [&] { return std::vector<float>(ModelConfig::kChannels * network.config.image_size.pixels()); });
+  pass(session, std::ssize(pictures), outputs, [&](const Tensor& patches) {
+    const std::int64_t rows = patches.rows() / std::ssize(pictures);
+    for (std::int64_t i = 0; i < std::ssize(pictures); ++i) {
+      preprocess(pictures[i], session.preprocessing, image);
+      cut_patches(image, network.config.image_size, network.config.patch, rows_of(patches, i * rows, rows),
+                  network.pixels);
+    }
+  });
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options) {
@@ -145,6 +160,10 @@ void Session::run(std::span<const ImageView> pictures, const Outputs& outputs) {
   Impl& session = impl();
   const std::int64_t count = std::ssize(pictures);
   check_batch(count);
+  if (makes_floats(session.preprocessing)) {
+    run_floats(session, pictures, outputs);
+    return;
+  }
   pass(session, count, outputs, [&](const Tensor& patches) {
     const std::int64_t patch = session.model->impl().network.config.patch;
     const std::int64_t rows = patches.rows() / count;

@@ -70,6 +70,8 @@ void infer_dynamic(const Contestant& contestant, std::span<const std::filesystem
                    const InferenceOptions& options, const InferenceEvents& events) {
   const Model& model = contestant.session.model();
   const std::int64_t patch = model.impl().network.config.patch;
+  check(!makes_floats(contestant.preprocessing), ErrorCode::kUnsupported,
+        "pictures are resized in float, each at a size of its own in bytes alone; expected resize_rounding bytes");
   (void)model.resized({model.image_height() + patch, model.image_width()});  // what cannot be is said at once
   SessionsOfSizes sessions(contestant);
   std::vector<float> answer;

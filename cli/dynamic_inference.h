@@ -14,7 +14,8 @@ PictureSize dynamic_size(PictureSize picture, const Preprocessing& how, std::int
 
 /// As infer(), one picture after the other, without a reference: each resized to its dynamic_size(), for which the
 /// model's positions are resampled (Model::resized). A picture that is smaller than a patch, or longer than a model may
-/// see, is a failure of its own. Throws Error (kUnsupported) where the model computes one size alone.
+/// see, is a failure of its own. Throws Error (kUnsupported) where the model computes one size alone,
+/// or resizes in float.
 void infer_dynamic(const Contestant& contestant, std::span<const std::filesystem::path> pictures,
                    const InferenceOptions& options, const InferenceEvents& events);
 

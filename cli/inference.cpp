@@ -40,6 +40,11 @@ struct Prepared {
 
 using PreparedBatch = std::vector<Prepared>;
 
+/// What is given to the session: it resizes what stays in float.
+Image brought_to_size(const Image& image, const Preprocessing& how) {
+  return makes_floats(how) ? image : resized(image, how);
+}
+
 /// `reference` may be null. What is not a failure of the picture (no memory) is thrown.
 Prepared prepare(const std::filesystem::path& path, const DecodeOptions& decoding, const Preprocessing& how,
                  const Preprocessing* reference) {
@@ -50,9 +55,9 @@ Prepared prepare(const std::filesystem::path& path, const DecodeOptions& decodin
     prepared.reduction = image.reduction;
     prepared.times.decode_ms = watch.lap_ms();
     try {
-      prepared.crop = resized(image, how);
+      prepared.crop = brought_to_size(image, how);
       prepared.times.preprocess_ms = watch.lap_ms();
-      if (reference != nullptr) prepared.reference_crop = resized(image, *reference);
+      if (reference != nullptr) prepared.reference_crop = brought_to_size(image, *reference);
     } catch (const Error& error) {
       fail(error.code(), path.string(), ": ", error.what());
     }
@@ -185,9 +190,9 @@ class Inference {
   const InferenceEvents& events_;
 };
 
-// The crop is made here, where its time is taken: the session shall find nothing left to resize.
+// The crop is made here, where its time is taken: the session shall find nothing left to resize (but in float).
 Preprocessing without_resize(Preprocessing how) {
-  how.resize = 0;
+  if (!makes_floats(how)) how.resize = 0;
   return how;
 }
 

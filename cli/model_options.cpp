@@ -8,6 +8,7 @@
 #include "cli/statement_options.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "engine/picture/resize.h"
 #include "models/words.h"
 #include "models/zoo.h"
 #include "weights/artifact.h"
@@ -108,7 +109,8 @@ std::string to_string(const Preprocessing& preprocessing) {
     const bool keeps = preprocessing.resize_mode == ResizeMode::kShortest;
     text << (keeps ? "resize" : name_of(preprocessing.resize_mode)) << (keeps ? " " : " to ")
          << to_string(preprocessing.resize)
-         << (preprocessing.interpolation == Interpolation::kBilinear ? " (bilinear)" : " (bicubic)");
+         << (preprocessing.interpolation == Interpolation::kBilinear ? " (bilinear" : " (bicubic")
+         << (makes_floats(preprocessing) ? ", in float)" : ")");
   }
   text << ", centre crop " << to_string(preprocessing.image_size) << ", mean ";
   list(preprocessing.mean);

@@ -142,6 +142,9 @@ void declare(ArgumentParser& parser, Stated& stated) {
                 "of that resize: keep the ratio and cover the crop; do not keep it; or keep it, fit into the crop and\n"
                 "fill the rest with the mean colour",
                 stated_text(stated.resize_mode, {"shortest", "squash", "border"}));
+  parser.option("--resize-rounding", "bytes|float",
+                "of that resize: to bytes, as Pillow does, or none (DINOv3 of transformers)",
+                stated_text(stated.resize_rounding, {"bytes", "float"}));
   parser.option("--mean", "R,G,B", "subtracted from pixels between 0 and 1",
                 colours(stated.mean, -kMostColour, kMostColour));
   parser.option("--std", "R,G,B", "then divided by", colours(stated.std, kLeastStd, kMostColour));

@@ -241,6 +241,9 @@ Preprocessing settle_preprocessing(const Checkpoint& checkpoint, Inquiry& inquir
   const auto mode = inquiry.ask(&Stated::resize_mode, "resize_mode");
   how.resize_mode =
       kind_named(resize_mode_named, mode.value_or("shortest"), "resize_mode", all_resize_modes(), checkpoint);
+  const auto rounding = inquiry.ask(&Stated::resize_rounding, "resize_rounding");
+  how.resize_rounding = kind_named(resize_rounding_named, rounding.value_or("bytes"), "resize_rounding",
+                                   all_resize_roundings(), checkpoint);
   const auto offset = inquiry.ask(&Stated::crop_offset, "crop_offset");
   check_one_of(offset, "crop_offset", {"even", "down"}, checkpoint);
   if (offset == "down") how.crop_offset = CropOffset::kDown;
@@ -361,6 +364,7 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"resize", to_string(description.preprocessing.resize)},
       {"interpolation", description.preprocessing.interpolation == Interpolation::kBilinear ? "bilinear" : "bicubic"},
       {"resize_mode", std::string(name_of(description.preprocessing.resize_mode))},
+      {"resize_rounding", std::string(name_of(description.preprocessing.resize_rounding))},
       {"crop_offset", description.preprocessing.crop_offset == CropOffset::kDown ? "down" : "even"},
       {"activation", std::string(name_of(config.stages().front().activation))},
       {"pool", std::string(name_of(config.head().pool))},

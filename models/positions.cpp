@@ -39,10 +39,10 @@ std::vector<std::pair<std::int64_t, float>> plain_taps(std::int64_t from, std::i
 }
 
 std::vector<std::pair<std::int64_t, float>> antialiased_taps(std::int64_t from, std::int64_t to, std::int64_t output) {
-  std::vector<double> weights;
+  std::vector<float> weights;
   const std::int64_t first = filter_taps(Interpolation::kBicubic, from, to, output, weights);
   std::vector<std::pair<std::int64_t, float>> taps;
-  for (const double weight : weights) taps.emplace_back(first + std::ssize(taps), static_cast<float>(weight));
+  for (const float weight : weights) taps.emplace_back(first + std::ssize(taps), weight);
   return taps;
 }
 

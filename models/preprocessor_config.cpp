@@ -14,6 +14,7 @@ struct Processor {
   std::string_view name;
   bool is_whole = true;  ///< one number is both sides; else the short one
   bool crops = false;
+  bool rounds = true;  ///< what is resized, to bytes
 };
 
 constexpr Processor kProcessors[] = {
@@ -23,7 +24,7 @@ constexpr Processor kProcessors[] = {
     {.name = "CLIP", .is_whole = false, .crops = true},
     {.name = "Siglip"},
     {.name = "Bit", .is_whole = false, .crops = true},
-    {.name = "DINOv3ViT"},
+    {.name = "DINOv3ViT", .rounds = false},
 };
 
 /// "CLIP" for CLIPImageProcessor, CLIPImageProcessorFast and the old CLIPFeatureExtractor.
@@ -123,6 +124,7 @@ Stated stated_by_preprocessor(const JsonConfig& config) {
         config.file(), ": crop_size is ", to_string(cropped), " and size ", to_string(size->sides),
         ", vitq computes a crop that is not larger");
   says.resize = size->sides;
+  says.resize_rounding = processor.rounds ? "bytes" : "float";
   says.resize_mode = size->is_whole ? "squash" : "shortest";
   if (config.has("resample")) says.interpolation = interpolation_of(config);
   return says;

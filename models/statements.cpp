@@ -131,6 +131,7 @@ Stated stated_by_file(const Checkpoint& checkpoint, const ModelConfig& shapes) {
   says.interpolation = metadata_text(checkpoint, "interpolation").value_or("bicubic");
   says.resize_mode = metadata_text(checkpoint, "resize_mode").value_or("shortest");
   says.crop_offset = metadata_text(checkpoint, "crop_offset").value_or("even");
+  says.resize_rounding = metadata_text(checkpoint, "resize_rounding").value_or("bytes");
   says.mean = metadata_colours(checkpoint, "mean");
   says.std = metadata_colours(checkpoint, "std");
   says.crop_pct = metadata_number(checkpoint, "crop_pct");

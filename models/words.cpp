@@ -31,6 +31,8 @@ constexpr Word<PositionFilter> kFilters[] = {{"antialiased", PositionFilter::kAn
 constexpr Word<ResizeMode> kResizeModes[] = {
     {"shortest", ResizeMode::kShortest}, {"squash", ResizeMode::kSquash}, {"border", ResizeMode::kBorder}};
 
+constexpr Word<ResizeRounding> kRoundings[] = {{"bytes", ResizeRounding::kBytes}, {"float", ResizeRounding::kNone}};
+
 constexpr Word<Rope> kRopes[] = {{"none", Rope::kNone}, {"dinov3", Rope::kDinoV3}, {"eva02", Rope::kEva02}};
 
 template <class Kind, std::size_t kCount>
@@ -65,6 +67,7 @@ std::string_view name_of(Pool pool) { return word_of(kPools, pool == Pool::kTwoT
 std::string_view name_of(Rope rope) { return word_of(kRopes, rope); }
 std::string_view name_of(PositionFilter filter) { return word_of(kFilters, filter); }
 std::string_view name_of(ResizeMode mode) { return word_of(kResizeModes, mode); }
+std::string_view name_of(ResizeRounding rounding) { return word_of(kRoundings, rounding); }
 
 std::optional<Activation> activation_named(std::string_view word) { return kind_of_word(kActivations, word); }
 std::optional<Pool> pool_named(std::string_view word) { return kind_of_word(kPools, word); }
@@ -72,6 +75,8 @@ std::optional<Rope> rope_named(std::string_view word) { return kind_of_word(kRop
 
 std::optional<PositionFilter> position_filter_named(std::string_view word) { return kind_of_word(kFilters, word); }
 std::optional<ResizeMode> resize_mode_named(std::string_view word) { return kind_of_word(kResizeModes, word); }
+
+std::optional<ResizeRounding> resize_rounding_named(std::string_view word) { return kind_of_word(kRoundings, word); }
 
 std::string to_string(PictureSize size) {
   const std::string height = std::to_string(size.height);
@@ -101,6 +106,7 @@ std::string all_activations() { return listed(std::span(kActivations).first(kAct
 std::string all_pools() { return listed(std::span<const Word<Pool>>(kPools)); }
 std::string all_position_filters() { return listed(std::span<const Word<PositionFilter>>(kFilters)); }
 std::string all_resize_modes() { return listed(std::span<const Word<ResizeMode>>(kResizeModes)); }
+std::string all_resize_roundings() { return listed(std::span<const Word<ResizeRounding>>(kRoundings)); }
 std::string all_ropes() { return listed(std::span<const Word<Rope>>(kRopes)); }
 
 }  // namespace vitq

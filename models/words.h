@@ -16,6 +16,7 @@ std::string_view name_of(Pool pool);  ///< kTwoTokens is "token", too: the disti
 std::string_view name_of(Rope rope);
 std::string_view name_of(PositionFilter filter);
 std::string_view name_of(ResizeMode mode);
+std::string_view name_of(ResizeRounding rounding);
 
 /// The kind of that name; nothing where there is none. Activations have the names of other libraries, too.
 std::optional<Activation> activation_named(std::string_view word);
@@ -23,6 +24,7 @@ std::optional<Pool> pool_named(std::string_view word);
 std::optional<Rope> rope_named(std::string_view word);
 std::optional<PositionFilter> position_filter_named(std::string_view word);
 std::optional<ResizeMode> resize_mode_named(std::string_view word);
+std::optional<ResizeRounding> resize_rounding_named(std::string_view word);
 
 /// "224" for a square, else height and width: "224x336".
 std::string to_string(PictureSize size);
@@ -37,5 +39,6 @@ std::string all_pools();
 std::string all_ropes();
 std::string all_position_filters();
 std::string all_resize_modes();
+std::string all_resize_roundings();
 
 }  // namespace vitq

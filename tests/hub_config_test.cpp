@@ -201,6 +201,11 @@ TEST_CASE("hub config: transformers' preprocessing, in the forms of every age") 
   const Stated plain = of_preprocessor(R"({"do_resize": false, "do_center_crop": true, "crop_size": 224})");
   CHECK(plain.resize == 0);
   CHECK(plain.image_size == 224);
+  CHECK(
+      of_preprocessor(R"({"image_processor_type": "DINOv3ViTImageProcessorFast", "size": {"height": 224, "width": 224},
+    "resample": 2})")
+          .resize_rounding == "float");
+  CHECK(clip.resize_rounding == "bytes");
   const Stated oblong = of_preprocessor(R"({"size": {"height": 224, "width": 336}, "do_resize": true})");
   CHECK(oblong.image_size == PictureSize(224, 336));
   CHECK(oblong.resize == PictureSize(224, 336));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/picture/resize.h"
 #include "tests/reference_values.h"
 #include "tests/shared_folder.h"
 #include "vitq/model.h"
@@ -114,4 +115,28 @@ TEST_CASE("hub models: nothing of a folder of transformers is a guess") {
     CHECK(assumptions == std::vector<std::string>());
     if (model->classes() == 10) CHECK(model->class_names().back() == "class 9");
   }
+}
+
+TEST_CASE("hub pictures: what DINOv3's processor resizes in float") {
+  const auto shared = vitq::test::shared_folder();
+  if (!shared) {
+    std::puts("SKIPPED: no ../shared folder with golden/families");
+    return;
+  }
+  const auto folder = *shared / "golden/families/preprocess";
+  const Preprocessing how{.image_size = 224,
+                          .resize = 224,
+                          .interpolation = Interpolation::kBilinear,
+                          .resize_mode = ResizeMode::kSquash,
+                          .resize_rounding = ResizeRounding::kNone};
+  std::vector<float> found(std::size_t{3} * 224 * 224);
+  preprocess(load_image(folder / "landscape.png"), how, found);
+  std::vector<float> every_eighth;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i / 224 % 224 % 8 == 0 && i % 224 % 8 == 0) every_eighth.push_back(found[i]);
+  }
+  const SafetensorsFile reference(folder / "landscape.hf_dinov3.safetensors");
+  const double worst = test::largest_difference(every_eighth, test::values_of(reference, "pixel_values"));
+  MESSAGE("largest difference: ", worst);
+  CHECK(worst < 3e-6);  // of values up to 2.6; a byte is a step of .017
 }

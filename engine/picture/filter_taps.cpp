@@ -7,53 +7,65 @@ namespace vitq {
 
 namespace {
 
-double cubic(double x) {
-  constexpr double kA = -0.5;
+template <class Real>
+Real cubic(Real x) {
+  constexpr Real kA = Real(-0.5);
   x = std::abs(x);
-  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
-  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * kA;
-  return 0.0;
+  if (x < 1) return ((kA + 2) * x - (kA + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * kA;
+  return 0;
 }
 
-double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+template <class Real>
+Real triangle(Real x) {
+  return std::max(Real(0), 1 - std::abs(x));
+}
 
+template <class Real>
 struct Filter {
-  double (*weight)(double distance);
-  double scale;     ///< samples of the line for one of the resized line
-  double widening;  ///< that, where the line shrinks
-  double support;   ///< how far the filter reaches
+  Real (*weight)(Real distance);
+  Real scale;     ///< samples of the line for one of the resized line
+  Real widening;  ///< that, where the line shrinks
+  Real support;   ///< how far the filter reaches
 };
 
-Filter filter_of(Interpolation interpolation, std::int64_t from, std::int64_t to) {
+template <class Real>
+Filter<Real> filter_of(Interpolation interpolation, std::int64_t from, std::int64_t to) {
   const bool is_bilinear = interpolation == Interpolation::kBilinear;
-  const double scale = static_cast<double>(from) / static_cast<double>(to);
-  const double widening = std::max(scale, 1.0);
-  return {is_bilinear ? triangle : cubic, scale, widening, (is_bilinear ? 1.0 : 2.0) * widening};
+  const Real scale = static_cast<Real>(from) / static_cast<Real>(to);
+  const Real widening = std::max(scale, Real(1));
+  return {is_bilinear ? triangle<Real> : cubic<Real>, scale, widening,
+          static_cast<Real>(is_bilinear ? 1 : 2) * widening};
 }
 
 }  // namespace
 
+template <class Real>
 std::int64_t filter_taps(Interpolation interpolation, std::int64_t from, std::int64_t to, std::int64_t output,
-                         std::vector<double>& weights) {
-  const Filter filter = filter_of(interpolation, from, to);
-  const double narrowing = 1.0 / filter.widening;
-  const double center = (static_cast<double>(output) + 0.5) * filter.scale;
-  const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(center - filter.support + 0.5));
-  const auto last = std::min(from, static_cast<std::int64_t>(center + filter.support + 0.5));
+                         std::vector<Real>& weights) {
+  constexpr Real kHalf = Real(0.5);
+  const Filter<Real> filter = filter_of<Real>(interpolation, from, to);
+  const Real narrowing = 1 / filter.widening;
+  const Real center = (static_cast<Real>(output) + kHalf) * filter.scale;
+  const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(center - filter.support + kHalf));
+  const auto last = std::min(from, static_cast<std::int64_t>(center + filter.support + kHalf));
   weights.clear();
-  double sum = 0.0;
+  Real sum = 0;
   for (std::int64_t i = first; i < last; ++i) {
-    weights.push_back(filter.weight((static_cast<double>(i) - center + 0.5) * narrowing));
+    weights.push_back(filter.weight((static_cast<Real>(i) - center + kHalf) * narrowing));
     sum += weights.back();
   }
-  if (sum != 0.0) {
-    for (double& weight : weights) weight /= sum;
+  if (sum != 0) {
+    for (Real& weight : weights) weight /= sum;
   }
   return first;
 }
 
+template std::int64_t filter_taps(Interpolation, std::int64_t, std::int64_t, std::int64_t, std::vector<double>&);
+template std::int64_t filter_taps(Interpolation, std::int64_t, std::int64_t, std::int64_t, std::vector<float>&);
+
 std::int64_t most_filter_taps(Interpolation interpolation, std::int64_t from, std::int64_t to) {
-  return static_cast<std::int64_t>(std::ceil(filter_of(interpolation, from, to).support)) * 2 + 1;
+  return static_cast<std::int64_t>(std::ceil(filter_of<double>(interpolation, from, to).support)) * 2 + 1;
 }
 
 }  // namespace vitq

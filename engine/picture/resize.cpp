@@ -209,6 +209,71 @@ Image bordered(const ImageView& image, const Preprocessing& how) {
   return out;
 }
 
+// The taps of some outputs, in float.
+struct FloatTaps {
+  std::vector<std::int64_t> first;
+  std::vector<std::vector<float>> weights;
+};
+
+FloatTaps float_taps(Interpolation interpolation, std::int64_t from, std::int64_t to, int begin, int size) {
+  FloatTaps taps;
+  for (int i = 0; i < size; ++i) {
+    taps.first.push_back(filter_taps(interpolation, from, to, begin + i, taps.weights.emplace_back()));
+  }
+  return taps;
+}
+
+// The first pass over row y of a picture as floats between 0 and 1: [outputs, 3].
+void across_in_float(const Pixels& image, int y, const FloatTaps& taps, float* dst) {
+  constexpr float kScale = 1.0F / 255;
+  const auto channel = image.channel();
+  for (std::size_t i = 0; i < taps.first.size(); ++i) {
+    std::array<float, kChannels> sums{};
+    for (std::size_t t = 0; t < taps.weights[i].size(); ++t) {
+      const std::uint8_t* pixel = image.at(static_cast<int>(taps.first[i]) + static_cast<int>(t), y);
+      for (int c = 0; c < kChannels; ++c) {
+        sums[c] += taps.weights[i][t] * (static_cast<float>(pixel[channel[c]]) * kScale);
+      }
+    }
+    std::ranges::copy(sums, dst + i * kChannels);
+  }
+}
+
+void preprocess_floats(const ImageView& image, const Preprocessing& how, std::span<float> chw) {
+  check(how.resize_mode != ResizeMode::kBorder, ErrorCode::kUnsupported,
+        "pictures with a border are resized in bytes, expected no resize_rounding of floats");
+  const Pixels pixels(image);
+  const PictureSize whole = resized_size(size_of(image), how.resize, how.resize_mode);
+  check_crop(whole, how.image_size, " after resizing");
+  const Box box = box_of(whole, how.image_size, how.crop_offset);
+  const auto row = static_cast<std::int64_t>(box.width) * kChannels;
+  check(std::ssize(chw) == row * box.height, "a picture of ", box.width, " x ", box.height, " pixels fills ",
+        row * box.height, " floats, but there is room for ", chw.size());
+  check(row * image.height <= kMaxImagePixels, ErrorCode::kUnsupported, "a picture of ", image.width, " x ",
+        image.height, " pixels is too long to resize in float");
+  const FloatTaps across = float_taps(how.interpolation, image.width, whole.width, box.left, box.width);
+  const FloatTaps down = float_taps(how.interpolation, image.height, whole.height, box.top, box.height);
+  const std::int64_t first = down.first.front();
+  const std::int64_t end = down.first.back() + std::ssize(down.weights.back());
+  std::vector<float> rows((end - first) * row);
+  for (std::int64_t y = first; y < end; ++y) {
+    across_in_float(pixels, static_cast<int>(y), across, rows.data() + (y - first) * row);
+  }
+  std::vector<float> sums(row);
+  const std::int64_t plane = std::int64_t{box.width} * box.height;
+  for (std::int64_t y = 0; y < box.height; ++y) {
+    std::ranges::fill(sums, 0.0F);
+    for (std::int64_t t = 0; t < std::ssize(down.weights[y]); ++t) {
+      const float* from = rows.data() + (down.first[y] + t - first) * row;
+      for (std::int64_t i = 0; i < row; ++i) sums[i] += down.weights[y][t] * from[i];
+    }
+    for (std::int64_t i = 0; i < row; ++i) {
+      const std::int64_t c = i % kChannels;
+      chw[c * plane + y * box.width + i / kChannels] = (sums[i] - how.mean[c]) / how.std[c];
+    }
+  }
+}
+
 }  // namespace
 
 Image resize(const ImageView& image, int width, int height, Interpolation interpolation) {
@@ -286,7 +351,13 @@ Image resized(const ImageView& image, const Preprocessing& how) {
   return resize_and_crop(image, how.resize, how.image_size, how.interpolation, how.resize_mode, how.crop_offset);
 }
 
+bool makes_floats(const Preprocessing& how) { return how.resize_rounding == ResizeRounding::kNone && how.resize != 0; }
+
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw) {
+  if (makes_floats(how)) {
+    preprocess_floats(image, how, chw);
+    return;
+  }
   normalize(resized(image, how), how, chw);
 }
 

@@ -38,11 +38,17 @@ Image resize_and_crop(const ImageView& image, PictureSize to, PictureSize size,
 /// `chw` is [3, image.height, image.width] and must have just that size.
 void normalize(const Image& image, const Preprocessing& how, std::span<float> chw);
 
-/// resize_and_crop as how.resize_mode and how.crop_offset say, or the crop alone where how.resize is 0. What a border
-/// has to fill in is round(255 mean) of each channel, as in timm's CenterCropOrPad.
+/// In bytes, whatever how.resize_rounding is: resize_and_crop as how.resize_mode and how.crop_offset say, or the crop
+/// alone where how.resize is 0. What a border has to fill in is round(255 mean) of each channel, as in timm's
+/// CenterCropOrPad.
 Image resized(const ImageView& image, const Preprocessing& how);
 
-/// All of it: resized, normalised. `chw` is [3, height, width] of how.image_size and must have just that size.
+/// Whether pixels that are resized are floats, of which resized() can show nothing.
+bool makes_floats(const Preprocessing& how);
+
+/// All of it: resized, normalised. Where how.resize_rounding is kNone the sums are in float and rounded nowhere, as
+/// torchvision's resize(antialias = true) of a float picture between 0 and 1. `chw` is [3, height, width] of
+/// how.image_size and must have just that size.
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> chw);
 
 }  // namespace vitq

@@ -31,6 +31,10 @@ enum class ResizeMode : std::uint8_t { kShortest, kSquash, kBorder };
 /// Where a centre crop begins that is half a pixel off: torchvision, and so timm, rounds to even; transformers down.
 enum class CropOffset : std::uint8_t { kEven, kDown };
 
+/// What is resized is rounded to bytes, between both passes and after, as Pillow does; or it stays in float, as in
+/// transformers' processor of DINOv3.
+enum class ResizeRounding : std::uint8_t { kBytes, kNone };
+
 /// The defaults are DeiT's and Swin's.
 struct Preprocessing {
   PictureSize image_size = 224;  ///< of the centre crop
@@ -40,6 +44,7 @@ struct Preprocessing {
   std::array<float, 3> std{0.229F, 0.224F, 0.225F};   ///< then divided by
   ResizeMode resize_mode = ResizeMode::kShortest;
   CropOffset crop_offset = CropOffset::kEven;
+  ResizeRounding resize_rounding = ResizeRounding::kBytes;
 };
 
 }  // namespace vitq

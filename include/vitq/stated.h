@@ -35,11 +35,12 @@ struct Stated {
   std::optional<std::vector<std::int64_t>> trained_windows = std::nullopt;
   std::optional<std::array<float, 3>> mean = std::nullopt;
   std::optional<std::array<float, 3>> std = std::nullopt;
-  std::optional<double> crop_pct = std::nullopt;            ///< the size before the crop is image_size / crop_pct
-  std::optional<PictureSize> resize = std::nullopt;         ///< or that size itself; 0: no resize
-  std::optional<std::string> interpolation = std::nullopt;  ///< of the resize: "bicubic" or "bilinear"
-  std::optional<std::string> resize_mode = std::nullopt;    ///< "shortest", "squash" or "border": ResizeMode
-  std::optional<std::string> crop_offset = std::nullopt;    ///< of half a pixel: rounded to "even", or "down"
+  std::optional<double> crop_pct = std::nullopt;              ///< the size before the crop is image_size / crop_pct
+  std::optional<PictureSize> resize = std::nullopt;           ///< or that size itself; 0: no resize
+  std::optional<std::string> interpolation = std::nullopt;    ///< of the resize: "bicubic" or "bilinear"
+  std::optional<std::string> resize_mode = std::nullopt;      ///< "shortest", "squash" or "border": ResizeMode
+  std::optional<std::string> crop_offset = std::nullopt;      ///< of half a pixel: rounded to "even", or "down"
+  std::optional<std::string> resize_rounding = std::nullopt;  ///< "bytes" or "float": ResizeRounding
   std::optional<std::vector<std::string>> classes = std::nullopt;  ///< their names, in order
 };
 
