@@ -154,6 +154,16 @@ int64_t vitq_model_embedding_size(const vitq_model* model) {
 
 int64_t vitq_model_tokens(const vitq_model* model) { return model == nullptr ? 0 : model->model->tokens(); }
 
+int64_t vitq_model_token_size(const vitq_model* model) { return model == nullptr ? 0 : model->model->token_size(); }
+
+int64_t vitq_model_prefix_tokens(const vitq_model* model) {
+  return model == nullptr ? 0 : model->model->prefix_tokens();
+}
+
+int vitq_model_has_class_token(const vitq_model* model) {
+  return model != nullptr && model->model->has_class_token() ? 1 : 0;
+}
+
 const char* vitq_model_class_name(const vitq_model* model, int64_t index) {
   if (model == nullptr || index < 0 || index >= model->model->classes()) return nullptr;
   return model->model->class_names()[static_cast<std::size_t>(index)].c_str();

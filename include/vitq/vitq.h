@@ -59,7 +59,7 @@ typedef struct vitq_view {
 } vitq_view;
 
 /* Where results are written: each may be NULL, not all. The sizes are in floats and must be just what the model gives
- * for the pictures: [pictures, classes], [pictures, embedding], [pictures, tokens, embedding]. */
+ * for the pictures: [pictures, classes], [pictures, embedding_size], [pictures, tokens, token_size]. */
 typedef struct vitq_outputs {
   float* logits;
   size_t logits_size;
@@ -99,6 +99,10 @@ VITQ_SHOWN int64_t vitq_model_image_width(const vitq_model* model);
 VITQ_SHOWN int64_t vitq_model_classes(const vitq_model* model);
 VITQ_SHOWN int64_t vitq_model_embedding_size(const vitq_model* model);
 VITQ_SHOWN int64_t vitq_model_tokens(const vitq_model* model);
+/* Floats of a token; how many tokens stand before the patches; whether the first of those is a class token (1 or 0). */
+VITQ_SHOWN int64_t vitq_model_token_size(const vitq_model* model);
+VITQ_SHOWN int64_t vitq_model_prefix_tokens(const vitq_model* model);
+VITQ_SHOWN int vitq_model_has_class_token(const vitq_model* model);
 /* NULL where there is no such class. */
 VITQ_SHOWN const char* vitq_model_class_name(const vitq_model* model, int64_t index);
 /* The `count` most probable classes of logits [classes], best first, into best[count]; count at most the classes. */

@@ -20,6 +20,11 @@ int main(int argc, char** argv) {
   if (vitq_model_open(argv[1], 0, &model) != VITQ_OK) return fail("open");
   if (vitq_session_create(model, 1, &session) != VITQ_OK) return fail("session");
   if (vitq_image_load(argv[2], &image) != VITQ_OK) return fail("image");
+  /* A DeiT: one class token before the patches. */
+  if (vitq_model_token_size(model) != vitq_model_embedding_size(model) || vitq_model_prefix_tokens(model) != 1 ||
+      vitq_model_has_class_token(model) != 1) {
+    return fail("tokens");
+  }
   outputs.logits_size = (size_t)vitq_model_classes(model);
   outputs.logits = malloc(outputs.logits_size * sizeof(float));
   view = vitq_image_view(image);

@@ -225,6 +225,9 @@ class Caller {
     (void)vitq_model_image_width(model);
     (void)vitq_model_embedding_size(model);
     (void)vitq_model_tokens(model);
+    (void)vitq_model_token_size(model);
+    (void)vitq_model_prefix_tokens(model);
+    (void)vitq_model_has_class_token(model);
     const auto index = choices_.of<std::int64_t>(
         {0, 3, 4, -1, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()});
     const bool is_there = index >= 0 && index < classes;
