@@ -87,6 +87,26 @@ void check_shapes(const ModelType& type, const JsonConfig& tower, const ModelCon
   if (size->height / shapes.patch != shapes.grid().rows) tower.check_same("image_size", shapes.image_size.height);
 }
 
+/// How the pipeline makes scores of logits: softmax, but for two kinds of problem and for one class.
+void check_softmax(const JsonConfig& config, const ModelConfig& shapes) {
+  const std::string problem = config.text("problem_type").value_or("");
+  if (problem == "regression" || problem == "multi_label_classification") {
+    config.refuse("problem_type", "classes of which a picture has one (single_label_classification)");
+  }
+  check(shapes.classes != 1, ErrorCode::kUnsupported, config.file(),
+        ": the head has one class, whose score would be a sigmoid; vitq computes the softmax of two or more");
+}
+
+/// The labels; transformers leaves its own names of two classes out of the file.
+std::optional<std::vector<std::string>> labels_of(const JsonConfig& config, const ModelConfig& shapes) {
+  if (auto named = config.numbered_texts("id2label")) return named;
+  constexpr std::int64_t kUsualCount = 2;
+  if (config.integer("num_labels").value_or(kUsualCount) != shapes.classes) return std::nullopt;
+  std::vector<std::string> labels;
+  for (std::int64_t i = 0; i < shapes.classes; ++i) labels.push_back("LABEL_" + std::to_string(i));
+  return labels;
+}
+
 /// What a file can ask for and no tensor shows.
 void check_computed(const JsonConfig& config, const JsonConfig& tower) {
   if (config.has("quantization_config")) config.refuse("quantization_config", "float weights");
@@ -108,6 +128,7 @@ Stated stated_by_transformers(const JsonConfig& config, const ModelConfig& shape
   const JsonConfig tower = type.vision.empty() ? config : config.below(std::string(type.vision));
   const std::string class_name = class_of(config);
   check_computed(config, tower);
+  if (class_name.find(kClassifier) != std::string::npos) check_softmax(config, shapes);
   check_shapes(type, tower, shapes);
   const PictureSize size = tower.size("image_size").value_or(type.image_size);
   Stated says{.image_size = size,
@@ -118,7 +139,7 @@ Stated stated_by_transformers(const JsonConfig& config, const ModelConfig& shape
               .pool = pool_of(type, tower, class_name),
               .head = std::string(type.head),
               .rope = std::string(type.rope),
-              .classes = config.numbered_texts("id2label")};
+              .classes = labels_of(config, shapes)};
   if (tower.truth("use_swiglu_ffn").value_or(false)) says.activation = "silu";  // whatever hidden_act is
   if (type.name == "swinv2") {
     constexpr std::int64_t kUsualWindow = 7;

@@ -120,6 +120,20 @@ TEST_CASE("hub config: transformers' kinds of model, what they say and what thei
   }
 }
 
+TEST_CASE("hub config: classes that a file of transformers does not name have transformers' own names") {
+  const Files files;
+  const auto labels = [&](const std::string& text, std::int64_t classes) {
+    ModelConfig config = shapes();
+    config.classes = classes;
+    return stated_by_transformers(files.config(text), config).classes;
+  };
+  CHECK(labels(R"({"model_type": "vit"})", 2) == std::vector<std::string>{"LABEL_0", "LABEL_1"});
+  CHECK(labels(R"({"model_type": "vit", "num_labels": 3})", 3) ==
+        std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"});
+  // transformers would not load these weights; the names are not known.
+  CHECK(labels(R"({"model_type": "vit"})", 3) == std::nullopt);
+}
+
 TEST_CASE("hub config: the windows of a Swin V2, of transformers and of timm") {
   using Windows = std::vector<std::int64_t>;
   const Stated plain = of_transformers(R"({"model_type": "swinv2"})");
@@ -155,6 +169,21 @@ TEST_CASE("hub config: what transformers' files ask for and vitq does not comput
                 "architectures is CLIPForImageClassification");
   check_refused(of_transformers, R"({"model_type": "vit", "quantization_config": {"bits": 4}})",
                 "quantization_config is an object, vitq computes float weights");
+  for (const char* problem : {"regression", "multi_label_classification"}) {
+    check_refused(of_transformers,
+                  R"({"model_type": "vit", "architectures": ["ViTForImageClassification"],
+      "problem_type": ")" +
+                      std::string(problem) + "\"}",
+                  "vitq computes classes of which a picture has one (single_label_classification)");
+  }
+  const auto of_one_class = [](const std::string& text) {
+    const Files files;
+    ModelConfig config = shapes();
+    config.classes = 1;
+    return stated_by_transformers(files.config(text), config);
+  };
+  check_refused(of_one_class, R"({"model_type": "vit", "architectures": ["ViTForImageClassification"]})",
+                "the head has one class");
   check_refused(of_transformers, R"({"model_type": "beit", "use_shared_relative_position_bias": true})",
                 "use_shared_relative_position_bias is true");
   check_refused(of_transformers, R"({"model_type": "dinov3_vit", "rope_theta": 10000})", "rope_theta is 10000");
