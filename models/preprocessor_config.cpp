@@ -73,14 +73,15 @@ std::optional<Size> size_of(const JsonConfig& config, const std::string& key, bo
   return std::nullopt;
 }
 
-/// PIL's number of a filter.
-std::string interpolation_of(const JsonConfig& config) {
+/// Told by PIL's number of a filter. Where nothing is resized, one that vitq does not compute is no matter.
+std::optional<std::string> interpolation_of(const JsonConfig& config, bool resizes) {
   constexpr std::int64_t kBilinear = 2;
   constexpr std::int64_t kBicubic = 3;
   const auto number = config.integer("resample");
   if (number == kBilinear) return "bilinear";
-  if (number != kBicubic) config.refuse("resample", "2 (bilinear) and 3 (bicubic)");
-  return "bicubic";
+  if (number == kBicubic) return "bicubic";
+  if (resizes && config.has("resample")) config.refuse("resample", "2 (bilinear) and 3 (bicubic)");
+  return std::nullopt;
 }
 
 void check_computed(const JsonConfig& config) {
@@ -108,6 +109,7 @@ Stated stated_by_preprocessor(const JsonConfig& config) {
   const bool crops = config.truth("do_center_crop").value_or(processor.crops) && crop.has_value();
   const bool resizes = config.truth("do_resize").value_or(true) && size.has_value();
   says.crop_offset = "down";
+  says.interpolation = interpolation_of(config, resizes);
   if (crops) {
     says.image_size = crop->sides;
   } else if (resizes && size->is_whole) {
@@ -126,7 +128,6 @@ Stated stated_by_preprocessor(const JsonConfig& config) {
   says.resize = size->sides;
   says.resize_rounding = processor.rounds ? "bytes" : "float";
   says.resize_mode = size->is_whole ? "squash" : "shortest";
-  if (config.has("resample")) says.interpolation = interpolation_of(config);
   return says;
 }
 

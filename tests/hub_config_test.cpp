@@ -235,6 +235,13 @@ TEST_CASE("hub config: transformers' preprocessing, in the forms of every age") 
     "resample": 2})")
           .resize_rounding == "float");
   CHECK(clip.resize_rounding == "bytes");
+  const auto filter_of_no_resize = [](const char* number) {
+    return of_preprocessor(R"({"do_resize": false, "do_center_crop": true, "crop_size": 224, "resample": )" +
+                           std::string(number) + "}")
+        .interpolation;
+  };
+  CHECK(filter_of_no_resize("2") == "bilinear");
+  CHECK(filter_of_no_resize("1") == std::nullopt);
   const Stated oblong = of_preprocessor(R"({"size": {"height": 224, "width": 336}, "do_resize": true})");
   CHECK(oblong.image_size == PictureSize(224, 336));
   CHECK(oblong.resize == PictureSize(224, 336));

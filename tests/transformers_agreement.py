@@ -90,11 +90,23 @@ CLASSIFIERS = {
         model_of("ViTForImageClassification", **VIT),
         processor_of("ViT", size=square(64), do_normalize=False),
     ),
+    "ViT of wide pictures": lambda: (
+        model_of("ViTForImageClassification", **VIT | {"image_size": [48, 80]}, **CLASSES),
+        processor_of("ViT", size={"height": 48, "width": 80}),
+    ),
     "DeiT": lambda: (
         model_of("DeiTForImageClassification", **VIT, **CLASSES),
         processor_of("DeiT", size=square(73), crop_size=square(64)),
     ),
     "Dinov2": lambda: (model_of("Dinov2ForImageClassification", **DINOV2, **CLASSES), bit(height=70, width=70)),
+    "Dinov2 of pictures as they are": lambda: (
+        model_of("Dinov2ForImageClassification", **DINOV2, **CLASSES),
+        processor_of("Bit", do_resize=False, crop_size=square(28), **IMAGENET),
+    ),
+    "Dinov2WithRegisters": lambda: (
+        model_of("Dinov2WithRegistersForImageClassification", **DINOV2, **CLASSES),
+        bit(height=70, width=70),
+    ),
     "Siglip": lambda: (
         model_of("SiglipForImageClassification", text_config=TEXT, vision_config=VIT, **CLASSES),
         processor_of("Siglip", size=square(64)),
