@@ -8,7 +8,8 @@ For every tag with weights of the classes below it makes the folder that the hub
 safetensors file of the model's own names and shapes (a sparse file of zeros) and a config.json as timm writes it, and
 asks `vitq info`. Nothing is downloaded. timm's config.json of today tells the arguments that the model was made of; those
 on the hub mostly do not, so each is asked both ways: what opens one way only would be told by nothing but an argument,
-and is listed. Of what opens, heads, epsilon, activation, pool, size and the colours' means are compared with timm's.
+and is listed. Of what opens, heads, epsilon, activation, pool, a Swin V2's windows and all of the preprocessing are compared
+with timm's.
 
 It is for people; no build and no test runs it.
 """
@@ -16,6 +17,7 @@ It is for people; no build and no test runs it.
 import argparse
 import collections
 import json
+import math
 import pathlib
 import re
 import struct
@@ -36,6 +38,7 @@ CLASSES = {
 }
 MODULES = ("vision_transformer", "deit", "eva", "beit", "swin_transformer", "swin_transformer_v2")
 POOLS = {"avg": "mean", "token": "class token", "map": "attention", "avgmax": "mean and maximum"}
+RESIZE_MODES = {"center": "shortest", "squash": "squash", "border": "border"}
 ACTIVATIONS = {
     "GELU": "gelu",
     "GELUTanh": "gelu_tanh",
@@ -95,11 +98,19 @@ def expected(model):
         "eps": f"{first.norm1.eps:g}",
         "activation": activation_of(first),
         "mean": ",".join(f"{value:.6g}" for value in cfg["mean"]),
+        "std": ",".join(f"{value:.6g}" for value in cfg["std"]),
         "image_size": str(cfg["input_size"][-1]),
+        "resize": str(math.floor(cfg["input_size"][-1] / cfg["crop_pct"])),
+        "resize_mode": RESIZE_MODES[cfg["crop_mode"]],
+        "interpolation": cfg["interpolation"],
         "pool": model.global_pool,
     }
     if blocks is not None:
         facts["heads"] = str(first.attn.num_heads)
+    if type(model).__name__ == "SwinTransformerV2":
+        trained = [stage.blocks[0].attn.pretrained_window_size[0] for stage in model.layers]
+        facts["window"] = str(first.window_size[0])
+        facts["trained_windows"] = ",".join(map(str, trained)) if any(trained) else "none"
     return facts
 
 
@@ -113,7 +124,7 @@ def differences(facts, model):
         found = said.get(key, "nothing")
         if key == "pool":
             value, found = POOLS.get(value, value), POOLS.get(found, found)
-        if key in ("eps", "mean") and numbers(found) == numbers(value):
+        if key in ("eps", "mean", "std") and numbers(found) == numbers(value):
             continue
         if found != value:
             yield f"{key} is {found}, timm has {value}"
