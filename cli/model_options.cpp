@@ -8,6 +8,7 @@
 #include "cli/statement_options.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
+#include "engine/gemm/packed_weights.h"
 #include "engine/picture/resize.h"
 #include "models/words.h"
 #include "models/zoo.h"
@@ -84,8 +85,9 @@ OpenModel open_model(const ModelArguments& options) {
   OpenFile opened = open_model_file(options);
   say_what_is_unsure(options.notices, opened);
   const bool is_bf16 = opened.precision == kBf16Precision;
-  if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates()) {
-    if (!options.notices.quiet) log("vitq: warning: this CPU has no VNNI: weights run at seven bits");
+  const std::string narrow = seven_bit_operands();
+  if (opened.precision != kFloatPrecision && !is_bf16 && !narrow.empty() && !options.notices.quiet) {
+    log("vitq: warning: this CPU has no VNNI: " + narrow + " run at seven bits");
   }
   const Preprocessing how = opened.description.preprocessing;
   auto model = make_model(opened.checkpoint, std::move(opened.description), {.bf16 = is_bf16});
@@ -96,6 +98,11 @@ const ModelDescription& OpenModel::description() const { return contestant.sessi
 
 const std::map<std::string, std::string>& OpenModel::metadata() const {
   return contestant.session.model().impl().metadata;
+}
+
+std::string seven_bit_operands() {
+  if (!int8_saturates()) return "";
+  return PackedWeights::codes_are_exact() ? "k and v" : "weights, k and v";
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

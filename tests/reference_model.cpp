@@ -39,8 +39,8 @@ void reduce_to_seven_bits(QuantizedLinear& layer) {
 // A checkpoint whose integer layers are unpacked once, not for each token; and the ties that are met on the way.
 class Weights {
  public:
-  Weights(const Checkpoint& checkpoint, int second_operand_bits, Ties& ties)
-      : checkpoint_(checkpoint), second_operand_bits_(second_operand_bits), ties_(ties) {}
+  Weights(const Checkpoint& checkpoint, const OperandBits& bits, Ties& ties)
+      : checkpoint_(checkpoint), bits_(bits), ties_(ties) {}
 
   // x to the nearest integer. Within `margin` of the middle between two it may be told to go to the other.
   [[nodiscard]] double rounded(double x, double margin) const {
@@ -50,7 +50,7 @@ class Weights {
     return ties_.is_turned(ties_.met++) ? nearest + std::copysign(1.0, past) : nearest;
   }
 
-  [[nodiscard]] int second_operand_bits() const { return second_operand_bits_; }
+  [[nodiscard]] int bits_of_k_and_v() const { return bits_.k_and_v; }
   [[nodiscard]] bool contains(const std::string& name) const { return checkpoint_.contains(name); }
   [[nodiscard]] auto shape(const std::string& name) const { return checkpoint_.shape(name); }
   [[nodiscard]] auto f32(const std::string& name) const { return checkpoint_.f32(name); }
@@ -60,7 +60,7 @@ class Weights {
     const auto [layer, is_new] = linears_.try_emplace(name);
     if (is_new) {
       layer->second = read_quantized_linear(checkpoint_, name);
-      if (layer->second && second_operand_bits_ == 7) reduce_to_seven_bits(*layer->second);
+      if (layer->second && bits_.weights == 7) reduce_to_seven_bits(*layer->second);
     }
     return layer->second;
   }
@@ -72,7 +72,7 @@ class Weights {
 
  private:
   const Checkpoint& checkpoint_;
-  int second_operand_bits_;
+  OperandBits bits_;
   Ties& ties_;
   mutable std::map<std::string, std::optional<QuantizedLinear>> linears_;
   mutable std::map<std::string, std::optional<QuantizedAttention>> attentions_;
@@ -206,7 +206,7 @@ Rows attention(const Weights& weights, const std::string& name, const Rows& toke
     if (!codes) continue;
     for (std::size_t c = 0; c < 3 * dim; ++c) {
       const bool is_q = c < dim;  // the first operand; k and v are second ones
-      const double most = most_code(is_q ? codes->bits : std::min(codes->bits, weights.second_operand_bits()));
+      const double most = most_code(is_q ? codes->bits : std::min(codes->bits, weights.bits_of_k_and_v()));
       const double scale = codes->scales[c / dim] * most_code(codes->bits) / most;
       qkv.back()[c] = scale * code_of(weights, qkv.back()[c], scale, 0, -most, most);
     }
@@ -430,9 +430,9 @@ std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows
 }  // namespace
 
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
-                                     std::span<const float> image, int second_operand_bits, Ties& ties) {
+                                     std::span<const float> image, const OperandBits& bits, Ties& ties) {
   ties.met = 0;
-  const Weights weights(checkpoint, second_operand_bits, ties);
+  const Weights weights(checkpoint, bits, ties);
   Rows tokens = patches(config, weights, image);
   return config.architecture() == Architecture::kVit ? vit(config, weights, std::move(tokens))
                                                      : swin(config, weights, std::move(tokens));
@@ -441,7 +441,7 @@ std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
                                      std::span<const float> image) {
   Ties ties;
-  return reference_logits(config, checkpoint, image, 8, ties);
+  return reference_logits(config, checkpoint, image, {}, ties);
 }
 
 }  // namespace vitq::test

@@ -66,6 +66,7 @@ struct Lane {
   dnnl::stream stream;
   Buffer scratch;
   Buffer block;  // results on their way to a row kernel
+  Buffer wide;   // rows of bytes on their way to BytePanels
   std::map<Key, Product> products;
   std::uint64_t uses = 0;
 
@@ -134,6 +135,23 @@ struct Gemm::Impl {
   std::vector<Lane> lanes;  // of threads
 
   Lane& lane(int index) { return index == Gemm::kAllThreads ? whole : lanes[index]; }
+
+  // In a lane by its thread; else each thread takes some of the rows.
+  void multiply(const BytePanels& panels, const Tensor& src, const Tensor& dst, int index) {
+    constexpr std::int64_t kGrain = 6;  // rows of a tile
+    Buffer& wide = lane(index).wide;
+    const std::size_t row = panels.scratch_bytes(1);
+    if (panels.scratch_bytes(src.rows()) > wide.size()) wide = Buffer(panels.scratch_bytes(src.rows()));
+    const auto some = [&](std::int64_t begin, std::int64_t end) {
+      panels.multiply(rows_of(src, begin, end - begin), rows_of(dst, begin, end - begin),
+                      {wide.data() + static_cast<std::size_t>(begin) * row, wide.size()});
+    };
+    if (index == Gemm::kAllThreads) {
+      parallel_for(src.rows(), kGrain, some);
+    } else {
+      some(0, src.rows());
+    }
+  }
 };
 
 Gemm::Gemm()
@@ -193,6 +211,11 @@ void Gemm::multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lan
 void Gemm::product(const Tensor& src, const PackedWeights& weights, const Tensor& dst, bool accumulate,
                    int lane_index) {
   const PackedWeights::Impl& packed = weights.impl();
+  if (packed.panels) {
+    impl_->multiply(*packed.panels, src, dst, lane_index);
+    if (lane_index <= 0) clock_->product(multiply_accumulates(dst, weights.inputs()));
+    return;
+  }
   const bool is_biased = packed.bias.size() > 0;
   const Key key = KeyWriter()
                       .add(src)

@@ -5,6 +5,7 @@
 #include "engine/error.h"
 #include "engine/gemm/dnnl_shapes.h"
 #include "engine/gemm/isa_cap.h"
+#include "engine/gemm/onednn.h"
 #include "engine/gemm/packed_impl.h"
 
 namespace vitq {
@@ -69,6 +70,10 @@ PackedWeights PackedWeights::of_codes(std::span<const std::int8_t> codes, std::i
   check(std::ssize(codes) == outputs * inputs, "linear: weight has ", codes.size(), " codes, expected [", outputs, ", ",
         inputs, "]");
   const auto impl = std::make_shared<Impl>();
+  if (BytePanels::are_used()) {
+    impl->panels.emplace(codes, outputs, inputs);
+    return {impl, DType::kS8, outputs, inputs};
+  }
   translated("packing weights", [&] {
     using Type = memory::data_type;
     pack(codes.data(), {.from = Type::s8, .weights = Type::s8, .src = Type::u8, .dst = Type::s32}, outputs, inputs,
@@ -76,5 +81,7 @@ PackedWeights PackedWeights::of_codes(std::span<const std::int8_t> codes, std::i
   });
   return {impl, DType::kS8, outputs, inputs};
 }
+
+bool PackedWeights::codes_are_exact() { return !int8_saturates() || BytePanels::are_used(); }
 
 }  // namespace vitq

@@ -1,6 +1,6 @@
 #pragma once
-// Weights repacked once into the layout oneDNN asks for. They never change afterwards: any number of Gemms in any
-// number of threads may multiply by the same copy.
+// Weights repacked once into the layout that their products ask for. They never change afterwards: any number of Gemms
+// in any number of threads may multiply by the same copy.
 
 #include <cstdint>
 #include <memory>
@@ -17,8 +17,12 @@ class PackedWeights {
   /// are copied, the weights rounded (half to even) to `as`: f32 or bf16. Throws Error where sizes do not fit.
   static PackedWeights of_floats(std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
                                  std::int64_t inputs, DType as);
-  /// codes: s8 [outputs, inputs], at most 65,536 inputs: the sums with u8 must fit in 32 bits.
+  /// codes: s8 [outputs, inputs], at most 65,536 inputs: the sums with u8 must fit in 32 bits. They must lie in [-64,
+  /// 64] unless codes_are_exact().
   static PackedWeights of_codes(std::span<const std::int8_t> codes, std::int64_t outputs, std::int64_t inputs);
+
+  /// Whether s8 weights of the whole range are multiplied exactly: with VNNI or AMX, and by BytePanels.
+  static bool codes_are_exact();
 
   [[nodiscard]] DType dtype() const { return dtype_; }
   [[nodiscard]] std::int64_t inputs() const { return inputs_; }

@@ -1,0 +1,84 @@
+// Products of bytes on AVX2: exact, whatever the codes, against three loops over integers.
+
+#include "engine/gemm/byte_panels.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "engine/gemm/onednn.h"
+#include "engine/gemm/packed_weights.h"
+#include "engine/isa.h"
+#include "tests/random_codes.h"
+
+using namespace vitq;
+
+namespace {
+
+constexpr Encoding kU8{.dtype = DType::kU8};
+constexpr Encoding kSums{.dtype = DType::kS32};
+
+struct Case {
+  std::int64_t rows, outputs, inputs;
+  std::int64_t padding = 0;  ///< behind each row of both
+};
+
+// Sums that are wrong, and whether what lies behind the rows was written to.
+void check_exact(const Case& one, const std::vector<std::uint8_t>& src, const std::vector<std::int8_t>& codes) {
+  CAPTURE(one.rows);
+  CAPTURE(one.outputs);
+  CAPTURE(one.inputs);
+  constexpr std::int32_t kUntouched = 0x5A5A5A5A;
+  const BytePanels panels(codes, one.outputs, one.inputs);
+  const std::int64_t src_stride = one.inputs + one.padding;
+  const std::int64_t dst_stride = one.outputs + one.padding;
+  std::vector<std::int32_t> dst(one.rows * dst_stride, kUntouched);
+  std::vector<std::byte> scratch(panels.scratch_bytes(one.rows));
+  auto* from = const_cast<std::uint8_t*>(src.data());  // only read
+  panels.multiply(Tensor(from, {one.rows, one.inputs}, {src_stride, 1}, kU8),
+                  Tensor(dst.data(), {one.rows, one.outputs}, {dst_stride, 1}, kSums), scratch);
+  std::int64_t wrong = 0;
+  for (std::int64_t r = 0; r < one.rows; ++r) {
+    for (std::int64_t o = 0; o < dst_stride; ++o) {
+      std::int64_t sum = 0;
+      for (std::int64_t i = 0; o < one.outputs && i < one.inputs; ++i) {
+        sum += std::int64_t{src[r * src_stride + i]} * codes[o * one.inputs + i];
+      }
+      wrong += dst[r * dst_stride + o] != (o < one.outputs ? sum : kUntouched);
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+}  // namespace
+
+TEST_CASE("byte panels: products of all bytes are exact, for any shape and stride") {
+  if (cpu_isa() < Isa::kAvx2) {
+    std::puts("SKIPPED: no AVX2");
+    return;
+  }
+  std::vector<Case> cases = {{1, 1, 1}, {197, 40, 192}, {7, 17, 3, 5}, {80, 33, 65, 1}, {13, 100, 768}, {64, 16, 3072}};
+  for (std::int64_t rows = 2; rows <= 12; ++rows) cases.push_back({rows, 15, 6, rows % 3});
+  for (const Case& one : cases) {
+    const auto src = test::random_codes<std::uint8_t>(one.rows * (one.inputs + one.padding), 1, 0, 255);
+    check_exact(one, src, test::random_codes<std::int8_t>(one.outputs * one.inputs, 2, -128, 127));
+  }
+}
+
+TEST_CASE("byte panels: neither the largest sums nor the least leave their range") {
+  if (cpu_isa() < Isa::kAvx2) {
+    std::puts("SKIPPED: no AVX2");
+    return;
+  }
+  const Case most{3, 17, 65536};  // as many inputs as PackedWeights take
+  const std::vector<std::uint8_t> src(most.rows * most.inputs, 255);
+  for (const int code : {-128, 127}) {
+    check_exact(most, src, std::vector<std::int8_t>(most.outputs * most.inputs, static_cast<std::int8_t>(code)));
+  }
+}
+
+TEST_CASE("byte panels: they are used on AVX2 without VNNI and nowhere else") {
+  CHECK(BytePanels::are_used() == (isa() >= Isa::kAvx2 && effective_isa() == "AVX2"));
+  CHECK(PackedWeights::codes_are_exact() == (BytePanels::are_used() || !int8_saturates()));
+}
