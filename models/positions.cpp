@@ -42,6 +42,7 @@ std::vector<std::pair<std::int64_t, float>> antialiased_taps(std::int64_t from, 
   std::vector<float> weights;
   const std::int64_t first = filter_taps(Interpolation::kBicubic, from, to, output, weights);
   std::vector<std::pair<std::int64_t, float>> taps;
+  taps.reserve(weights.size());
   for (const float weight : weights) taps.emplace_back(first + std::ssize(taps), weight);
   return taps;
 }

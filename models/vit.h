@@ -35,7 +35,7 @@ class Vit final : public Backbone {
     std::vector<float> patches;  // [patches of the grid they were trained for, dim]; empty: there are none
   };
   Vit(const Vit&) = default;
-  static StoredPositions read_positions(const Checkpoint& checkpoint, const ModelConfig& config);
+  static StoredPositions read_positions(const Checkpoint& checkpoint, const ModelConfig& model);
   void place(const ModelConfig& config);
   [[nodiscard]] AttentionShape shape_of(std::size_t block, std::int64_t batch) const;
 
