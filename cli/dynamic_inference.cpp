@@ -72,7 +72,12 @@ void infer_dynamic(const Contestant& contestant, std::span<const std::filesystem
   const std::int64_t patch = model.impl().network.config.patch;
   check(!makes_floats(contestant.preprocessing), ErrorCode::kUnsupported,
         "pictures are resized in float, each at a size of its own in bytes alone; expected resize_rounding bytes");
-  (void)model.resized({model.image_height() + patch, model.image_width()});  // what cannot be is said at once
+  try {  // what cannot be is said at once
+    (void)model.resized({model.image_height() + patch, model.image_width()});
+  } catch (const Error& error) {
+    fail(ErrorCode::kUnsupported, model.name(),
+         ": computes pictures of one size alone, expected no --dynamic: ", error.what());
+  }
   SessionsOfSizes sessions(contestant);
   std::vector<float> answer;
   const auto compute = [&](std::size_t index, const Image& seen) {
