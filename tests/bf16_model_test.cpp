@@ -42,7 +42,10 @@ TEST_CASE("bf16: the logits of every architecture are close to those in f32") {
     const Checkpoint checkpoint = test::calm_checkpoint(config, 3);
     const double db = sqnr(logits(checkpoint, config, false), logits(checkpoint, config, true));
     MESSAGE("SQNR of the logits in dB: ", db);
-    CHECK(db > 38);  // measured: 41.4 to 44.7; Swin V2 not yet, whose weights alone, rounded, leave 46.6 (Swin's 43.9)
+    // Measured: 41.4 to 44.7. Swin V2 has run on no CPU with bf16 yet: its weights alone, rounded, leave 46.6 (Swin's
+    // 43.9), but its scores are several times as steep.
+    const bool is_measured = !config.stages().front().cosine;
+    CHECK(db > (is_measured ? 38 : 25));
     CHECK(db < 70);  // it did run in bf16
   }
 }
