@@ -39,9 +39,9 @@ class [[gnu::visibility("default")]] Model {
   /// artifact of the quantizer; the index of several such files; or a folder as the Hugging Face hub lays it out, with
   /// what describes the weights (docs/models.md). A short name ("deit_s"), and a repository of the hub
   /// ("openai/clip-vit-base-patch32"), are looked for in $VITQ_HOME, else $XDG_CACHE_HOME/vitq where that is absolute,
-  /// else ~/.cache/vitq; nothing is downloaded. The files are mapped while they are read, and closed afterwards. Throws Error: kFile where there is
-  /// none, kFormat where it is no model that vitq knows, kUnsupported where this CPU has no bf16 and it is asked for,
-  /// kArgument for bf16 of an artifact, kMemory.
+  /// else ~/.cache/vitq; nothing is downloaded. The files are mapped while they are read, and closed afterwards. Throws
+  /// Error: kFile where there is none, kFormat where it is no model that vitq knows, kUnsupported where this CPU has no
+  /// bf16 and it is asked for, kArgument for bf16 of an artifact, kMemory.
   static std::shared_ptr<const Model> open(const std::string& path_or_name, const ModelOptions& options = {});
 
   /// The same of the bytes of such a file. `name` stands for them in messages and may tell which model it is, as a file
