@@ -14,7 +14,7 @@
 namespace vitq {
 namespace {
 
-/// Sessions of the sizes that came last: making one takes about as long as a pass of DeiT-T.
+/// Sessions of the sizes that came last, as a new one has its positions, memory and primitives yet to make.
 class SessionsOfSizes {
  public:
   explicit SessionsOfSizes(const Contestant& contestant) : contestant_(contestant) {}

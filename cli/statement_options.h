@@ -12,9 +12,7 @@
 
 namespace vitq {
 
-/// Adds --mean, --std, --crop-pct, --resize, --interpolation, --resize-mode, --image-size, --heads, --eps,
-/// --activation,
-/// --pool, --head, --rope, --window and --trained-windows.
+/// Adds an option for each member of `stated` but its name and its classes.
 void declare(ArgumentParser& parser, Stated& stated);
 
 /// Adds --classes FILE, a name a line, and --name.

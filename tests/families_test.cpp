@@ -510,7 +510,7 @@ TEST_CASE("families: tokens far larger than the others keep the rest on integers
   const double everywhere =
       difference(embeddings(std::vector<std::string>{"qkv", "proj", "fc1", "fc2"}, true), reference.embedding);
   MESSAGE("largest difference: ", with_rows, ", without ", without, ", in all layers ", everywhere);
-  // Half and not a number: where products saturate, weights have seven bits, which alone costs as much as the rest.
+  // Half and not a number: where weights have seven bits (AVX512_CORE), these alone cost as much as the rest.
   CHECK(everywhere < without / 2);
   CHECK(with_rows < without / 2);
 }

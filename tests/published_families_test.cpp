@@ -31,6 +31,16 @@ class Published {
     add(name + ".weight", {dim});
     add(name + ".bias", {dim});
   }
+  void add_layer_scale(const std::string& block, std::int64_t dim) {
+    add(block + ".gamma_1", {dim});
+    add(block + ".gamma_2", {dim});
+  }
+  /// Queries and values have a bias, keys have none.
+  void add_qkv(const std::string& block, std::int64_t dim) {
+    add(block + ".attn.qkv.weight", {3 * dim, dim});
+    add(block + ".attn.q_bias", {dim});
+    add(block + ".attn.v_bias", {dim});
+  }
   void add_patches(std::int64_t dim, std::int64_t patch) {
     add("cls_token", {1, 1, dim});
     add("patch_embed.proj.weight", {dim, 3, patch, patch});
@@ -81,9 +91,7 @@ Published eva02(const Eva& eva) {
       all.add_layer(block + ".mlp.fc1_x", eva.hidden, eva.dim);
       all.add_norm(block + ".mlp.norm", eva.hidden);
     } else {
-      all.add(block + ".attn.qkv.weight", {3 * eva.dim, eva.dim});
-      all.add(block + ".attn.q_bias", {eva.dim});
-      all.add(block + ".attn.v_bias", {eva.dim});
+      all.add_qkv(block, eva.dim);
       all.add_layer(block + ".mlp.fc1", 2 * eva.hidden, eva.dim);
     }
     if (eva.attn_norm) all.add_norm(block + ".attn.norm", eva.dim);
@@ -104,8 +112,7 @@ Published dinov3_small(bool is_gated) {
   all.add("reg_token", {1, 4, kDim});
   for (int i = 0; i < 12; ++i) {
     const std::string block = "blocks." + std::to_string(i);
-    all.add(block + ".gamma_1", {kDim});
-    all.add(block + ".gamma_2", {kDim});
+    all.add_layer_scale(block, kDim);
     all.add_norm(block + ".norm1", kDim);
     all.add(block + ".attn.qkv.weight", {3 * kDim, kDim});
     all.add_layer(block + ".attn.proj", kDim, kDim);
@@ -128,12 +135,9 @@ Published beit_base() {
   all.add_patches(kDim, 16);
   for (int i = 0; i < 12; ++i) {
     const std::string block = "blocks." + std::to_string(i);
-    all.add(block + ".gamma_1", {kDim});
-    all.add(block + ".gamma_2", {kDim});
+    all.add_layer_scale(block, kDim);
     all.add_norm(block + ".norm1", kDim);
-    all.add(block + ".attn.qkv.weight", {3 * kDim, kDim});
-    all.add(block + ".attn.q_bias", {kDim});
-    all.add(block + ".attn.v_bias", {kDim});
+    all.add_qkv(block, kDim);
     all.add(block + ".attn.relative_position_bias_table", {27 * 27 + 3, 12});
     all.add_layer(block + ".attn.proj", kDim, kDim);
     all.add_norm(block + ".norm2", kDim);

@@ -144,7 +144,7 @@ struct Gemm::Impl {
     if (panels.scratch_bytes(src.rows()) > wide.size()) wide = Buffer(panels.scratch_bytes(src.rows()));
     const auto some = [&](std::int64_t begin, std::int64_t end) {
       panels.multiply(rows_of(src, begin, end - begin), rows_of(dst, begin, end - begin),
-                      {wide.data() + static_cast<std::size_t>(begin) * row, wide.size()});
+                      std::span(wide.data(), wide.size()).subspan(static_cast<std::size_t>(begin) * row));
     };
     if (index == Gemm::kAllThreads) {
       parallel_for(src.rows(), kGrain, some);
