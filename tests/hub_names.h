@@ -1,8 +1,9 @@
 #pragma once
 // A ViT's weights under the names that transformers writes.
 
-#include <regex>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "weights/checkpoint.h"
@@ -10,27 +11,38 @@
 
 namespace vitq::test {
 
-/// The tensors of `checkpoint`, a ViT, as a ViTForImageClassification has them: queries, keys and values apart. They
-/// point into `checkpoint`.
-inline std::vector<FileTensor> under_transformers_names(const Checkpoint& checkpoint) {
-  const std::pair<const char*, const char*> names[] = {
-      {"^blocks", "vit.encoder.layer"},
+/// A tensor's name as transformers writes it.
+inline std::string transformers_name(std::string name) {
+  using Renamings = std::vector<std::pair<std::string, std::string>>;
+  const Renamings of_blocks = {
+      {"blocks", "vit.encoder.layer"},
       {"norm1", "layernorm_before"},
       {"norm2", "layernorm_after"},
       {"attn.proj", "attention.output.dense"},
+      {"attn.qkv", "attention.attention.qkv"},
       {"mlp.fc1", "intermediate.dense"},
       {"mlp.fc2", "output.dense"},
-      {"attn.qkv", "attention.attention.qkv"},
-      {"^patch_embed.proj", "vit.embeddings.patch_embeddings.projection"},
-      {"^cls_token", "vit.embeddings.cls_token"},
-      {"^pos_embed", "vit.embeddings.position_embeddings"},
-      {"^norm", "vit.layernorm"},
-      {"^head", "classifier"},
   };
+  const Renamings of_others = {
+      {"patch_embed.proj", "vit.embeddings.patch_embeddings.projection"},
+      {"cls_token", "vit.embeddings.cls_token"},
+      {"pos_embed", "vit.embeddings.position_embeddings"},
+      {"norm", "vit.layernorm"},
+      {"head", "classifier"},
+  };
+  for (const auto& [ours, theirs] : name.starts_with("blocks") ? of_blocks : of_others) {
+    const std::size_t at = name.find(ours);
+    if (at != std::string::npos) name.replace(at, ours.size(), theirs);
+  }
+  return name;
+}
+
+/// The tensors of `checkpoint`, a ViT, as a ViTForImageClassification has them: queries, keys and values apart. They
+/// point into `checkpoint`.
+inline std::vector<FileTensor> under_transformers_names(const Checkpoint& checkpoint) {
   std::vector<FileTensor> tensors;
   for (const std::string& name : checkpoint.names()) {
-    std::string published = name;
-    for (const auto& [ours, theirs] : names) published = std::regex_replace(published, std::regex(ours), theirs);
+    const std::string published = transformers_name(name);
     const auto values = checkpoint.f32(name);
     const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(values.data()),
                                               values.size_bytes());
