@@ -1,6 +1,7 @@
 #include "engine/gemm/byte_panels.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "engine/gemm/byte_tiles.h"
 #include "engine/gemm/onednn.h"
@@ -12,42 +13,74 @@ namespace {
 
 using byte_tiles::kOutputs;
 
-std::int64_t pairs_of(std::int64_t inputs) { return (inputs + 1) / 2; }
+// Over how many quads pairs of products of any bytes with these codes can be summed in 16 bits.
+std::int64_t steps_of(std::span<const std::int8_t> codes) {
+  constexpr std::int64_t kLargestSum = 32767;
+  constexpr std::int64_t kLargestPair = 2 * 255;
+  std::int64_t most = 1;
+  for (const std::int64_t code : codes) most = std::max(most, std::abs(code));
+  return kLargestSum / (kLargestPair * most);
+}
 
 }  // namespace
 
 bool BytePanels::are_used() { return isa() >= Isa::kAvx2 && effective_isa() == "AVX2"; }
 
 BytePanels::BytePanels(std::span<const std::int8_t> codes, std::int64_t outputs, std::int64_t inputs)
-    : outputs_(outputs), inputs_(inputs) {
+    : outputs_(outputs), inputs_(inputs), steps_(steps_of(codes)) {
   const std::int64_t panels = (outputs + kOutputs - 1) / kOutputs;
-  const std::int64_t size = panels * pairs_of(inputs) * 2 * kOutputs;
+  const std::int64_t size = panels * padded_inputs() * kOutputs;
   panels_ = Buffer(static_cast<std::size_t>(size));
   auto* to = reinterpret_cast<std::int8_t*>(panels_.data());
   std::fill_n(to, size, std::int8_t{0});
   for (std::int64_t o = 0; o < outputs; ++o) {
-    std::int8_t* column = to + o / kOutputs * pairs_of(inputs) * 2 * kOutputs + o % kOutputs * 2;
-    for (std::int64_t i = 0; i < inputs; ++i) column[i / 2 * 2 * kOutputs + i % 2] = codes[o * inputs + i];
+    std::int8_t* column = to + o / kOutputs * padded_inputs() * kOutputs + o % kOutputs * step();
+    for (std::int64_t i = 0; i < inputs; ++i) {
+      column[i / step() * step() * kOutputs + i % step()] = codes[o * inputs + i];
+    }
   }
 }
 
 std::size_t BytePanels::scratch_bytes(std::int64_t rows) const {
-  return static_cast<std::size_t>(rows * pairs_of(inputs_) * 2) * sizeof(std::int16_t);
+  const auto elements = static_cast<std::size_t>(rows * padded_inputs());
+  if (steps_ == 0) return elements * sizeof(std::int16_t);
+  return padded_inputs() == inputs_ ? 0 : elements;
 }
 
 void BytePanels::multiply(const Tensor& src, const Tensor& dst, std::span<std::byte> scratch) const {
-  const std::int64_t pairs = pairs_of(inputs_);
-  auto* wide = reinterpret_cast<std::int16_t*>(scratch.data());
-  for (std::int64_t r = 0; r < src.rows(); ++r) {
-    const std::uint8_t* row = static_cast<const std::uint8_t*>(src.data) + r * src.strides[0];
-    std::int16_t* to = std::copy_n(row, inputs_, wide + r * 2 * pairs);
-    if (inputs_ % 2 != 0) *to = 0;
+  const auto for_panels = [&](const auto& use) {
+    const auto* codes = reinterpret_cast<const std::int8_t*>(panels_.data());
+    for (std::int64_t first = 0; first < outputs_; first += kOutputs, codes += padded_inputs() * kOutputs) {
+      use(codes, std::min(kOutputs, outputs_ - first), dst.s32() + first);
+    }
+  };
+  // Rows of src as T, with zeros behind the inputs.
+  const auto padded = [&]<class T>(T* to) {
+    for (std::int64_t r = 0; r < src.rows(); ++r, to += padded_inputs()) {
+      const std::uint8_t* row = src.u8() + r * src.strides[0];
+      std::fill(std::copy_n(row, inputs_, to), to + padded_inputs(), T{0});
+    }
+  };
+  if (steps_ == 0) {
+    auto* wide = reinterpret_cast<std::int16_t*>(scratch.data());
+    padded(wide);
+    for_panels([&](const std::int8_t* codes, std::int64_t outputs, std::int32_t* to) {
+      byte_tiles::multiply_pairs(wide, src.rows(), padded_inputs() / step(), codes, outputs, to, dst.strides[0]);
+    });
+    return;
   }
-  const auto* codes = reinterpret_cast<const std::int8_t*>(panels_.data());
-  for (std::int64_t first = 0; first < outputs_; first += kOutputs, codes += pairs * 2 * kOutputs) {
-    byte_tiles::multiply(wide, src.rows(), pairs, codes, std::min(kOutputs, outputs_ - first), dst.s32() + first,
-                         dst.strides[0]);
+  const std::uint8_t* rows = src.u8();
+  std::int64_t stride = src.strides[0];
+  if (padded_inputs() != inputs_) {
+    auto* whole = reinterpret_cast<std::uint8_t*>(scratch.data());
+    padded(whole);
+    rows = whole;
+    stride = padded_inputs();
   }
+  for_panels([&](const std::int8_t* codes, std::int64_t outputs, std::int32_t* to) {
+    byte_tiles::multiply_quads(rows, stride, src.rows(), padded_inputs() / step(), steps_, codes, outputs, to,
+                               dst.strides[0]);
+  });
 }
 
 }  // namespace vitq

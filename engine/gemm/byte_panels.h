@@ -1,8 +1,9 @@
 #pragma once
 // Products of bytes where the CPU has AVX2 and no VNNI. Its instruction for bytes, vpmaddubsw, adds two products in 16
-// bits and saturates: oneDNN is exact there only for weights in [-64, 64]. Here both operands are widened to 16 bits
-// and multiplied by vpmaddwd, which is exact. That takes as many multiplications, one for 16 products, as vpmaddubsw
-// with the vpmaddwd that has to follow it.
+// bits and saturates: oneDNN is exact there only for weights in [-64, 64]. Where weights leave that range, both
+// operands are widened to 16 bits here and multiplied by vpmaddwd, which is exact: as many multiplications, one for 16
+// products, as vpmaddubsw with the vpmaddwd that has to follow it, but more additions. Codes of five bits and less are
+// another matter: their products can be summed in 16 bits for a while, and vpmaddubsw alone multiplies 32.
 
 #include <cstdint>
 #include <span>
@@ -28,9 +29,14 @@ class BytePanels {
   void multiply(const Tensor& src, const Tensor& dst, std::span<std::byte> scratch) const;
 
  private:
+  [[nodiscard]] std::int64_t step() const { return steps_ > 0 ? 4 : 2; }
+  // Those of a row, padded with zeros to whole steps.
+  [[nodiscard]] std::int64_t padded_inputs() const { return (inputs_ + step() - 1) / step() * step(); }
+
   std::int64_t outputs_;
   std::int64_t inputs_;
-  Buffer panels_;  // [panels, pairs of inputs, 16 outputs, 2 inputs]
+  std::int64_t steps_;  // of four inputs, over which sums stay within 16 bits; 0: not even those of one
+  Buffer panels_;       // [panels, steps of inputs, 16 outputs, 2 or 4 inputs]
 };
 
 }  // namespace vitq

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <variant>
 #include <vector>
 
 #include "engine/error.h"
@@ -136,6 +137,23 @@ struct Gemm::Impl {
 
   Lane& lane(int index) { return index == Gemm::kAllThreads ? whole : lanes[index]; }
 
+  // By oneDNN.
+  void multiply(const ReorderedWeights& weights, const Tensor& src, const Tensor& dst, bool accumulate, int index) {
+    const bool is_biased = weights.bias.size() > 0;
+    const Key key = KeyWriter()
+                        .add(src)
+                        .add(dst)
+                        .add(static_cast<std::int64_t>(accumulate))
+                        .add(static_cast<std::int64_t>(is_biased))
+                        .key();
+    Lane& on = lane(index);
+    Product& product = on.product(key, accumulate, [&] {
+      return Shapes{
+          .src = descriptor(src), .weights = weights.shape, .dst = descriptor(dst), .bias = weights.bias_shape};
+    });
+    on.run(product, src.data, weights.bytes.data(), is_biased ? weights.bias.data() : nullptr, dst.data);
+  }
+
   // In a lane by its thread; else each thread takes some of the rows.
   void multiply(const BytePanels& panels, const Tensor& src, const Tensor& dst, int index) {
     constexpr std::int64_t kGrain = 6;  // rows of a tile
@@ -150,6 +168,24 @@ struct Gemm::Impl {
       parallel_for(src.rows(), kGrain, some);
     } else {
       some(0, src.rows());
+    }
+  }
+
+  // In a lane by its thread; else each thread takes some of the rows or of the outputs, whichever there are more of: the
+  // other operand is read by all.
+  static void multiply(const FloatPanels& panels, const Tensor& src, const Tensor& dst, bool accumulate, int index) {
+    constexpr std::int64_t kGrain = 6;  // rows of a tile
+    if (index != Gemm::kAllThreads) {
+      panels.multiply(src, dst, accumulate, 0, panels.panels());
+    } else if (dst.columns() < dst.rows()) {
+      parallel_for(src.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+        panels.multiply(rows_of(src, begin, end - begin), rows_of(dst, begin, end - begin), accumulate, 0,
+                        panels.panels());
+      });
+    } else {
+      parallel_for(panels.panels(), 1, [&](std::int64_t begin, std::int64_t end) {
+        panels.multiply(src, dst, accumulate, begin, end);
+      });
     }
   }
 };
@@ -210,24 +246,14 @@ void Gemm::multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lan
 
 void Gemm::product(const Tensor& src, const PackedWeights& weights, const Tensor& dst, bool accumulate,
                    int lane_index) {
-  const PackedWeights::Impl& packed = weights.impl();
-  if (packed.panels) {
-    impl_->multiply(*packed.panels, src, dst, lane_index);
-    if (lane_index <= 0) clock_->product(multiply_accumulates(dst, weights.inputs()));
-    return;
+  const auto& form = weights.impl().form;
+  if (const auto* bytes = std::get_if<BytePanels>(&form)) {
+    impl_->multiply(*bytes, src, dst, lane_index);
+  } else if (const auto* floats = std::get_if<FloatPanels>(&form)) {
+    Impl::multiply(*floats, src, dst, accumulate, lane_index);
+  } else {
+    impl_->multiply(std::get<ReorderedWeights>(form), src, dst, accumulate, lane_index);
   }
-  const bool is_biased = packed.bias.size() > 0;
-  const Key key = KeyWriter()
-                      .add(src)
-                      .add(dst)
-                      .add(static_cast<std::int64_t>(accumulate))
-                      .add(static_cast<std::int64_t>(is_biased))
-                      .key();
-  Lane& lane = impl_->lane(lane_index);
-  Product& product = lane.product(key, accumulate, [&] {
-    return Shapes{.src = descriptor(src), .weights = packed.shape, .dst = descriptor(dst), .bias = packed.bias_shape};
-  });
-  lane.run(product, src.data, packed.bytes.data(), is_biased ? packed.bias.data() : nullptr, dst.data);
   if (lane_index <= 0) clock_->product(multiply_accumulates(dst, weights.inputs()));
 }
 

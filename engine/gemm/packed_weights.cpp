@@ -20,7 +20,7 @@ struct Types {
 };
 
 // `from`, row-major [outputs, inputs], in the layout that oneDNN wants.
-void pack(const void* from, const Types& types, std::int64_t outputs, std::int64_t inputs, PackedWeights::Impl& into) {
+void pack(const void* from, const Types& types, std::int64_t outputs, std::int64_t inputs, ReorderedWeights& into) {
   using Tag = memory::format_tag;
   // The layout depends on inputs and outputs, not on the number of rows: any likely number will do to ask for it.
   constexpr std::int64_t kRows = 256;
@@ -50,18 +50,21 @@ PackedWeights PackedWeights::of_floats(std::span<const float> weight, std::span<
   check(std::ssize(weight) == outputs * inputs, "linear: weight has ", weight.size(), " elements, expected [", outputs,
         ", ", inputs, "]");
   check(bias.empty() || std::ssize(bias) == outputs, "linear: bias has ", bias.size(), " elements, expected ", outputs);
-  const auto impl = std::make_shared<Impl>();
+  if (as == DType::kF32 && FloatPanels::are_used()) {
+    return {std::make_shared<Impl>(Impl{FloatPanels(weight, bias, outputs, inputs)}), as, outputs, inputs};
+  }
+  ReorderedWeights packed;
   translated("packing weights", [&] {
     constexpr auto kF32 = memory::data_type::f32;
     if (!bias.empty()) {
-      impl->bias_shape = memory::desc({1, outputs}, kF32, memory::format_tag::ab);
-      impl->bias = Buffer(bias.size_bytes());
-      std::ranges::copy(bias, reinterpret_cast<float*>(impl->bias.data()));
+      packed.bias_shape = memory::desc({1, outputs}, kF32, memory::format_tag::ab);
+      packed.bias = Buffer(bias.size_bytes());
+      std::ranges::copy(bias, reinterpret_cast<float*>(packed.bias.data()));
     }
     pack(weight.data(), {.from = kF32, .weights = type_of(as), .src = type_of(as), .dst = kF32}, outputs, inputs,
-         *impl);
+         packed);
   });
-  return {impl, as, outputs, inputs};
+  return {std::make_shared<Impl>(Impl{std::move(packed)}), as, outputs, inputs};
 }
 
 PackedWeights PackedWeights::of_codes(std::span<const std::int8_t> codes, std::int64_t outputs, std::int64_t inputs) {
@@ -69,17 +72,16 @@ PackedWeights PackedWeights::of_codes(std::span<const std::int8_t> codes, std::i
   check(inputs > 0 && inputs <= kMostInputs, "linear: ", inputs, " inputs; integers take 1 to ", kMostInputs);
   check(std::ssize(codes) == outputs * inputs, "linear: weight has ", codes.size(), " codes, expected [", outputs, ", ",
         inputs, "]");
-  const auto impl = std::make_shared<Impl>();
   if (BytePanels::are_used()) {
-    impl->panels.emplace(codes, outputs, inputs);
-    return {impl, DType::kS8, outputs, inputs};
+    return {std::make_shared<Impl>(Impl{BytePanels(codes, outputs, inputs)}), DType::kS8, outputs, inputs};
   }
+  ReorderedWeights packed;
   translated("packing weights", [&] {
     using Type = memory::data_type;
     pack(codes.data(), {.from = Type::s8, .weights = Type::s8, .src = Type::u8, .dst = Type::s32}, outputs, inputs,
-         *impl);
+         packed);
   });
-  return {impl, DType::kS8, outputs, inputs};
+  return {std::make_shared<Impl>(Impl{std::move(packed)}), DType::kS8, outputs, inputs};
 }
 
 bool PackedWeights::codes_are_exact() { return !int8_saturates() || BytePanels::are_used(); }
