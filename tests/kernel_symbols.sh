@@ -5,11 +5,12 @@
 set -euo pipefail
 looked_at=0
 for unit in "$@"; do
-  [[ $unit == *table_v* ]] || continue
+  [[ $unit == *table_v* || $unit == *_tiles.cpp* ]] || continue
   ((looked_at += 1))
-  if nm -C "$unit" | grep -E ' [WV] '; then
+  # DW.ref.*: an address for the unwinder, no code.
+  if nm -C "$unit" | grep -E ' [WV] ' | grep -v ' DW\.ref\.'; then
     echo "$unit defines what another unit may define too" >&2
     exit 1
   fi
 done
-((looked_at == 3))
+((looked_at == 5))

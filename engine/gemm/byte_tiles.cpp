@@ -2,7 +2,6 @@
 
 #include <immintrin.h>
 
-#include <algorithm>
 #include <cstring>
 
 namespace vitq::byte_tiles {
@@ -99,7 +98,7 @@ void tile_of_narrow_quads(const std::uint8_t* src, std::int64_t src_stride, std:
     __m256i high[kCount];
 #pragma GCC unroll 8
     for (int r = 0; r < kCount; ++r) low[r] = high[r] = _mm256_setzero_si256();
-    const std::int64_t end = std::min(begin + steps, quads);
+    const std::int64_t end = begin + steps < quads ? begin + steps : quads;
     for (std::int64_t q = begin; q < end; ++q) {
       const __m256i first = load(codes + q * 4 * kOutputs);
       const __m256i second = load(codes + q * 4 * kOutputs + 4 * kHalf);

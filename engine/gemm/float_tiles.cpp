@@ -2,7 +2,6 @@
 
 #include <immintrin.h>
 
-#include <algorithm>
 #include <cstring>
 
 namespace vitq::float_tiles {
@@ -75,7 +74,8 @@ void multiply(const float* src, std::int64_t src_stride, std::int64_t rows, std:
   constexpr std::int64_t kLine = 16;  // floats; an input of a panel is one cache line
   std::int64_t fetched = 0;
   for (std::int64_t row = 0; row < rows; row += kRows) {
-    const std::int64_t until = next == nullptr ? 0 : inputs * std::min(row + kRows, rows) / rows;
+    const std::int64_t done = row + kRows < rows ? row + kRows : rows;
+    const std::int64_t until = next == nullptr ? 0 : inputs * done / rows;
     for (; fetched < until; ++fetched) _mm_prefetch(reinterpret_cast<const char*>(next + fetched * kLine), _MM_HINT_T1);
     tile_of<kRows>(rows - row, src + row * src_stride, src_stride, inputs, weights, outputs, how,
                    dst + row * dst_stride, dst_stride);
