@@ -60,22 +60,24 @@ std::vector<float> LayerReader::lengths_if(bool is_there, const std::string& nam
 Block LayerReader::block(const std::string& name, const Stage& stage) const {
   const std::string attention = name + ".attn";
   const std::string mlp = name + ".mlp";
-  return {.name = name,
-          .norm1 = norm(name + ".norm1", stage.dim),
-          .attention = Attention(attention, stage.heads, linear(attention + ".qkv", 3 * stage.dim, stage.dim),
-                                 linear(attention + ".proj", stage.dim, stage.dim),
-                                 read_quantized_attention(checkpoint, attention),
-                                 {.q = norm_if(stage.qk_norm, attention + ".q_norm", stage.head_dim()),
-                                  .k = norm_if(stage.qk_norm, attention + ".k_norm", stage.head_dim()),
-                                  .joined = norm_if(stage.attn_norm, attention + ".norm", stage.dim),
-                                  .lengths = lengths_if(stage.cosine, attention + ".logit_scale", stage)}),
-          .norm2 = norm(name + ".norm2", stage.dim),
-          .mlp = {.fc1 = linear(mlp + ".fc1", stage.is_gated ? 2 * stage.hidden : stage.hidden, stage.dim),
-                  .fc2 = linear(mlp + ".fc2", stage.dim, stage.hidden),
-                  .activation = stage.activation,
-                  .is_gated = stage.is_gated,
-                  .norm = norm_if(stage.mlp_norm, mlp + ".norm", stage.hidden)},
-          .norms_behind = stage.norms_behind};
+  Block block{.name = name,
+              .norm1 = norm(name + ".norm1", stage.dim),
+              .attention = Attention(attention, stage.heads, linear(attention + ".qkv", 3 * stage.dim, stage.dim),
+                                     linear(attention + ".proj", stage.dim, stage.dim),
+                                     read_quantized_attention(checkpoint, attention),
+                                     {.q = norm_if(stage.qk_norm, attention + ".q_norm", stage.head_dim()),
+                                      .k = norm_if(stage.qk_norm, attention + ".k_norm", stage.head_dim()),
+                                      .joined = norm_if(stage.attn_norm, attention + ".norm", stage.dim),
+                                      .lengths = lengths_if(stage.cosine, attention + ".logit_scale", stage)}),
+              .norm2 = norm(name + ".norm2", stage.dim),
+              .mlp = {.fc1 = linear(mlp + ".fc1", stage.is_gated ? 2 * stage.hidden : stage.hidden, stage.dim),
+                      .fc2 = linear(mlp + ".fc2", stage.dim, stage.hidden),
+                      .activation = stage.activation,
+                      .is_gated = stage.is_gated,
+                      .norm = norm_if(stage.mlp_norm, mlp + ".norm", stage.hidden)},
+              .norms_behind = stage.norms_behind};
+  checkpoint.release_pages();  // the file beside the packed weights would be half of the peak
+  return block;
 }
 
 }  // namespace vitq

@@ -94,7 +94,7 @@ class Checkpoint {
   void require(const std::vector<TensorSpec>& expected, const std::string& hint) const;
 
   /// Gives the mapped memory of the file back to the system (SafetensorsFile::drop_pages); what was converted or
-  /// generated stays. To be called once a model has packed its weights.
+  /// generated stays. To be called where weights have been packed.
   void release_pages() const;
 
  private:
