@@ -175,6 +175,17 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+Reader whole_number_or(std::string word, int& target) {
+  return [word = std::move(word), &target](const std::string& text) -> std::string {
+    if (text == word) {
+      target = 0;
+      return "";
+    }
+    const std::string expected = whole_number(target, 1)(text);
+    return expected.empty() ? "" : word + " or a whole number from 1";
+  };
+}
+
 Reader number(std::optional<double>& target, double least, double most) {
   return [&target, least, most](const std::string& text) -> std::string {
     target = parse_number(text);

@@ -107,6 +107,9 @@ Reader whole_number(Integer& target, Integer least, Integer most = std::numeric_
   };
 }
 
+/// Reads `word`, which is 0, or a whole number from 1 on.
+Reader whole_number_or(std::string word, int& target);
+
 /// The number that is all of `text`, or nothing; infinity and NaN do not count.
 std::optional<double> parse_number(std::string_view text);
 

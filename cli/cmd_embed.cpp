@@ -38,6 +38,7 @@ struct EmbedOptions {
   std::string tokens = kPooled;
   std::string dtype = "float32";
   int batch = kDefaultBatch;
+  int streams = 0;
   bool normalize = false;
   bool dynamic = false;
   bool resume = false;
@@ -73,11 +74,12 @@ bool parse(const Arguments& args, EmbedOptions& options) {
   declare_precision(parser, options.model);
   declare(parser, options.picture);
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
-  parser.flag(
-      "--json", options.json,
-      "print an object: out, list, model, precision, pictures, unreadable, resumed (rows that were there),\n"
-      "shape, dtype, tokens, normalized, dynamic, images_per_s, threads, batch, version, onednn, isa, kernels, cpu,\n"
-      "file, sha256, preprocessing, peak_rss_mb");
+  declare_streams(parser, options.streams);
+  parser.flag("--json", options.json,
+              "print an object: out, list, model, precision, pictures, unreadable, resumed (rows that were there),\n"
+              "shape, dtype, tokens, normalized, dynamic, images_per_s, threads, streams, batch, version, onednn, isa, "
+              "kernels, cpu,\n"
+              "file, sha256, preprocessing, peak_rss_mb");
   parser.operands(operands, operands.max_size());
   if (!parser.parse(args)) return false;
   options.images.insert(options.images.end(), operands.begin(), operands.end());
@@ -91,7 +93,11 @@ bool parse(const Arguments& args, EmbedOptions& options) {
   if (options.dynamic && options.batch != kDefaultBatch && options.batch != 1) {
     parser.fail("--dynamic computes one picture at a time; expected --batch 1, found " + std::to_string(options.batch));
   }
-  if (options.dynamic) options.batch = 1;
+  if (options.dynamic && options.streams > 1) {
+    parser.fail("--dynamic computes one picture after the other; expected --streams 1, found " +
+                std::to_string(options.streams));
+  }
+  if (options.dynamic) options.batch = options.streams = 1;
   if (options.dynamic && options.model.stated.resize && *options.model.stated.resize != 0) {
     parser.fail("--dynamic and --resize " + to_string(*options.model.stated.resize) +
                 " exclude each other; expected --image-size, or --resize none");
@@ -177,9 +183,14 @@ EmbeddingLayout layout_of(const EmbedOptions& options, const Selection& selectio
   return layout;
 }
 
-/// Adds the rows of `pictures` that `file` does not have. Returns pictures a second.
-double embed(const EmbedOptions& options, Contestant& contestant, const Selection& selection,
-             std::span<const fs::path> pictures, EmbeddingFile& file) {
+struct Speed {
+  double images_per_s = 0;
+  int streams = 1;
+};
+
+/// Adds the rows of `pictures` that `file` does not have.
+Speed embed(const EmbedOptions& options, Contestant& contestant, const Selection& selection,
+            std::span<const fs::path> pictures, EmbeddingFile& file) {
   const std::span<const fs::path> rest = pictures.subspan(file.rows());
   Progress progress("embed", pictures.size());
   progress.skip(file.rows());
@@ -189,7 +200,8 @@ double embed(const EmbedOptions& options, Contestant& contestant, const Selectio
   const InferenceOptions how{.decoding = decode_options(options.picture, {&contestant.preprocessing}),
                              .batch = options.batch,
                              .answer = selection.answer,
-                             .readers = contestant.session.threads()};
+                             .readers = contestant.session.threads(),
+                             .streams = options.streams};
   const InferenceEvents events{
       .on_result =
           [&](std::size_t index, const PictureTimes&, std::span<const float> answer, std::span<const float>) {
@@ -214,13 +226,15 @@ double embed(const EmbedOptions& options, Contestant& contestant, const Selectio
             file.end_batch();
             progress.advance(count);
           }};
+  Speed speed;
   if (options.dynamic) {
     infer_dynamic(contestant, rest, how, events);
   } else {
-    infer(contestant, nullptr, rest, how, events);
+    speed.streams = infer(contestant, nullptr, rest, how, events);
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return rest.empty() ? 0 : static_cast<double>(rest.size()) / seconds.count();
+  if (!rest.empty()) speed.images_per_s = static_cast<double>(rest.size()) / seconds.count();
+  return speed;
 }
 
 std::string shape_text(std::span<const std::int64_t> shape) {
@@ -237,7 +251,7 @@ struct Summary {
   const std::string& model_sha256;
   std::size_t unreadable = 0;
   std::size_t resumed = 0;
-  double images_per_s = 0;
+  Speed speed = {};
 
   [[nodiscard]] std::string text() const {
     std::string text = one_line(options.out) + ": " + shape_text(layout.shape) + ' ' + options.dtype + ", " +
@@ -261,7 +275,8 @@ struct Summary {
                   {"tokens", options.tokens},
                   {"normalized", options.normalize},
                   {"dynamic", options.dynamic},
-                  {"images_per_s", rounded(images_per_s, 2)}};
+                  {"images_per_s", rounded(speed.images_per_s, 2)},
+                  {"streams", speed.streams}};
     add_conditions(record, model, options.batch, options.picture, model_sha256);
     return record;
   }
@@ -282,9 +297,9 @@ int embed_command(const Arguments& args) {
   const std::string model_sha256 = sha256_of_file(model.file);
   EmbeddingFile file(options.out, layout, origin_of(options, model, model_sha256, pictures), options.resume);
   const std::size_t resumed = file.rows();
-  const double images_per_s = embed(options, model.contestant, selection, pictures, file);
+  const Speed speed = embed(options, model.contestant, selection, pictures, file);
   file.commit();
-  const Summary summary{options, model, layout, model_sha256, file.unreadable(), resumed, images_per_s};
+  const Summary summary{options, model, layout, model_sha256, file.unreadable(), resumed, speed};
   print(options.json ? to_json(summary.record()) : summary.text());
   return file.unreadable() == 0 ? 0 : 1;
 }

@@ -38,6 +38,7 @@ bool parse(const Arguments& args, EvalOptions& options) {
   parser.option("--limit", "N", "only the first N pictures (of directories: taken from all classes in turn)",
                 whole_number<std::size_t>(options.limit, 1));
   parser.option("--batch", "N", "pictures to compute at once; default 8", whole_number(options.batch, 1, kMostBatch));
+  declare_streams(parser, options.streams);
   parser.option("--format", "md|csv|json",
                 "of the result; default md. The last keys say what was counted: pictures (listed), unreadable,\n"
                 "repeated (the same file as an earlier one), classes (that have pictures), matched (by name, wnid,\n"

@@ -22,6 +22,7 @@ struct EvalOptions {
   std::string format = "md";
   std::size_t limit = 0;  ///< 0: all
   int batch = 8;
+  int streams = 0;          ///< 0: as InferenceOptions'
   int neighbours = 0;       ///< of --knn; 0: not asked for
   bool embeddings = false;  ///< compare embeddings, not logits
   bool force = false;

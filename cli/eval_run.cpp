@@ -25,27 +25,28 @@ EvalRun run_pictures(const EvalOptions& options, Contestant& contestant, Contest
   ReductionNotice reduction(options.model.notices);
   const DecodeOptions decoding = decode_options(
       options.picture, {&contestant.preprocessing, against != nullptr ? &against->preprocessing : nullptr});
-  infer(contestant, against, pictures, {.decoding = decoding, .batch = options.batch, .answer = answer},
-        {.on_result =
-             [&](std::size_t index, const PictureTimes& times, std::span<const float> row,
-                 std::span<const float> reference) {
-               take(index, row, reference);
-               reference_ms += times.reference_ms;
-               run.model_ms.push_back(times.model_ms);
-               progress.advance();
-             },
-         .on_failure =
-             [&](std::size_t, const std::string& message) {
-               progress.clear();
-               log_error(message);
-               progress.advance();
-               ++run.failures;
-             },
-         .on_reduced =
-             [&](std::size_t index, int sides) {
-               progress.clear();
-               reduction.say(pictures[index], sides);
-             }});
+  run.streams = infer(contestant, against, pictures,
+                      {.decoding = decoding, .batch = options.batch, .answer = answer, .streams = options.streams},
+                      {.on_result =
+                           [&](std::size_t index, const PictureTimes& times, std::span<const float> row,
+                               std::span<const float> reference) {
+                             take(index, row, reference);
+                             reference_ms += times.reference_ms;
+                             run.model_ms.push_back(times.model_ms);
+                             progress.advance();
+                           },
+                       .on_failure =
+                           [&](std::size_t, const std::string& message) {
+                             progress.clear();
+                             log_error(message);
+                             progress.advance();
+                             ++run.failures;
+                           },
+                       .on_reduced =
+                           [&](std::size_t index, int sides) {
+                             progress.clear();
+                             reduction.say(pictures[index], sides);
+                           }});
   constexpr double kMilliseconds = 1000;
   run.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() - reference_ms / kMilliseconds;
@@ -60,6 +61,7 @@ void add_run(Record& record, const EvalOptions& options, const OpenModel& model,
       {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
       {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
   for (const auto& [name, value] : times) record[name] = rounded(value, kDigits);
+  record["streams"] = run.streams;
   add_conditions(record, model, options.batch, options.picture, model.file.empty() ? "" : sha256_of_file(model.file));
 }
 

@@ -17,6 +17,7 @@ struct EvalRun {
   std::vector<double> model_ms;  ///< of each picture that could be read
   double seconds = 0;            ///< all of it but the reference's share
   std::size_t failures = 0;
+  int streams = 1;
 };
 
 /// Called with the picture's place in the list, its answer and the reference's (empty without one).
@@ -28,8 +29,8 @@ using TakeAnswer =
 EvalRun run_pictures(const EvalOptions& options, Contestant& contestant, Contestant* against,
                      std::span<const LabelledPicture> listed, Answer answer, const TakeAnswer& take);
 
-/// Adds the times, and with what they were measured: min_ms to p99_ms, threads, batch, the system, file, sha256,
-/// preprocessing, peak_rss_mb.
+/// Adds the times, and with what they were measured: min_ms to p99_ms, streams, threads, batch, the system, file,
+/// sha256, preprocessing, peak_rss_mb.
 void add_run(Record& record, const EvalOptions& options, const OpenModel& model, const EvalRun& run);
 
 /// Adds what was counted and how its classes are known: pictures, unreadable, repeated, classes, matched, left_out.

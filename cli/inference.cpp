@@ -4,9 +4,14 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "cli/args.h"
+#include "cli/in_order.h"
 #include "engine/error.h"
 #include "engine/picture/resize.h"
 #include "engine/threads.h"
@@ -38,8 +43,6 @@ struct Prepared {
   std::string failure;  ///< empty: none
 };
 
-using PreparedBatch = std::vector<Prepared>;
-
 /// What is given to the session: it resizes what stays in float.
 Image brought_to_size(const Image& image, const Preprocessing& how) {
   return makes_floats(how) ? image : resized(image, how);
@@ -68,126 +71,208 @@ Prepared prepare(const std::filesystem::path& path, const DecodeOptions& decodin
   return prepared;
 }
 
-/// One model with the answers to a batch.
-class Lane {
- public:
-  Lane(Contestant& contestant, Answer answer, std::size_t batch)
-      : contestant_(contestant),
-        answer_(answer),
-        size_(size_of(answer, contestant.session.model())),
-        answers_(batch * size_) {}
-
-  void run(std::span<const ImageView> crops) {
-    const std::span<float> room = std::span(answers_).first(crops.size() * size_);
-    contestant_.session.run(crops, outputs_of(answer_, room));
-  }
-
-  /// The answer to the picture in `slot`, called `picture` in the error where that is not finite.
-  [[nodiscard]] std::span<const float> answer(std::size_t slot, const std::filesystem::path& picture) const {
-    const std::span<const float> row = std::span(answers_).subspan(slot * size_, size_);
-    check_finite(row, picture);
-    return row;
-  }
-
-  [[nodiscard]] const Preprocessing& preprocessing() const { return contestant_.preprocessing; }
-
- private:
-  Contestant& contestant_;
-  Answer answer_;
-  std::size_t size_;
-  std::vector<float> answers_;
+/// What a stream makes of a batch. Answers lie one behind the other, of readable pictures alone.
+struct Batch {
+  std::size_t first = 0;  ///< of the list
+  std::vector<Prepared> pictures;
+  std::vector<float> answers;
+  std::vector<float> reference_answers;
 };
 
-class Inference {
- public:
-  Inference(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
-            const InferenceOptions& options, const InferenceEvents& events)
-      : options_(options),
-        batch_(std::min(static_cast<std::size_t>(options.batch), pictures.size())),
-        model_(contestant, options.answer, batch_),
-        pictures_(pictures),
-        events_(events) {
-    if (reference != nullptr) reference_.emplace(*reference, options.answer, batch_);
-  }
+/// What is the same for all streams.
+struct Task {
+  std::span<const std::filesystem::path> pictures;
+  const InferenceOptions& options;
+  std::size_t batch;
 
-  void run() {
-    for (std::size_t first = 0; first < pictures_.size(); first += batch_) {
-      PreparedBatch batch = prepared_from(first);
-      refuse_reduced(batch, first);
-      compute(batch);
-      deliver(batch, first);
-      events_.on_batch(batch.size());
+  [[nodiscard]] std::size_t batches() const { return (pictures.size() + batch - 1) / batch; }
+};
+
+/// A model, or two, that take batch after batch.
+class Stream {
+ public:
+  Stream(const Task& task, Contestant& contestant, Contestant* reference, int readers)
+      : task_(task), contestant_(contestant), reference_(reference), readers_(readers) {}
+
+  [[nodiscard]] Batch computed(std::size_t index) const {
+    Batch batch = prepared_from(index * task_.batch);
+    std::vector<ImageView> crops;
+    std::vector<ImageView> reference_crops;
+    for (const Prepared& picture : batch.pictures) {
+      if (!picture.failure.empty()) continue;
+      crops.emplace_back(picture.crop);
+      if (reference_ != nullptr) reference_crops.emplace_back(picture.reference_crop);
     }
+    if (crops.empty()) return batch;
+    const auto count = static_cast<double>(crops.size());
+    Stopwatch watch;
+    batch.answers = answers_of(contestant_, crops);
+    const double model_ms = watch.lap_ms() / count;
+    if (reference_ != nullptr) batch.reference_answers = answers_of(*reference_, reference_crops);
+    const double reference_ms = watch.lap_ms() / count;
+    for (Prepared& picture : batch.pictures) {
+      picture.times.model_ms = model_ms;
+      picture.times.reference_ms += reference_ms;
+    }
+    return batch;
   }
 
  private:
   /// The batch that begins at picture `first`. Each reader takes the next picture that nobody has.
-  [[nodiscard]] PreparedBatch prepared_from(std::size_t first) const {
-    const Preprocessing* other = reference_ ? &reference_->preprocessing() : nullptr;
-    const auto paths = pictures_.subspan(first, std::min(batch_, pictures_.size() - first));
-    PreparedBatch batch(paths.size());
+  [[nodiscard]] Batch prepared_from(std::size_t first) const {
+    const Preprocessing* other = reference_ != nullptr ? &reference_->preprocessing : nullptr;
+    const auto paths = task_.pictures.subspan(first, std::min(task_.batch, task_.pictures.size() - first));
+    Batch batch{
+        .first = first, .pictures = std::vector<Prepared>(paths.size()), .answers = {}, .reference_answers = {}};
     std::atomic<std::size_t> next{0};
-    const ThreadScope scope(options_.readers);
-    parallel_for(options_.readers, 1, [&](std::int64_t, std::int64_t) {
+    const ThreadScope scope(readers_);
+    parallel_for(readers_, 1, [&](std::int64_t, std::int64_t) {
       for (std::size_t i = next++; i < paths.size(); i = next++) {
-        batch[i] = prepare(paths[i], options_.decoding, model_.preprocessing(), other);
+        batch.pictures[i] = prepare(paths[i], task_.options.decoding, contestant_.preprocessing, other);
       }
     });
     return batch;
   }
 
-  void refuse_reduced(PreparedBatch& batch, std::size_t first) const {
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (batch[i].reduction == 1 || !batch[i].failure.empty()) continue;
-      try {
-        events_.on_reduced(first + i, batch[i].reduction);
-      } catch (const Error& error) {
-        batch[i].failure = error.what();
-      }
+  [[nodiscard]] std::vector<float> answers_of(Contestant& contestant, std::span<const ImageView> crops) const {
+    std::vector<float> answers(crops.size() * size_of(task_.options.answer, *contestant.model));
+    contestant.session.run(crops, outputs_of(task_.options.answer, answers));
+    return answers;
+  }
+
+  const Task& task_;
+  Contestant& contestant_;
+  Contestant* reference_;
+  int readers_;
+};
+
+/// As many streams as are asked for, with the threads of one session divided among them.
+class Streams {
+ public:
+  Streams(const Task& task, Contestant& contestant, Contestant* reference, int count) {
+    if (count == 1) {
+      streams_.emplace_back(task, contestant, reference, task.options.readers);
+      return;
+    }
+    const int all = contestant.session.threads();
+    contestants_.reserve(2 * static_cast<std::size_t>(count));  // streams keep references to them
+    for (int i = 0; i < count; ++i) {
+      const int threads = all / count + (i < all % count ? 1 : 0);
+      const auto another = [&](const Contestant& of) -> Contestant& {
+        return contestants_.emplace_back(of.model, threads, of.preprocessing);
+      };
+      Contestant& own = another(contestant);
+      streams_.emplace_back(task, own, reference != nullptr ? &another(*reference) : nullptr, threads);
     }
   }
 
-  void compute(PreparedBatch& batch) {
-    std::vector<ImageView> crops;
-    std::vector<ImageView> reference_crops;
-    for (const Prepared& picture : batch) {
-      if (!picture.failure.empty()) continue;
-      crops.emplace_back(picture.crop);
-      if (reference_) reference_crops.emplace_back(picture.reference_crop);
+  [[nodiscard]] std::span<const Stream> all() const { return streams_; }
+
+ private:
+  std::vector<Contestant> contestants_;
+  std::vector<Stream> streams_;
+};
+
+class Inference {
+ public:
+  Inference(Contestant& contestant, Contestant* reference, const Task& task, const InferenceEvents& events)
+      : contestant_(contestant), reference_(reference), task_(task), events_(events) {}
+
+  int run() {
+    if (task_.options.streams > 0) {
+      compute(Streams(task_, contestant_, reference_, task_.options.streams), task_.batches());
+      return task_.options.streams;
     }
-    if (crops.empty()) return;
-    const auto count = static_cast<double>(crops.size());
-    Stopwatch watch;
-    model_.run(crops);
-    const double model_ms = watch.lap_ms() / count;
-    if (reference_) reference_->run(reference_crops);
-    const double reference_ms = watch.lap_ms() / count;
-    for (Prepared& picture : batch) {
-      picture.times.model_ms = model_ms;
-      picture.times.reference_ms += reference_ms;
+    const int many = contestant_.session.threads();
+    const Streams wide(task_, contestant_, reference_, 1);
+    if (many == 1 || task_.batches() < kTrials * kWorthIt * (1 + static_cast<std::size_t>(many))) {
+      compute(wide, task_.batches());
+      return 1;
     }
+    const Streams narrow(task_, contestant_, reference_, many);
+    const double wide_seconds = seconds_of_batch(wide);
+    const bool is_narrow_faster = seconds_of_batch(narrow) < wide_seconds;
+    compute(is_narrow_faster ? narrow : wide, task_.batches());
+    return is_narrow_faster ? many : 1;
   }
 
-  void deliver(const PreparedBatch& batch, std::size_t first) const {
+ private:
+  static constexpr std::size_t kTrials = 3;   // of each kind; the first makes buffers and primitives
+  static constexpr std::size_t kWorthIt = 4;  // times what the trials take
+
+  /// The least of some trials, each of a batch for every stream: they are the list's own.
+  double seconds_of_batch(const Streams& streams) {
+    const std::size_t count = streams.all().size();
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t trial = 0; trial < kTrials; ++trial) {
+      Stopwatch watch;
+      compute(streams, done_ + count);
+      if (trial > 0) least = std::min(least, watch.lap_ms() / static_cast<double>(count));
+    }
+    return least;
+  }
+
+  /// The batches from where it stands up to `end`.
+  void compute(const Streams& streams, std::size_t end) {
+    if (streams.all().size() == 1) {
+      for (; done_ < end; ++done_) deliver(streams.all().front().computed(done_), 1);
+      return;
+    }
+    const std::size_t count = streams.all().size();
+    InOrder<Batch> queue(done_, end, 2 * count);
+    std::vector<std::jthread> threads;
+    struct End {
+      InOrder<Batch>& queue;
+      ~End() { queue.end(); }
+    } const end_of_queue{queue};
+    for (const Stream& stream : streams.all()) {
+      threads.emplace_back([&queue, &stream] {
+        while (const auto index = queue.next()) queue.put(*index, [&] { return stream.computed(*index); });
+      });
+    }
+    for (; done_ < end; ++done_) deliver(queue.take(), static_cast<double>(count));
+  }
+
+  void deliver(Batch batch, double streams) const {
     std::size_t slot = 0;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (!batch[i].failure.empty()) {
-        events_.on_failure(first + i, batch[i].failure);
+    for (std::size_t i = 0; i < batch.pictures.size(); ++i) {
+      Prepared& picture = batch.pictures[i];
+      const std::size_t index = batch.first + i;
+      if (!picture.failure.empty()) {
+        events_.on_failure(index, picture.failure);
         continue;
       }
-      const std::filesystem::path& path = pictures_[first + i];
-      events_.on_result(first + i, batch[i].times, model_.answer(slot, path),
-                        reference_ ? reference_->answer(slot, path) : std::span<const float>());
-      ++slot;
+      const std::size_t row = slot++;
+      if (picture.reduction != 1) {
+        try {
+          events_.on_reduced(index, picture.reduction);
+        } catch (const Error& error) {
+          events_.on_failure(index, error.what());
+          continue;
+        }
+      }
+      picture.times.reference_ms /= streams;
+      events_.on_result(
+          index, picture.times, answer(batch.answers, contestant_, row, index),
+          reference_ != nullptr ? answer(batch.reference_answers, *reference_, row, index) : std::span<const float>());
     }
+    events_.on_batch(batch.pictures.size());
   }
 
-  const InferenceOptions& options_;
-  std::size_t batch_;
-  Lane model_;
-  std::optional<Lane> reference_;
-  std::span<const std::filesystem::path> pictures_;
+  /// Row `row` of a batch's answers: that to picture `index`.
+  [[nodiscard]] std::span<const float> answer(std::span<const float> answers, const Contestant& of, std::size_t row,
+                                              std::size_t index) const {
+    const std::size_t size = size_of(task_.options.answer, *of.model);
+    const std::span<const float> one = answers.subspan(row * size, size);
+    check_finite(one, task_.pictures[index]);
+    return one;
+  }
+
+  Contestant& contestant_;
+  Contestant* reference_;
+  const Task& task_;
   const InferenceEvents& events_;
+  std::size_t done_ = 0;  // batches
 };
 
 // The crop is made here, where its time is taken: the session shall find nothing left to resize (but in float).
@@ -224,12 +309,20 @@ void check_finite(std::span<const float> answer, const std::filesystem::path& pi
         ": the model's answer is not finite: its weights are damaged, or --mean and --std are not its own");
 }
 
-Contestant::Contestant(std::shared_ptr<const Model> model, int threads, const Preprocessing& how)
-    : session(std::move(model), {.threads = threads, .preprocessing = without_resize(how)}), preprocessing(how) {}
+Contestant::Contestant(std::shared_ptr<const Model> of, int threads, const Preprocessing& how)
+    : model(std::move(of)),
+      session(model, {.threads = threads, .preprocessing = without_resize(how)}),
+      preprocessing(how) {}
 
-void infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
-           const InferenceOptions& options, const InferenceEvents& events) {
-  if (!pictures.empty()) Inference(contestant, reference, pictures, options, events).run();
+int infer(Contestant& contestant, Contestant* reference, std::span<const std::filesystem::path> pictures,
+          const InferenceOptions& options, const InferenceEvents& events) {
+  if (pictures.empty()) return 1;
+  if (options.streams > contestant.session.threads()) {
+    throw UsageError("--streams " + std::to_string(options.streams) + ": expected at most " +
+                     std::to_string(contestant.session.threads()) + ", the threads that compute (--threads)");
+  }
+  const Task task{pictures, options, std::min(static_cast<std::size_t>(options.batch), pictures.size())};
+  return Inference(contestant, reference, task, events).run();
 }
 
 }  // namespace vitq

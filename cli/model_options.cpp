@@ -53,6 +53,13 @@ void declare_precision(ArgumentParser& parser, ModelArguments& options) {
                 choice(options.precision, {kFloatPrecision, kBf16Precision, kIntegerPrecision}));
 }
 
+void declare_streams(ArgumentParser& parser, int& streams) {
+  parser.option("--streams", "N|auto",
+                "so many batches side by side, each with its share of the threads: more pictures a second, each\n"
+                "later; default auto: 1 or as many as threads, what goes faster with the first of many batches",
+                whole_number_or("auto", streams));
+}
+
 OpenFile open_model_file(const ModelArguments& options) {
   if (options.stated.resize && options.stated.crop_pct) {
     throw UsageError("--resize and --crop-pct exclude each other; give one");

@@ -30,6 +30,9 @@ void declare(ArgumentParser& parser, ModelArguments& options);
 /// Adds --precision.
 void declare_precision(ArgumentParser& parser, ModelArguments& options);
 
+/// --streams of commands that take many pictures (InferenceOptions::streams).
+void declare_streams(ArgumentParser& parser, int& streams);
+
 /// A model's file, recognised but not yet made ready to run.
 struct OpenFile {
   std::filesystem::path file;
