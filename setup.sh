@@ -11,6 +11,7 @@ readonly FUZZ_PACKAGES=(clang libclang-rt-dev libomp-dev llvm)
 readonly FUZZ_TARGETS=(safetensors artifact sites pickle torch image arguments labels text_features hub c_api)
 readonly ROOMS=(include api engine weights models quant cli bench tests)
 readonly PROGRAM=build/release/vitq
+readonly PEERS_VENV=build/peers-venv
 
 usage() {
   cat <<'USAGE'
@@ -21,6 +22,7 @@ usage: ./setup.sh WORD
   lint                 clang-format and clang-tidy over our sources
   sanitize [PRESET]    build and test with preset asan-ubsan (the default) or tsan
   fuzz SECONDS         build the fuzz targets and run each for so long, two at a time
+  peers [OPTIONS]      build, and compare with other engines (docs/peers.md); --help lists OPTIONS
   help                 this text
 Missing Debian packages are installed with apt-get (through sudo where you are not root).
 USAGE
@@ -185,6 +187,36 @@ fuzz() {
   say "fuzz: no findings"
 }
 
+# The other engines, in a virtual environment. Made again when the lists of packages change.
+need_peers() {
+  local lists=(bench/peers/requirements.txt bench/peers/requirements-alone.txt)
+  local stamp=$PEERS_VENV/installed.txt pip=$PEERS_VENV/bin/pip torch python
+  if [[ -e $stamp ]] && cat "${lists[@]}" | cmp -s - "$stamp"; then return; fi
+  for python in "${PYTHON:-}" python3.11 python3.12 python3.13; do
+    if [[ -n $python ]] && command -v "$python" >/dev/null; then break; fi
+    python=
+  done
+  [[ -n $python ]] || die "peers needs Python 3.11, 3.12 or 3.13 with venv; PYTHON names one"
+  say "installing the other engines in $PEERS_VENV (about 1.6 GB)"
+  rm -rf "$PEERS_VENV"
+  mkdir -p build
+  "$python" -m venv "$PEERS_VENV" || die "$python cannot make a virtual environment; Debian has it in python3-venv"
+  # PyTorch first and alone, so that nothing later asks for another build: PyPI's own is for CUDA and much larger.
+  torch=$(grep '^torch==' "${lists[0]}")
+  "$pip" install -q "$torch" 2>/dev/null ||
+    "$pip" install -q "$torch" --extra-index-url https://download.pytorch.org/whl/cpu ||
+    die "pip could not install $torch"
+  "$pip" install -q -r "${lists[0]}"
+  "$pip" install -q --no-deps -r "${lists[1]}"
+  cat "${lists[@]}" >"$stamp"
+}
+
+peers() {
+  build release vitq vitq_vitq
+  need_peers
+  exec "$PEERS_VENV/bin/python" bench/peers/compare.py "$@"
+}
+
 main() {
   if (($# == 0)); then misused "a word is missing"; fi
   local word=$1
@@ -192,6 +224,7 @@ main() {
   case $word in
     run) run "$@" ;;
     test) run_tests "$@" ;;
+    peers) peers "$@" ;;
     sanitize)
       (($# <= 1)) || misused "sanitize takes one preset"
       sanitize "$@"
