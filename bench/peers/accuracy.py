@@ -11,7 +11,7 @@ import prepare
 from catalogue import MODELS, Contender
 from engines import Setting
 from prepare import CALIBRATION_COUNT
-from processes import ContenderError
+from processes import ContenderError, say
 from work import Work
 
 BATCH = 8
@@ -106,6 +106,7 @@ def measure(
     expected = prepare.reference(work, threads, library)
     table = AccuracyTable(len(labels), {}, {})
     for contender in contenders:
+        say(f"accuracy: {contender.name}")
         prepared = prepare.contender_model(work, contender, program, threads)
         table.prepared[contender.name] = prepared
         try:

@@ -19,7 +19,7 @@ import startup
 import table
 from catalogue import BASELINES, CONTENDERS, KINDS, MODELS, Contender
 from options import REPOSITORY, UsageError, parse
-from processes import ContenderError
+from processes import ContenderError, say
 from work import Work
 
 INSTALLED = {
@@ -43,14 +43,10 @@ class Results:
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
-def say(text: str) -> None:
-    print(f"peers: {text}", file=sys.stderr, flush=True)
-
-
 def chosen(options: argparse.Namespace) -> list[Contender]:
     """Those asked for that this CPU can run; vitq's come first."""
     flags = machine.cpu_flags()
-    found = [CONTENDERS[name] for name in CONTENDERS if name in options.contenders]
+    found = [CONTENDERS[name] for name in CONTENDERS if name in options.contenders and name not in options.without]
     found = [entry for entry in found if entry.kind in options.kinds and (not entry.needs or entry.needs in flags)]
     return sorted(found, key=lambda entry: not entry.is_ours)
 

@@ -65,8 +65,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--contenders",
         metavar="LIST",
         type=words(list(CONTENDERS)),
-        default=list(CONTENDERS),
+        default=[name for name in CONTENDERS if CONTENDERS[name].is_usual],
         help="some of " + ", ".join(CONTENDERS),
+    )
+    add(
+        "--without",
+        metavar="LIST",
+        type=words(list(CONTENDERS)),
+        default=[],
+        help="contenders to leave out, such as torch-compiled, which compiles for minutes",
     )
     add("--kinds", metavar="LIST", type=words(KINDS), default=list(KINDS), help="some of " + ", ".join(KINDS))
     add("--threads", metavar="LIST", type=wholes(1, 1024), default=[1, 2], help="default 1,2")

@@ -111,10 +111,12 @@ def reference(work: Work, threads: int, library: Path) -> np.ndarray:
 
 
 def contender_model(work: Work, contender: Contender, program: str, threads: int) -> Prepared:
-    """Makes what a contender opens, in a process of its own; an error is kept and not tried again."""
+    """Makes what a contender opens, in a process of its own, unless an earlier run did."""
     record = work.folder(contender) / "prepared.json"
     if record.exists():
-        return Prepared(**json.loads(record.read_text()))
+        earlier = Prepared(**json.loads(record.read_text()))
+        if not earlier.error:
+            return earlier
     command = [sys.executable, str(HERE / "recipes.py"), work.model.name, str(work.root), contender.name]
     command += [program, str(threads)]
     work.folder(contender).mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,16 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 LONG = 1800.0  # seconds; what takes longer is given up and reported
+
+
+def say(text: str) -> None:
+    print(f"peers: {text}", file=sys.stderr, flush=True)
 
 
 class ContenderError(Exception):
@@ -51,23 +54,29 @@ class Finished:
 def run_to_end(command: list[str], env: dict[str, str], log: Path) -> Finished:
     """Raises ContenderError with what the process said last."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    report = log.with_suffix(".usage")
     with open(log, "w") as errors:
-        start = time.perf_counter()
         process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+            [sys.executable, "-I", "-S", str(HERE / "launch.py"), str(report), *command],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
         )
-        assert process.stdout is not None
         try:
-            out = process.stdout.read()
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
+            out, _ = process.communicate(timeout=LONG)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ContenderError(f"not done within {LONG:.0f} s") from None
             raise
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise ContenderError(f"{last_line(log.read_text())} (exit status {process.returncode})")
-    return Finished(out, seconds, usage.ru_maxrss * 1024)
+    seconds, peak_bytes = report.read_text().split()
+    return Finished(out, float(seconds), int(peak_bytes))
 
 
 def cpu_seconds(pid: int) -> float:
