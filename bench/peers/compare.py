@@ -101,6 +101,7 @@ def measure_model(
     prepare.export(work)
     reference = prepare.reference(work, max(options.threads), library)
     ready = prepare_all(options, work, contenders, results)
+    made = results.prepared[name]
     count = len(reference)
     limits = rounds.Limits(options.rounds, options.turn, int(options.memory * GIBIBYTE), count)
     plan = [
@@ -113,6 +114,13 @@ def measure_model(
             continue
         say(f"{name}: {kind}, {table.plural(threads, 'thread')}, batch {batch}")
         cell = rounds.Cell(name, kind, threads, batch)
+        cell.errors.update(
+            {
+                entry.name: made[entry.name].error
+                for entry in contenders
+                if entry.kind == kind and made[entry.name].error
+            }
+        )
         results.cells.append(cell)
         start = time.monotonic()
         allowed = float("inf") if share_s is None else max(0.0, share_s - spent) / (len(plan) - index)

@@ -49,16 +49,28 @@ def onnxruntime_float(work: Work, contender: Contender, notes: list[str]) -> Non
         out.symlink_to(work.onnx.resolve())
 
 
+def preprocess(source: Path, out: Path, notes: list[str]) -> None:
+    """ONNX Runtime's own step before it quantizes."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    try:
+        quant_pre_process(str(source), str(out))
+    except (
+        Exception
+    ) as error:  # it raises nothing more special where shapes depend on the batch in ways it cannot follow
+        notes.append(f"quant_pre_process without symbolic shapes, as with them: {error}")
+        quant_pre_process(str(source), str(out), skip_symbolic_shape=True)
+
+
 def onnxruntime_dynamic(work: Work, contender: Contender, notes: list[str]) -> None:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared = work.folder(contender) / "prepared.onnx"
     if contender.name.endswith("-fused"):
         notes.append(f"fused: {fuse_for_transformers(work.onnx, prepared)}")
     else:
-        quant_pre_process(str(work.onnx), str(prepared))
+        preprocess(work.onnx, prepared, notes)
     if not has_vnni():
         notes.append("reduce_range, as the CPU has no VNNI")
     quantize_dynamic(
@@ -83,7 +95,6 @@ def onnxruntime_static(work: Work, contender: Contender, notes: list[str]) -> No
         QuantType,
         quantize_static,
     )
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
@@ -103,7 +114,7 @@ def onnxruntime_static(work: Work, contender: Contender, notes: list[str]) -> No
     method = contender.name.removeprefix("ort-static-")
     methods = {"percentile": CalibrationMethod.Percentile, "entropy": CalibrationMethod.Entropy}
     prepared = work.folder(contender) / "prepared.onnx"
-    quant_pre_process(str(work.onnx), str(prepared))
+    preprocess(work.onnx, prepared, notes)
     if not has_vnni():
         notes.append("reduce_range, as the CPU has no VNNI")
     # Histograms are taken of all products' inputs and outputs of so many pictures at once; then they are merged.

@@ -172,6 +172,8 @@ def failures(cells: list[Cell], prepared: dict[str, dict[str, Prepared]], more: 
     for cell in cells:
         where = f"{plural(cell.threads, 'thread')}, batch {cell.batch}"
         for entry, error in cell.errors.items():
+            if entry in prepared[cell.model] and prepared[cell.model][entry].error:
+                continue  # said above
             lines[f"- {cell.model}, {entry}, {where}: {error}"] = None
     for what, error in more:
         lines[f"- {what}: {error}"] = None
