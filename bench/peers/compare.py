@@ -5,6 +5,7 @@ docs/peers.md says what is compared, and how."""
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -225,7 +226,12 @@ def compare(options: argparse.Namespace) -> None:
     print(options.out.read_text())
 
 
+def stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, stop)  # so that no process is left behind, stopped for good
     try:
         compare(parse(sys.argv[1:]))
     except (UsageError, OSError, RuntimeError, ContenderError) as error:

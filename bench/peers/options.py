@@ -95,9 +95,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add(
         "--memory",
         type=positive,
-        default=10.0,
+        default=8.0,
         metavar="GB",
-        help="of all processes that wait together; more contenders take turns in several heats; default 10",
+        help="of all processes that wait together; more contenders take turns in several heats; default 8",
     )
     add(
         "--startup-rounds",

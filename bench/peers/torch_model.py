@@ -8,6 +8,19 @@ from safetensors.torch import load_file
 from catalogue import Model
 from torchvision_stub import import_timm
 
+HALF = 0.5  # a power of two: nothing is rounded
+SCALED = {"ls1.gamma": "attn.proj", "ls2.gamma": "mlp.fc2"}  # LayerScale, and whose outputs it multiplies
+
+
+def add_layer_scale(tensors: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    """vitq's seeded weights have LayerScale multiplied in already. It is taken out, so that peers do the work that they
+    have with a published checkpoint; a scale of 1 would be optimized away."""
+    for name in [name for name in wanted if name.endswith(tuple(SCALED)) and name not in tensors]:
+        block, layer, _ = name.rsplit(".", 2)
+        for part in ("weight", "bias"):
+            tensors[f"{block}.{SCALED[f'{layer}.gamma']}.{part}"] /= HALF
+        tensors[name] = torch.full_like(wanted[name], HALF)
+
 
 def open_model(model: Model, weights: Path, fused_attention: bool = True) -> torch.nn.Module:
     """fused_attention: one PyTorch operator, fast here; without, the products that converters know."""
@@ -17,6 +30,7 @@ def open_model(model: Model, weights: Path, fused_attention: bool = True) -> tor
         model.architecture, pretrained=False, num_classes=model.outputs, exportable=not fused_attention
     )
     tensors = load_file(weights)
+    add_layer_scale(tensors, module.state_dict())
     missing, unexpected = module.load_state_dict(tensors, strict=False)
     # CLIP's projection has no bias; timm's head has one.
     for name in [name for name in missing if name == "head.bias"]:
