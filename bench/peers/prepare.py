@@ -31,6 +31,13 @@ class Prepared:
     error: str = ""
 
 
+def save_array(path: Path, array: np.ndarray) -> None:
+    """The file appears whole or not at all."""
+    part = path.with_suffix(".part.npy")
+    np.save(part, array)
+    part.rename(path)
+
+
 def seeded_weights(work: Work, program: str) -> None:
     if not work.weights.exists():
         work.root.mkdir(parents=True, exist_ok=True)
@@ -45,11 +52,11 @@ def seeded_pictures(work: Work) -> None:
     side = work.model.side
     if not work.calibration.exists():
         pictures.save_all((pictures.seeded(side, seed) for seed in range(CALIBRATION_COUNT)), work.calibration_pictures)
-        np.save(work.calibration, pictures.floats(work.calibration_pictures, work.model))
+        save_array(work.calibration, pictures.floats(work.calibration_pictures, work.model))
     if not work.check.exists():
         seeds = range(1000, 1000 + CHECK_COUNT)
         pictures.save_all((pictures.seeded(side, seed) for seed in seeds), work.check_pictures)
-        np.save(work.check, pictures.floats(work.check_pictures, work.model))
+        save_array(work.check, pictures.floats(work.check_pictures, work.model))
 
 
 def photographs(work: Work, calibration: Iterable[Path], check: Iterable[Path], resize: bool) -> None:
@@ -60,7 +67,7 @@ def photographs(work: Work, calibration: Iterable[Path], check: Iterable[Path], 
     ):
         if not out.exists():
             pictures.save_all((pictures.cropped(path, side, resize) for path in paths), folder)
-            np.save(out, pictures.floats(folder, work.model))
+            save_array(out, pictures.floats(folder, work.model))
 
 
 def export(work: Work) -> None:
@@ -106,7 +113,7 @@ def reference(work: Work, threads: int, library: Path) -> np.ndarray:
     """PyTorch's answers in float32 to the check pictures. Raises ContenderError."""
     if not work.reference.exists():
         setting = Setting(threads, CHECK_COUNT)
-        np.save(work.reference, answers_of(work, CONTENDERS["torch-fp32"], setting, library))
+        save_array(work.reference, answers_of(work, CONTENDERS["torch-fp32"], setting, library))
     return np.load(work.reference)
 
 

@@ -37,7 +37,8 @@ def environment_of(engine: str, folder: Path) -> dict[str, str]:
 
 def last_line(text: str) -> str:
     """The line of a traceback or a message that says what went wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # A table names no folder of the machine it was made on.
+    lines = [line.strip().replace(f"{HERE.parents[1]}/", "") for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line or "error" in line]
     return (errors or lines or ["no message"])[-1][:300]
 
