@@ -128,6 +128,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add("--program", type=Path, default=REPOSITORY / "build" / "release" / "vitq", help="default build/release/vitq")
     options = parser.parse_args(arguments)
-    options.work = options.work.resolve()
+    options.work, options.program = options.work.resolve(), options.program.resolve()
     options.out = options.out or options.work / "table.md"
     return options

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 LONG = 1800.0  # seconds; what takes longer is given up and reported
 
 
@@ -60,6 +60,7 @@ def run_to_end(command: list[str], env: dict[str, str], log: Path) -> Finished:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(HERE / "launch.py"), str(report), *command],
             env=env,
+            cwd=log.parent,  # what a package leaves behind stays there
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -97,6 +98,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, str(HERE / "worker.py"), json.dumps(spec)],
                 env=env,
+                cwd=log.parent,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -58,6 +58,8 @@ def preprocess(source: Path, out: Path, notes: list[str]) -> None:
     except (
         Exception
     ) as error:  # it raises nothing more special where shapes depend on the batch in ways it cannot follow
+        for left in (*Path.cwd().glob("sym_shape_infer_temp*"), *Path.cwd().glob("*.data")):
+            left.unlink()
         notes.append(f"quant_pre_process without symbolic shapes, as with them: {error}")
         quant_pre_process(str(source), str(out), skip_symbolic_shape=True)
 
