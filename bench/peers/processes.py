@@ -99,6 +99,8 @@ class Worker:
                 [sys.executable, str(HERE / "worker.py"), json.dumps(spec)],
                 env=env,
                 cwd=log.parent,
+                # Where a shell ends before us, the kernel hangs up a group of processes of which some are stopped.
+                start_new_session=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

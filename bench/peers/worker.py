@@ -9,8 +9,10 @@ input. limit: only so many of the pictures are answered. The process ends where 
 behind the answers.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,7 +24,13 @@ from catalogue import CONTENDERS, MODELS
 from engines import Engine, Setting, open_engine
 from work import Work
 
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 THROUGHPUT_BATCHES = 4  # in flight at once for a throughput hint, so that starting and draining weigh little
+
+
+def end_with_parent() -> None:
+    """However the comparison ends: this process may be stopped then, and would stay so."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def protocol_stream() -> TextIO:
@@ -46,6 +54,7 @@ def milliseconds(engine: Engine, pictures: np.ndarray) -> float:
 
 
 def main() -> None:
+    end_with_parent()
     stream = protocol_stream()
     spec: dict[str, Any] = json.loads(sys.argv[1])
     work, contender = Work(Path(spec["folder"]), MODELS[spec["model"]]), CONTENDERS[spec["contender"]]
