@@ -1,6 +1,7 @@
 #include "cli/benchmark.h"
 
 #include <chrono>
+#include <deque>
 #include <filesystem>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/peak.h"
 #include "cli/sha256.h"
+#include "cli/side_by_side.h"
 #include "cli/statement_options.h"
 #include "cli/statistics.h"
 #include "engine/cpu.h"
@@ -86,32 +88,59 @@ Files find_files(const std::string& model) {
   }
 }
 
-/// One contender at work.
+/// One contender at work, in as many streams as are asked for.
 class Lane {
  public:
   Lane(const Contender& contender, const BenchSettings& settings)
-      : session_(make_model(contender.checkpoint, contender.description, contender.options),
-                 {.threads = settings.threads}),
-        batch_(settings.batch),
-        images_(seeded_images(contender.description.config, settings.batch)),
-        logits_(settings.batch * session_.model().classes()),
-        embedding_(logits_.empty() ? settings.batch * session_.model().embedding_size() : 0) {}
+      : batch_(settings.batch), images_(seeded_images(contender.description.config, settings.batch)) {
+    const auto model = make_model(contender.checkpoint, contender.description, contender.options);
+    const int streams = settings.streams;
+    for (int i = 0; i < streams; ++i) {
+      const int threads = settings.threads / streams + (i < settings.threads % streams ? 1 : 0);
+      Session session(model, {.threads = threads});
+      const std::size_t classes = batch_ * model->classes();
+      const std::size_t embedding = classes > 0 ? 0 : batch_ * model->embedding_size();
+      streams_.push_back({std::move(session), std::vector<float>(classes), std::vector<float>(embedding)});
+    }
+    if (streams > 1) side_by_side_.emplace(streams, [this](int i) { run(streams_[i]); });
+  }
 
+  /// A pass of each stream.
   double run_ms() {
     const auto start = std::chrono::steady_clock::now();
-    session_.run(images_, batch_, outputs());
+    if (side_by_side_) {
+      side_by_side_->run();
+    } else {
+      run(streams_.front());
+    }
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
-  StepClock::Totals profile() { return vitq::profile(session_, images_, batch_, outputs()); }
+
+  /// The same with the time of each step, where there is one stream.
+  double profiled_ms(StepClock::Totals& steps) {
+    if (side_by_side_) return run_ms();
+    Stream& stream = streams_.front();
+    steps = profile(stream.session, images_, batch_, outputs_of(stream));
+    double seconds = 0;
+    for (const StepClock::Total& step : steps) seconds += step.seconds;
+    constexpr double kMilliseconds = 1e3;
+    return seconds * kMilliseconds;
+  }
 
  private:
-  Outputs outputs() { return {.logits = logits_, .embedding = embedding_}; }
+  struct Stream {
+    Session session;
+    std::vector<float> logits;
+    std::vector<float> embedding;  // where there is no head
+  };
 
-  Session session_;
+  static Outputs outputs_of(Stream& stream) { return {.logits = stream.logits, .embedding = stream.embedding}; }
+  void run(Stream& stream) { stream.session.run(images_, batch_, outputs_of(stream)); }
+
   std::int64_t batch_;
   std::vector<float> images_;
-  std::vector<float> logits_;
-  std::vector<float> embedding_;  // where there is no head
+  std::vector<Stream> streams_;
+  std::optional<SideBySide> side_by_side_;
 };
 
 DType operands_of(const std::string& precision) {
@@ -119,21 +148,21 @@ DType operands_of(const std::string& precision) {
   return precision == kFloatPrecision ? DType::kF32 : DType::kU8;
 }
 
-void take_profiles(std::vector<Lane>& lanes, std::vector<PeakProbe>& probes, std::vector<Timing>& timings, int rounds,
+void take_profiles(std::deque<Lane>& lanes, std::vector<PeakProbe>& probes, std::vector<Timing>& timings, int rounds,
                    double macs, const std::function<void()>& advance) {
   std::vector<std::vector<double>> peaks(lanes.size());
   std::vector<std::vector<double>> shares(lanes.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < lanes.size(); ++i) {
       peaks[i].push_back(probes[i].measure());
-      double seconds = 0;
-      const StepClock::Totals totals = lanes[i].profile();
+      StepClock::Totals totals{};
+      const double ms = lanes[i].profiled_ms(totals);
       for (std::size_t step = 0; step < kStepCount; ++step) {
         timings[i].steps[step].seconds += totals[step].seconds / rounds;
         timings[i].steps[step].macs += totals[step].macs / rounds;
-        seconds += totals[step].seconds;
       }
-      shares[i].push_back(macs / seconds / peaks[i].back());
+      constexpr double kMilliseconds = 1e3;
+      shares[i].push_back(macs / (ms / kMilliseconds) / peaks[i].back());
     }
     advance();
   }
@@ -173,8 +202,7 @@ int profile_rounds(const BenchSettings& settings) {
 Timings time_rounds(const std::vector<Contender>& contenders, const BenchSettings& settings,
                     const std::function<void()>& advance) {
   Timings result;
-  std::vector<Lane> lanes;
-  lanes.reserve(contenders.size());
+  std::deque<Lane> lanes;  // they do not move
   for (const Contender& contender : contenders) lanes.emplace_back(contender, settings);
   result.timings.resize(lanes.size());
   for (int round = 0; round < settings.warmup; ++round) {
@@ -194,7 +222,8 @@ Timings time_rounds(const std::vector<Contender>& contenders, const BenchSetting
     probes.emplace_back(operands_of(contender.precision), settings.threads);
   }
   take_profiles(lanes, probes, result.timings, profile_rounds(settings),
-                static_cast<double>(multiply_accumulates(contenders.front().description.config) * settings.batch),
+                static_cast<double>(multiply_accumulates(contenders.front().description.config) * settings.batch *
+                                    settings.streams),
                 advance);
   return result;
 }

@@ -36,12 +36,13 @@ struct BenchSettings {
   int warmup = 10;  ///< rounds
   int iters = 50;   ///< rounds that count
   bool profile = false;
+  int streams = 1;  ///< sessions of one model side by side, with their shares of the threads; with several no profile
 };
 
 struct Timing {
-  std::vector<double> ms;     ///< of each round
+  std::vector<double> ms;     ///< of each round: a pass, or one of each stream
   double peak = 0;            ///< PeakProbe's, multiply-accumulates a second: the median of the profiles' rounds
-  double peak_share = 0;      ///< what a pass is of the peak measured beside it: the median of those rounds
+  double peak_share = 0;      ///< what a round is of the peak measured beside it: the median of those rounds
   double peak_rss_bytes = 0;  ///< of the whole process, until now
   StepClock::Totals steps{};  ///< mean of a pass
 };

@@ -30,6 +30,7 @@ struct BenchOptions {
   std::vector<int> batches = {1};
   int warmup = 10;
   int iters = 50;
+  int streams = 1;
   bool profile = false;
   Stated stated;
   std::string format = "md";
@@ -73,6 +74,10 @@ bool parse(const Arguments& args, BenchOptions& options) {
                 choices(options.precisions, {kFloatPrecision, kBf16Precision, "int8"}));
   parser.option("--threads", "LIST", "thread counts, e.g. 1,2; default: all", numbers(options.threads, kMostThreads));
   parser.option("--batch", "LIST", "pictures at a time, e.g. 1,8; default 1", numbers(options.batches, kMostBatch));
+  parser.option("--streams", "N",
+                "sessions of one model side by side, each with its share of the threads and a batch of its own: a\n"
+                "round is a pass of each, images_per_s counts all; default 1",
+                whole_number(options.streams, 1, kMostThreads));
   parser.option("--warmup", "N", "rounds that do not count; default 10", whole_number(options.warmup, 0, kMostRounds));
   parser.option("--iters", "N", "rounds that do; default 50", whole_number(options.iters, 1, kMostRounds));
   parser.flag("--profile", options.profile, "also the time of each step, and its share of the CPU's measured peak");
@@ -84,6 +89,13 @@ bool parse(const Arguments& args, BenchOptions& options) {
                 choice(options.format, {"md", "csv", "json"}));
   if (!parser.parse(args)) return false;
   if (options.threads.empty()) options.threads = {available_threads()};
+  if (options.streams > std::ranges::min(options.threads)) {
+    parser.fail("--streams " + std::to_string(options.streams) + ": expected at most as many as --threads, " +
+                std::to_string(std::ranges::min(options.threads)));
+  }
+  if (options.streams > 1 && options.profile) {
+    parser.fail("--profile is of one session; expected --streams 1, found " + std::to_string(options.streams));
+  }
   return true;
 }
 
@@ -121,7 +133,7 @@ Record make_record(const Contender& contender, const Timing& timing, const Bench
       {"min_ms", ms.min}, {"median_ms", ms.median}, {"mean_ms", ms.mean}, {"stddev_ms", ms.stddev},
       {"p90_ms", ms.p90}, {"p95_ms", ms.p95},       {"p99_ms", ms.p99}};
   for (const auto& [name, value] : times) record[name] = rounded(value, kDigits);
-  record["images_per_s"] = rounded(settings.batch * kMilliseconds / ms.median, 2);
+  record["images_per_s"] = rounded(settings.streams * settings.batch * kMilliseconds / ms.median, 2);
   record["ratio_to_fp32"] = fp32_ms != nullptr ? Record(rounded(median_ratio(*fp32_ms, timing.ms), kDigits)) : Record();
   record["peak_share"] = rounded(timing.peak_share, kDigits);
   record["peak_rss_mb"] = rounded(timing.peak_rss_bytes / kMebibyte, 1);
@@ -162,7 +174,8 @@ std::string cell(const Record& value, int digits) {
 
 std::string times_table(const std::vector<Record>& records) {
   std::string text =
-      "| precision | threads | batch | min ms | median | mean | stddev | p90 | p95 | p99 | images/s | fp32 : this | of "
+      "| precision | threads | batch | min ms | median | mean | stddev | p90 | p95 | p99 | images/s | fp32 : "
+      "this | of "
       "peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Record& record : records) {
     text += "|";
@@ -181,7 +194,7 @@ std::string steps_table(const Record& record) {
   std::ostringstream text;
   text << '\n'
        << record.at("precision").get<std::string>() << ", " << record.at("threads") << " threads, batch "
-       << record.at("batch") << "\n\n| step | ms | of all | of peak |\n|---|---|---|---|\n";
+       << record.at("batch") << "\n\n| step | ms | of all | of peak |\n|---|---|---|\n";
   for (const Record& step : record.at("steps")) {
     text << "| " << step.at("step").get<std::string>() << " | " << cell(step.at("ms"), 3) << " | "
          << cell(Record(step.at("ms").get<double>() / total), 3) << " | " << cell(step.at("peak_share"), 2) << " |\n";
@@ -194,6 +207,7 @@ Record system_record(const BenchOptions& options) {
   add_system(system);
   system["available_threads"] = available_threads();
   system["warmup"] = options.warmup;
+  system["streams"] = options.streams;
   return system;
 }
 
@@ -213,7 +227,8 @@ int bench_command(const Arguments& args) {
   BenchOptions options;
   if (!parse(args, options)) return 0;
   const std::vector<Contender> all = contenders(options.model, options.precisions, options.stated);
-  BenchSettings settings{.warmup = options.warmup, .iters = options.iters, .profile = options.profile};
+  BenchSettings settings{
+      .warmup = options.warmup, .iters = options.iters, .profile = options.profile, .streams = options.streams};
   const std::size_t runs = options.threads.size() * options.batches.size();
   std::vector<Record> records;
   {

@@ -34,7 +34,7 @@ class Stored {
   FileTensor tensor_;
 };
 
-Assembly assembled(std::vector<std::pair<const FileTensor*, Share>> parts) {
+Assembly assembled(const std::vector<std::pair<const FileTensor*, Share>>& parts) {
   Portions portions;
   std::vector<const FileTensor*> stored;
   for (const auto& [tensor, share] : parts) {

@@ -53,7 +53,7 @@ std::int64_t byte_count(FileDType dtype, const Shape& shape);
 /// A tensor of a file or for one: its name, type and shape, and its bytes, which belong to somebody else.
 struct FileTensor {
   std::string name;
-  FileDType dtype;
+  FileDType dtype = {};
   Shape shape;
   std::span<const std::uint8_t> bytes;
 };

@@ -17,8 +17,8 @@ using byte_tiles::kOutputs;
 std::int64_t steps_of(std::span<const std::int8_t> codes) {
   constexpr std::int64_t kLargestSum = 32767;
   constexpr std::int64_t kLargestPair = 2 * 255;
-  std::int64_t most = 1;
-  for (const std::int64_t code : codes) most = std::max(most, std::abs(code));
+  int most = 1;
+  for (const std::int8_t code : codes) most = std::max(most, std::abs(int{code}));
   return kLargestSum / (kLargestPair * most);
 }
 

@@ -85,6 +85,17 @@ TEST_CASE("bench --profile adds up to the pass, and products have a share of the
   }
 }
 
+TEST_CASE("bench --streams counts the pictures of all sessions") {
+  const Workplace here;
+  const auto all = records(
+      bench(here, {"--threads", "3", "--streams", "2", "--batch", "2", "--precision", "fp32", "--format", "json"}).out);
+  REQUIRE(all.size() == 2);
+  CHECK(all[1]["system"]["streams"] == 2);
+  const double pictures = all[0]["images_per_s"].get<double>() * all[0]["median_ms"].get<double>() / 1000;
+  CHECK(pictures == doctest::Approx(4).epsilon(0.01));
+  CHECK(all[0]["peak_share"].get<double>() > 0);
+}
+
 TEST_CASE("bench in other formats, with an artifact, one precision, and the built-in model") {
   const Workplace here;
   const auto csv = lines_of(bench(here, {"--threads", "1", "--precision", "int8", "--format", "csv"}).out);
@@ -109,6 +120,10 @@ TEST_CASE("bench in other formats, with an artifact, one precision, and the buil
 
 TEST_CASE("bench refuses what makes no sense") {
   const Workplace here;
+  here.refuses({"bench", "--model", here.model(), "--threads", "1,2", "--streams", "2"}, 2,
+               {"--streams 2", "--threads, 1"});
+  here.refuses({"bench", "--model", here.model(), "--threads", "2", "--streams", "2", "--profile"}, 2,
+               {"--profile", "--streams 1, found 2"});
   const auto refuses = [&](const std::vector<std::string>& args, int code, const std::vector<std::string>& words) {
     std::vector<std::string> all{"bench", "--model", here.model()};
     all.insert(all.end(), args.begin(), args.end());

@@ -48,7 +48,7 @@ TEST_CASE("eval and quantize take --no-exif and say so in what they write") {
   const std::string folder = here.path("").string();
   const std::vector<std::string> eval{"eval",     "--model", here.model(), "--images", folder,
                                       "--labels", labels,    "--format",   "json"};
-  const auto preprocessing = [&](std::vector<std::string> args) {
+  const auto preprocessing = [&](const std::vector<std::string>& args) {
     return json::parse(here.run(args).out)["preprocessing"].get<std::string>();
   };
   CHECK_FALSE(preprocessing(eval).ends_with("(EXIF ignored)"));

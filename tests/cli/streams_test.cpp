@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/in_order.h"
+#include "cli/side_by_side.h"
 #include "tests/cli/embedding_files.h"
 #include "tests/cli/fixture.h"
 
@@ -66,6 +67,22 @@ TEST_CASE("what several threads make is taken in order, up to what one of them t
     CHECK(taken_from(threads, all.size(), all.size()) == all);
     CHECK(taken_from(threads, all.size(), 41) == std::vector(all.begin(), all.begin() + 41));
   }
+}
+
+TEST_CASE("what is done side by side is done once a round by each, and what one throws is thrown when all have ended") {
+  std::vector<int> rounds(4);
+  bool fails = false;
+  SideBySide all(4, [&](int i) {
+    ++rounds[i];
+    if (fails && i == 2) throw std::runtime_error("no pass");
+  });
+  all.run();
+  CHECK(rounds == std::vector<int>(4, 1));
+  fails = true;
+  CHECK_THROWS_WITH(all.run(), "no pass");
+  fails = false;
+  all.run();
+  CHECK(rounds == std::vector<int>(4, 3));
 }
 
 TEST_CASE("embed through several streams writes the files that one writes") {
@@ -128,7 +145,7 @@ TEST_CASE("eval through several streams says what it says through one, of a refe
 
 TEST_CASE("streams that cannot be are refused") {
   const Streaming here;
-  const auto refused = [&](std::vector<std::string> more, const std::vector<std::string>& words) {
+  const auto refused = [&](const std::vector<std::string>& more, const std::vector<std::string>& words) {
     std::vector<std::string> args = here.args("embed", {"--out", here("e.npy"), "--threads", "2"});
     args.insert(args.end(), more.begin(), more.end());
     here.refuses(args, 2, words);
