@@ -120,6 +120,8 @@ struct Lane {
     if (bias != nullptr) bind(DNNL_ARG_BIAS, product.bias, bias);
     bind(DNNL_ARG_DST, product.dst, dst);
     if (product.scratch_size > 0) bind(DNNL_ARG_SCRATCHPAD, product.scratch, scratch.data());
+    // oneDNN divides by the threads that it may ask for, not by those that it gets: what is left over would be missing.
+    const ThreadScope scope(is_of_one_thread ? 1 : current_threads());
     // The C call takes the arguments from the stack; the C++ wrapper would build a map on the heap for each call.
     const auto status = dnnl_primitive_execute(product.primitive.get(), stream.get(), count, arguments.data());
     if (status == dnnl_out_of_memory) throw std::bad_alloc();

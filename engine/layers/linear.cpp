@@ -9,6 +9,7 @@
 #include "engine/kernels/activation.h"
 #include "engine/kernels/code_book.h"
 #include "engine/kernels/heads.h"
+#include "engine/threads.h"
 
 namespace vitq {
 
@@ -111,6 +112,19 @@ void Linear::for_each_block(Gemm& gemm, const Tensor& src, const Encoding& means
   // A few rows at the end are no block of their own, which would read all weights once more.
   constexpr std::int64_t kMostRows = 80;
   constexpr std::int64_t kGrain = 16;  // rows of an AMX tile
+  // Of fewer rows each thread would read all weights for next to nothing: all multiply together, and oneDNN divides the
+  // outputs.
+  constexpr std::int64_t kFewRows = 48;
+  const int threads = current_threads();
+  if (threads > 1 && src.rows() < kFewRows * threads) {
+    const Tensor all = gemm.block(Gemm::kAllThreads, src.rows(), outputs(), means);
+    gemm.product(src, packed_->weights, all);
+    gemm.parallel(src.rows(), 1, [&](int lane, std::int64_t begin, std::int64_t end) {
+      use(begin, rows_of(all, begin, end - begin));
+      if (lane == 0) gemm.clock().other();
+    });
+    return;
+  }
   // Each thread multiplies its rows and makes of them what they become: half the parallel regions, and no sums from
   // another core's cache.
   gemm.parallel(src.rows(), kGrain, [&](int lane, std::int64_t begin, std::int64_t end) {
