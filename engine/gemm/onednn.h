@@ -14,8 +14,9 @@ std::string effective_isa();
 
 /// True where a row of an f32 product has the same bits whatever rows stand beside it and however many threads work:
 /// from AVX512_CORE on, oneDNN's kernels sum over the inputs in one fixed order. Below, its gemm cuts that sum by the
-/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h). bf16 products
-/// have it wherever there are any; integer products are exact everywhere.
+/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h); with AVX2 those of
+/// attention alone, as weights are multiplied by FloatPanels. bf16 products have it wherever there are any; integer
+/// products are exact everywhere.
 bool f32_rows_are_independent();
 
 /// True where oneDNN multiplies bytes without VNNI or AMX: it then adds pairs of products in 16 bits, which saturate,
