@@ -174,8 +174,7 @@ std::string cell(const Record& value, int digits) {
 
 std::string times_table(const std::vector<Record>& records) {
   std::string text =
-      "| precision | threads | batch | min ms | median | mean | stddev | p90 | p95 | p99 | images/s | fp32 : "
-      "this | of "
+      "| precision | threads | batch | min ms | median | mean | stddev | p90 | p95 | p99 | images/s | fp32 : this | of "
       "peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Record& record : records) {
     text += "|";
@@ -194,7 +193,7 @@ std::string steps_table(const Record& record) {
   std::ostringstream text;
   text << '\n'
        << record.at("precision").get<std::string>() << ", " << record.at("threads") << " threads, batch "
-       << record.at("batch") << "\n\n| step | ms | of all | of peak |\n|---|---|---|\n";
+       << record.at("batch") << "\n\n| step | ms | of all | of peak |\n|---|---|---|---|\n";
   for (const Record& step : record.at("steps")) {
     text << "| " << step.at("step").get<std::string>() << " | " << cell(step.at("ms"), 3) << " | "
          << cell(Record(step.at("ms").get<double>() / total), 3) << " | " << cell(step.at("peak_share"), 2) << " |\n";

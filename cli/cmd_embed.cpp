@@ -77,9 +77,8 @@ bool parse(const Arguments& args, EmbedOptions& options) {
   declare_streams(parser, options.streams);
   parser.flag("--json", options.json,
               "print an object: out, list, model, precision, pictures, unreadable, resumed (rows that were there),\n"
-              "shape, dtype, tokens, normalized, dynamic, images_per_s, threads, streams, batch, version, onednn, isa, "
-              "kernels, cpu,\n"
-              "file, sha256, preprocessing, peak_rss_mb");
+              "shape, dtype, tokens, normalized, dynamic, images_per_s, streams, threads, batch, version, onednn,\n"
+              "isa, kernels, cpu, file, sha256, preprocessing, peak_rss_mb");
   parser.operands(operands, operands.max_size());
   if (!parser.parse(args)) return false;
   options.images.insert(options.images.end(), operands.begin(), operands.end());

@@ -85,6 +85,25 @@ TEST_CASE("bench --profile adds up to the pass, and products have a share of the
   }
 }
 
+TEST_CASE("each table of bench has a rule and cells for every column") {
+  const Workplace here;
+  const auto lines = lines_of(bench(here, {"--threads", "1", "--profile"}).out);
+  std::size_t tables = 0;
+  std::ptrdiff_t columns = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (!lines[i].starts_with('|')) continue;
+    CAPTURE(lines[i]);
+    const std::ptrdiff_t bars = std::ranges::count(lines[i], '|');
+    if (!lines[i - 1].starts_with('|')) {
+      columns = bars;
+      ++tables;
+      CHECK(lines.at(i + 1).starts_with("|---|"));
+    }
+    CHECK(bars == columns);
+  }
+  CHECK(tables == 3);  // times, and the steps of two precisions
+}
+
 TEST_CASE("bench --streams counts the pictures of all sessions") {
   const Workplace here;
   const auto all = records(
