@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <vector>
 
+#include "engine/gemm/gemm.h"
 #include "engine/gemm/onednn.h"
 #include "engine/gemm/packed_weights.h"
 #include "engine/isa.h"
+#include "engine/threads.h"
 #include "tests/random_codes.h"
 
 using namespace vitq;
@@ -36,8 +38,11 @@ void check_exact(const Case& one, const std::vector<std::uint8_t>& src, const st
   std::vector<std::int32_t> dst(one.rows * dst_stride, kUntouched);
   std::vector<std::byte> scratch(panels.scratch_bytes(one.rows));
   auto* from = const_cast<std::uint8_t*>(src.data());  // only read
-  panels.multiply(Tensor(from, {one.rows, one.inputs}, {src_stride, 1}, kU8),
-                  Tensor(dst.data(), {one.rows, one.outputs}, {dst_stride, 1}, kSums), scratch);
+  const Tensor rows(from, {one.rows, one.inputs}, {src_stride, 1}, kU8);
+  const Tensor sums(dst.data(), {one.rows, one.outputs}, {dst_stride, 1}, kSums);
+  // In two parts, the second first.
+  panels.multiply(rows, sums, scratch, panels.panels() / 2, panels.panels());
+  panels.multiply(rows, sums, scratch, 0, panels.panels() / 2);
   std::int64_t wrong = 0;
   for (std::int64_t r = 0; r < one.rows; ++r) {
     for (std::int64_t o = 0; o < dst_stride; ++o) {
@@ -79,6 +84,33 @@ TEST_CASE("byte panels: neither the largest sums nor the least leave their range
   const std::vector<std::uint8_t> src(most.rows * most.inputs, 255);
   for (const int code : {-128, 127, -64, -16, 16, -8, 8, -1, 1}) {
     check_exact(most, src, std::vector<std::int8_t>(most.outputs * most.inputs, static_cast<std::int8_t>(code)));
+  }
+}
+
+TEST_CASE("byte panels: a product is the same with any number of threads") {
+  if (!BytePanels::are_used()) {
+    std::puts("SKIPPED: oneDNN multiplies bytes here");
+    return;
+  }
+  constexpr std::int64_t kInputs = 70;
+  constexpr std::int64_t kOutputs = 150;
+  for (const int least : {-128, -64, -8}) {
+    const auto codes = test::random_codes<std::int8_t>(kOutputs * kInputs, 2, least, -1 - least);
+    const auto weights = PackedWeights::of_codes(codes, kOutputs, kInputs);
+    for (const std::int64_t rows : {1, 7, 50, 197}) {
+      CAPTURE(rows);
+      auto src = test::random_codes<std::uint8_t>(rows * kInputs, 1, 0, 255);
+      std::vector<std::int32_t> alone;
+      for (const int threads : {1, 2, 3, 8}) {
+        CAPTURE(threads);
+        const ThreadScope scope(threads);
+        Gemm gemm;
+        std::vector<std::int32_t> dst(rows * kOutputs);
+        gemm.product(Tensor(src.data(), {rows, kInputs}, kU8), weights, Tensor(dst.data(), {rows, kOutputs}, kSums));
+        if (threads == 1) alone = dst;
+        CHECK(dst == alone);
+      }
+    }
   }
 }
 

@@ -28,8 +28,7 @@ bool BytePanels::are_used() { return isa() >= Isa::kAvx2 && effective_isa() == "
 
 BytePanels::BytePanels(std::span<const std::int8_t> codes, std::int64_t outputs, std::int64_t inputs)
     : outputs_(outputs), inputs_(inputs), steps_(steps_of(codes)) {
-  const std::int64_t panels = (outputs + kOutputs - 1) / kOutputs;
-  const std::int64_t size = panels * padded_inputs() * kOutputs;
+  const std::int64_t size = panels() * padded_inputs() * kOutputs;
   panels_ = Buffer(static_cast<std::size_t>(size));
   auto* to = reinterpret_cast<std::int8_t*>(panels_.data());
   std::fill_n(to, size, std::int8_t{0});
@@ -41,17 +40,21 @@ BytePanels::BytePanels(std::span<const std::int8_t> codes, std::int64_t outputs,
   }
 }
 
+std::int64_t BytePanels::panels() const { return (outputs_ + kOutputs - 1) / kOutputs; }
+
 std::size_t BytePanels::scratch_bytes(std::int64_t rows) const {
   const auto elements = static_cast<std::size_t>(rows * padded_inputs());
   if (steps_ == 0) return elements * sizeof(std::int16_t);
   return padded_inputs() == inputs_ ? 0 : elements;
 }
 
-void BytePanels::multiply(const Tensor& src, const Tensor& dst, std::span<std::byte> scratch) const {
+void BytePanels::multiply(const Tensor& src, const Tensor& dst, std::span<std::byte> scratch, std::int64_t first,
+                          std::int64_t last) const {
   const auto for_panels = [&](const auto& use) {
     const auto* codes = reinterpret_cast<const std::int8_t*>(panels_.data());
-    for (std::int64_t first = 0; first < outputs_; first += kOutputs, codes += padded_inputs() * kOutputs) {
-      use(codes, std::min(kOutputs, outputs_ - first), dst.s32() + first);
+    for (std::int64_t p = first; p < last; ++p) {
+      use(codes + p * padded_inputs() * kOutputs, std::min(kOutputs, outputs_ - p * kOutputs),
+          dst.s32() + p * kOutputs);
     }
   };
   // Rows of src as T, with zeros behind the inputs.

@@ -21,12 +21,16 @@ class BytePanels {
 
   BytePanels(std::span<const std::int8_t> codes, std::int64_t outputs, std::int64_t inputs);
 
+  /// Groups of outputs that can be multiplied apart.
+  [[nodiscard]] std::int64_t panels() const;
+
   /// Bytes of the memory that multiply() needs for `rows` rows.
   [[nodiscard]] std::size_t scratch_bytes(std::int64_t rows) const;
 
-  /// dst = src W^T, exactly, on the calling thread. src: u8 [rows, inputs], dst: s32 [rows, outputs]; rows of both may
-  /// be strided.
-  void multiply(const Tensor& src, const Tensor& dst, std::span<std::byte> scratch) const;
+  /// dst = src W^T, exactly, for the outputs of panels [first, last), on the calling thread. src: u8 [rows, inputs],
+  /// dst: s32 [rows, outputs]; rows of both may be strided.
+  void multiply(const Tensor& src, const Tensor& dst, std::span<std::byte> scratch, std::int64_t first,
+                std::int64_t last) const;
 
  private:
   [[nodiscard]] std::int64_t step() const { return steps_ > 0 ? 4 : 2; }

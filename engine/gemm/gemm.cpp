@@ -156,38 +156,39 @@ struct Gemm::Impl {
     on.run(product, src.data, weights.bytes.data(), is_biased ? weights.bias.data() : nullptr, dst.data);
   }
 
-  // In a lane by its thread; else each thread takes some of the rows.
   void multiply(const BytePanels& panels, const Tensor& src, const Tensor& dst, int index) {
-    constexpr std::int64_t kGrain = 6;  // rows of a tile
     Buffer& wide = lane(index).wide;
-    const std::size_t row = panels.scratch_bytes(1);
-    if (panels.scratch_bytes(src.rows()) > wide.size()) wide = Buffer(panels.scratch_bytes(src.rows()));
-    const auto some = [&](std::int64_t begin, std::int64_t end) {
-      panels.multiply(rows_of(src, begin, end - begin), rows_of(dst, begin, end - begin),
-                      std::span(wide.data(), wide.size()).subspan(static_cast<std::size_t>(begin) * row));
-    };
-    if (index == Gemm::kAllThreads) {
-      parallel_for(src.rows(), kGrain, some);
-    } else {
-      some(0, src.rows());
-    }
+    const std::size_t share = panels.scratch_bytes(src.rows());
+    const std::size_t all = share * static_cast<std::size_t>(index == Gemm::kAllThreads ? current_threads() : 1);
+    if (all > wide.size()) wide = Buffer(all);
+    divide(panels, src, dst, index,
+           [&](int part, const Tensor& from, const Tensor& to, std::int64_t first, std::int64_t last) {
+             const std::span scratch(wide.data() + static_cast<std::size_t>(part) * share, share);
+             panels.multiply(from, to, scratch, first, last);
+           });
   }
 
-  // In a lane by its thread; else each thread takes some of the rows or of the outputs, whichever there are more of: the
-  // other operand is read by all.
   static void multiply(const FloatPanels& panels, const Tensor& src, const Tensor& dst, bool accumulate, int index) {
+    divide(panels, src, dst, index,
+           [&](int /*part*/, const Tensor& from, const Tensor& to, std::int64_t first, std::int64_t last) {
+             panels.multiply(from, to, accumulate, first, last);
+           });
+  }
+
+  // A product as use(part, src, dst, first panel, last): in a lane by its thread, whole; else each thread takes some of
+  // the rows or of the outputs, whichever there are more of: the other operand is read by all.
+  template <class Panels, class Use>
+  static void divide(const Panels& panels, const Tensor& src, const Tensor& dst, int index, const Use& use) {
     constexpr std::int64_t kGrain = 6;  // rows of a tile
     if (index != Gemm::kAllThreads) {
-      panels.multiply(src, dst, accumulate, 0, panels.panels());
+      use(0, src, dst, 0, panels.panels());
     } else if (dst.columns() < dst.rows()) {
-      parallel_for(src.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        panels.multiply(rows_of(src, begin, end - begin), rows_of(dst, begin, end - begin), accumulate, 0,
-                        panels.panels());
+      parallel_lanes(src.rows(), kGrain, [&](int part, std::int64_t begin, std::int64_t end) {
+        use(part, rows_of(src, begin, end - begin), rows_of(dst, begin, end - begin), 0, panels.panels());
       });
     } else {
-      parallel_for(panels.panels(), 1, [&](std::int64_t begin, std::int64_t end) {
-        panels.multiply(src, dst, accumulate, begin, end);
-      });
+      parallel_lanes(panels.panels(), 1,
+                     [&](int part, std::int64_t begin, std::int64_t end) { use(part, src, dst, begin, end); });
     }
   }
 };

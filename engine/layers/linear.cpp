@@ -112,8 +112,7 @@ void Linear::for_each_block(Gemm& gemm, const Tensor& src, const Encoding& means
   // A few rows at the end are no block of their own, which would read all weights once more.
   constexpr std::int64_t kMostRows = 80;
   constexpr std::int64_t kGrain = 16;  // rows of an AMX tile
-  // Of fewer rows each thread would read all weights for next to nothing: all multiply together, and oneDNN divides the
-  // outputs.
+  // Of fewer rows each thread would read all weights for next to nothing: all multiply together and divide the outputs.
   constexpr std::int64_t kFewRows = 48;
   const int threads = current_threads();
   if (threads > 1 && src.rows() < kFewRows * threads) {
