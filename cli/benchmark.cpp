@@ -96,8 +96,7 @@ class Lane {
     const auto model = make_model(contender.checkpoint, contender.description, contender.options);
     const int streams = settings.streams;
     for (int i = 0; i < streams; ++i) {
-      const int threads = settings.threads / streams + (i < settings.threads % streams ? 1 : 0);
-      Session session(model, {.threads = threads});
+      Session session(model, {.threads = share_of(settings.threads, streams, i)});
       const std::size_t classes = batch_ * model->classes();
       const std::size_t embedding = classes > 0 ? 0 : batch_ * model->embedding_size();
       streams_.push_back({std::move(session), std::vector<float>(classes), std::vector<float>(embedding)});
@@ -105,26 +104,25 @@ class Lane {
     if (streams > 1) side_by_side_.emplace(streams, [this](int i) { run(streams_[i]); });
   }
 
-  /// A pass of each stream.
-  double run_ms() {
+  /// Of a pass of each stream.
+  double seconds() {
     const auto start = std::chrono::steady_clock::now();
     if (side_by_side_) {
       side_by_side_->run();
     } else {
       run(streams_.front());
     }
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   /// The same with the time of each step, where there is one stream.
-  double profiled_ms(StepClock::Totals& steps) {
-    if (side_by_side_) return run_ms();
+  double profiled_seconds(StepClock::Totals& steps) {
+    if (side_by_side_) return seconds();
     Stream& stream = streams_.front();
     steps = profile(stream.session, images_, batch_, outputs_of(stream));
-    double seconds = 0;
-    for (const StepClock::Total& step : steps) seconds += step.seconds;
-    constexpr double kMilliseconds = 1e3;
-    return seconds * kMilliseconds;
+    double sum = 0;
+    for (const StepClock::Total& step : steps) sum += step.seconds;
+    return sum;
   }
 
  private:
@@ -156,13 +154,12 @@ void take_profiles(std::deque<Lane>& lanes, std::vector<PeakProbe>& probes, std:
     for (std::size_t i = 0; i < lanes.size(); ++i) {
       peaks[i].push_back(probes[i].measure());
       StepClock::Totals totals{};
-      const double ms = lanes[i].profiled_ms(totals);
+      const double seconds = lanes[i].profiled_seconds(totals);
       for (std::size_t step = 0; step < kStepCount; ++step) {
         timings[i].steps[step].seconds += totals[step].seconds / rounds;
         timings[i].steps[step].macs += totals[step].macs / rounds;
       }
-      constexpr double kMilliseconds = 1e3;
-      shares[i].push_back(macs / (ms / kMilliseconds) / peaks[i].back());
+      shares[i].push_back(macs / seconds / peaks[i].back());
     }
     advance();
   }
@@ -201,17 +198,18 @@ int profile_rounds(const BenchSettings& settings) {
 
 Timings time_rounds(const std::vector<Contender>& contenders, const BenchSettings& settings,
                     const std::function<void()>& advance) {
+  constexpr double kMilliseconds = 1e3;
   Timings result;
   std::deque<Lane> lanes;  // they do not move
   for (const Contender& contender : contenders) lanes.emplace_back(contender, settings);
   result.timings.resize(lanes.size());
   for (int round = 0; round < settings.warmup; ++round) {
-    for (Lane& lane : lanes) lane.run_ms();
+    for (Lane& lane : lanes) lane.seconds();
     advance();
   }
   const LoadWatch watch;
   for (int round = 0; round < settings.iters; ++round) {
-    for (std::size_t i = 0; i < lanes.size(); ++i) result.timings[i].ms.push_back(lanes[i].run_ms());
+    for (std::size_t i = 0; i < lanes.size(); ++i) result.timings[i].ms.push_back(kMilliseconds * lanes[i].seconds());
     advance();
   }
   result.others = watch.others();

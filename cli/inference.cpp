@@ -12,6 +12,7 @@
 
 #include "cli/args.h"
 #include "cli/in_order.h"
+#include "cli/side_by_side.h"
 #include "engine/error.h"
 #include "engine/picture/resize.h"
 #include "engine/threads.h"
@@ -154,10 +155,9 @@ class Streams {
       streams_.emplace_back(task, contestant, reference, task.options.readers);
       return;
     }
-    const int all = contestant.session.threads();
     contestants_.reserve(2 * static_cast<std::size_t>(count));  // streams keep references to them
     for (int i = 0; i < count; ++i) {
-      const int threads = all / count + (i < all % count ? 1 : 0);
+      const int threads = share_of(contestant.session.threads(), count, i);
       const auto another = [&](const Contestant& of) -> Contestant& {
         return contestants_.emplace_back(of.model, threads, of.preprocessing);
       };

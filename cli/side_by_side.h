@@ -10,6 +10,11 @@
 
 namespace vitq {
 
+/// How many of `threads` number `index` of `count` gets, where they are divided as evenly as may be.
+constexpr int share_of(int threads, int count, int index) {
+  return threads / count + (index < threads % count ? 1 : 0);
+}
+
 class SideBySide {
  public:
   /// step(i) for i < count is what thread i does.
