@@ -44,9 +44,8 @@ class Sheet {
 /// What the integer products will run on, as far as the instruction set tells.
 std::string int8_support(const std::string& isa) {
   const auto has = [&](const char* word) { return isa.find(word) != std::string::npos; };
-  if (const std::string narrow = seven_bit_operands(); !narrow.empty()) {
-    return "neither AMX nor VNNI: " + narrow + " run at seven bits, with less gain in speed";
-  }
+  if (int8_saturates()) return "neither AMX nor VNNI: weights, k and v run at seven bits, with less gain in speed";
+  if (isa == "AVX2") return "AVX2: exact, with less gain in speed than VNNI gives";
   return has("AMX") ? "AMX tiles" : "VNNI dot products";
 }
 

@@ -92,9 +92,8 @@ OpenModel open_model(const ModelArguments& options) {
   OpenFile opened = open_model_file(options);
   say_what_is_unsure(options.notices, opened);
   const bool is_bf16 = opened.precision == kBf16Precision;
-  const std::string narrow = seven_bit_operands();
-  if (opened.precision != kFloatPrecision && !is_bf16 && !narrow.empty() && !options.notices.quiet) {
-    log("vitq: warning: this CPU has no VNNI: " + narrow + " run at seven bits");
+  if (opened.precision != kFloatPrecision && !is_bf16 && int8_saturates() && !options.notices.quiet) {
+    log("vitq: warning: this CPU has no VNNI: weights, k and v run at seven bits");
   }
   const Preprocessing how = opened.description.preprocessing;
   auto model = make_model(opened.checkpoint, std::move(opened.description), {.bf16 = is_bf16});
@@ -105,11 +104,6 @@ const ModelDescription& OpenModel::description() const { return contestant.sessi
 
 const std::map<std::string, std::string>& OpenModel::metadata() const {
   return contestant.session.model().impl().metadata;
-}
-
-std::string seven_bit_operands() {
-  if (!int8_saturates()) return "";
-  return PackedWeights::codes_are_exact() ? "k and v" : "weights, k and v";
 }
 
 std::string to_string(const Preprocessing& preprocessing) {

@@ -64,9 +64,6 @@ struct OpenModel {
 /// open_model_file(), made ready to run. Logs a warning where an artifact will run with seven-bit operands.
 OpenModel open_model(const ModelArguments& options);
 
-/// Which operands of integer products run at seven bits on this CPU, for people: "k and v"; empty where none does.
-std::string seven_bit_operands();
-
 /// "resize 248 (bicubic), centre crop 224, mean 0.485,0.456,0.406, std 0.229,0.224,0.225".
 std::string to_string(const Preprocessing& preprocessing);
 

@@ -116,5 +116,5 @@ TEST_CASE("byte panels: a product is the same with any number of threads") {
 
 TEST_CASE("byte panels: they are used on AVX2 without VNNI and nowhere else") {
   CHECK(BytePanels::are_used() == (isa() >= Isa::kAvx2 && effective_isa() == "AVX2"));
-  CHECK(PackedWeights::codes_are_exact() == (BytePanels::are_used() || !int8_saturates()));
+  CHECK(!(BytePanels::are_used() && int8_saturates()));
 }

@@ -13,4 +13,4 @@ for unit in "$@"; do
     exit 1
   fi
 done
-((looked_at == 5))
+((looked_at == 6))

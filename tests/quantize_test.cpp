@@ -124,14 +124,12 @@ class Comparison {
  public:
   void add(const Small& model, const Checkpoint& artifact) {
     const ModelConfig& config = model.config;
-    const test::OperandBits bits{.weights = PackedWeights::codes_are_exact() ? 8 : 7,
-                                 .k_and_v = int8_saturates() ? 7 : 8};
     const auto logits = model.logits(artifact);
     const std::int64_t size = 3 * config.image_size.pixels();
     for (std::int64_t i = 0; i < kPictures; ++i) {
       const auto agrees = [&](test::Ties& ties) {
         const auto image = std::span(model.images).subspan(i * size, size);
-        const auto expected = test::reference_logits(config, artifact, image, bits, ties);
+        const auto expected = test::reference_logits(config, artifact, image, second_operand_bits(), ties);
         return sqnr(expected, std::span(logits).subspan(i * config.classes, config.classes)) > 90;
       };
       test::Ties none;

@@ -39,8 +39,7 @@ void reduce_to_seven_bits(QuantizedLinear& layer) {
 // A checkpoint whose integer layers are unpacked once, not for each token; and the ties that are met on the way.
 class Weights {
  public:
-  Weights(const Checkpoint& checkpoint, const OperandBits& bits, Ties& ties)
-      : checkpoint_(checkpoint), bits_(bits), ties_(ties) {}
+  Weights(const Checkpoint& checkpoint, int bits, Ties& ties) : checkpoint_(checkpoint), bits_(bits), ties_(ties) {}
 
   // x to the nearest integer. Within `margin` of the middle between two it may be told to go to the other.
   [[nodiscard]] double rounded(double x, double margin) const {
@@ -50,7 +49,7 @@ class Weights {
     return ties_.is_turned(ties_.met++) ? nearest + std::copysign(1.0, past) : nearest;
   }
 
-  [[nodiscard]] int bits_of_k_and_v() const { return bits_.k_and_v; }
+  [[nodiscard]] int bits_of_k_and_v() const { return bits_; }
   [[nodiscard]] bool contains(const std::string& name) const { return checkpoint_.contains(name); }
   [[nodiscard]] auto shape(const std::string& name) const { return checkpoint_.shape(name); }
   [[nodiscard]] auto f32(const std::string& name) const { return checkpoint_.f32(name); }
@@ -60,7 +59,7 @@ class Weights {
     const auto [layer, is_new] = linears_.try_emplace(name);
     if (is_new) {
       layer->second = read_quantized_linear(checkpoint_, name);
-      if (layer->second && bits_.weights == 7) reduce_to_seven_bits(*layer->second);
+      if (layer->second && bits_ == 7) reduce_to_seven_bits(*layer->second);
     }
     return layer->second;
   }
@@ -72,7 +71,7 @@ class Weights {
 
  private:
   const Checkpoint& checkpoint_;
-  OperandBits bits_;
+  int bits_;  // of weights, k and v
   Ties& ties_;
   mutable std::map<std::string, std::optional<QuantizedLinear>> linears_;
   mutable std::map<std::string, std::optional<QuantizedAttention>> attentions_;
@@ -430,7 +429,7 @@ std::vector<double> swin(const ModelConfig& config, const Weights& weights, Rows
 }  // namespace
 
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
-                                     std::span<const float> image, const OperandBits& bits, Ties& ties) {
+                                     std::span<const float> image, int bits, Ties& ties) {
   ties.met = 0;
   const Weights weights(checkpoint, bits, ties);
   Rows tokens = patches(config, weights, image);

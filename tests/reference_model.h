@@ -22,15 +22,10 @@ struct Ties {
   [[nodiscard]] bool is_turned(std::int64_t tie) const { return std::ranges::find(turned, tie) != turned.end(); }
 };
 
-struct OperandBits {
-  int weights = 8;
-  int k_and_v = 8;
-};
-
-/// Logits [classes] of one picture [3, size, size]. bits: 8, or 7 where byte products saturate
+/// Logits [classes] of one picture [3, size, size]. bits: second_operand_bits(), 8, or 7 where byte products saturate
 /// unless the second operand lies in [-64, 64]: weights are then halved row by row, and k and v get seven bits.
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,
-                                     std::span<const float> image, const OperandBits& bits, Ties& ties);
+                                     std::span<const float> image, int bits, Ties& ties);
 
 /// The same with eight bits and every tie as double has it.
 std::vector<double> reference_logits(const ModelConfig& config, const Checkpoint& checkpoint,

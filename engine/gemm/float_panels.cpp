@@ -37,22 +37,29 @@ std::int64_t FloatPanels::panels() const { return (outputs_ + kOutputs - 1) / kO
 
 void FloatPanels::multiply(const Tensor& src, const Tensor& dst, bool accumulate, std::int64_t first,
                            std::int64_t last) const {
-  constexpr std::int64_t kInputs = 384;  // of a panel, so many stay in a core's first cache while rows go by
-  constexpr std::int64_t kRows = 192;    // as many rows of so many inputs in its second
-  const std::int64_t blocks = (inputs_ + kInputs - 1) / kInputs;
-  const std::int64_t most = (inputs_ + blocks - 1) / blocks;
+  multiply_panels({.weights = floats_of(weights_),
+                   .bias = bias_.size() > 0 ? floats_of(bias_) : nullptr,
+                   .inputs = inputs_,
+                   .outputs = outputs_},
+                  src, dst, accumulate, first, last);
+}
+
+void multiply_panels(const PackedFloats& by, const Tensor& src, const Tensor& dst, bool accumulate, std::int64_t first,
+                     std::int64_t last) {
+  constexpr std::int64_t kRows = 192;  // of so many inputs, in a core's second cache
+  const std::int64_t most = inputs_at_once(by.inputs);
   for (std::int64_t row = 0; row < src.rows(); row += kRows) {
     const std::int64_t rows = std::min(kRows, src.rows() - row);
-    for (std::int64_t input = 0; input < inputs_; input += most) {
-      const std::int64_t inputs = std::min(most, inputs_ - input);
+    for (std::int64_t input = 0; input < by.inputs; input += most) {
+      const std::int64_t inputs = std::min(most, by.inputs - input);
       const float* from = src.f32() + row * src.strides[0] + input;
       for (std::int64_t p = first; p < last; ++p) {
         const bool is_first = input == 0;
-        const float* bias = is_first && bias_.size() > 0 ? floats_of(bias_) + p * kOutputs : nullptr;
-        const float* weights = floats_of(weights_) + (p * inputs_ + input) * kOutputs;
-        const float* next = p + 1 < last ? weights + inputs_ * kOutputs : nullptr;
+        const float* bias = is_first && by.bias != nullptr ? by.bias + p * kOutputs : nullptr;
+        const float* weights = by.weights + (p * by.inputs + input) * kOutputs;
+        const float* next = p + 1 < last ? weights + by.inputs * kOutputs : nullptr;
         float_tiles::multiply(from, src.strides[0], rows, inputs, weights, next,
-                              std::min(kOutputs, outputs_ - p * kOutputs),
+                              std::min(kOutputs, by.outputs - p * kOutputs),
                               {.bias = bias, .adds = accumulate || !is_first},
                               dst.f32() + row * dst.strides[0] + p * kOutputs, dst.strides[0]);
       }

@@ -10,6 +10,27 @@
 
 namespace vitq {
 
+/// f32 [outputs, inputs] as panels of sixteen outputs, and their bias or null. Not owned.
+struct PackedFloats {
+  const float* weights;         ///< [panels, inputs, 16 outputs], 32-byte aligned
+  const float* bias = nullptr;  ///< [panels, 16 outputs]
+  std::int64_t inputs, outputs;
+};
+
+/// Inputs that are summed in one go: blocks as equal as may be, of which a panel's stay in a core's first cache while
+/// rows go by.
+constexpr std::int64_t inputs_at_once(std::int64_t inputs) {
+  constexpr std::int64_t kMost = 384;
+  const std::int64_t blocks = (inputs + kMost - 1) / kMost;
+  return (inputs + blocks - 1) / blocks;
+}
+
+/// dst = src W^T + bias, or dst += that, for the outputs of panels [first, last), on the calling thread. src: f32
+/// [rows, inputs], dst: f32 [rows, outputs]; rows of both may be strided. The order of each sum depends on the number
+/// of inputs alone: a row has the same bits whatever stands beside it.
+void multiply_panels(const PackedFloats& by, const Tensor& src, const Tensor& dst, bool accumulate, std::int64_t first,
+                     std::int64_t last);
+
 /// Weights f32 [outputs, inputs] and their bias, repacked. Immutable.
 class FloatPanels {
  public:
@@ -23,9 +44,7 @@ class FloatPanels {
   /// Groups of outputs that can be multiplied apart.
   [[nodiscard]] std::int64_t panels() const;
 
-  /// dst = src W^T + bias, or dst += that, for the outputs of panels [first, last), on the calling thread. src: f32
-  /// [rows, inputs], dst: f32 [rows, outputs]; rows of both may be strided. The order of each sum depends on the number
-  /// of inputs alone: a row has the same bits whatever stands beside it.
+  /// multiply_panels() by these.
   void multiply(const Tensor& src, const Tensor& dst, bool accumulate, std::int64_t first, std::int64_t last) const;
 
  private:

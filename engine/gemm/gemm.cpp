@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/gemm/dnnl_shapes.h"
 #include "engine/gemm/isa_cap.h"
+#include "engine/gemm/operand_panels.h"
 #include "engine/gemm/packed_impl.h"
 
 namespace vitq {
@@ -66,8 +67,8 @@ struct Lane {
   dnnl::engine engine;
   dnnl::stream stream;
   Buffer scratch;
-  Buffer block;  // results on their way to a row kernel
-  Buffer wide;   // rows of bytes on their way to BytePanels
+  Buffer block;     // results on their way to a row kernel
+  Buffer laid_out;  // operands as vitq's own loops take them
   std::map<Key, Product> products;
   std::uint64_t uses = 0;
 
@@ -136,8 +137,31 @@ struct Gemm::Impl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   Lane whole{engine, false};
   std::vector<Lane> lanes;  // of threads
+  bool packs_floats = operand_panels::take(DType::kF32);
+  bool packs_bytes = operand_panels::take(DType::kS8);
+
+  // Whether operands of this type are multiplied by vitq's own loops.
+  [[nodiscard]] bool packs(DType a) const { return a == DType::kF32 ? packs_floats : size_of(a) == 1 && packs_bytes; }
 
   Lane& lane(int index) { return index == Gemm::kAllThreads ? whole : lanes[index]; }
+
+  // Memory for each thread of a product, or for the one of a lane.
+  class Shares {
+   public:
+    Shares(Buffer& memory, std::size_t bytes, int index) : bytes_((bytes + kLine - 1) / kLine * kLine) {
+      const std::size_t all = bytes_ * static_cast<std::size_t>(index == Gemm::kAllThreads ? current_threads() : 1);
+      if (all > memory.size()) memory = Buffer(all);
+      data_ = memory.data();
+    }
+    std::span<std::byte> operator[](int part) const {
+      return {data_ + static_cast<std::size_t>(part) * bytes_, bytes_};
+    }
+
+   private:
+    static constexpr std::size_t kLine = 64;
+    std::size_t bytes_;
+    std::byte* data_;
+  };
 
   // By oneDNN.
   void multiply(const ReorderedWeights& weights, const Tensor& src, const Tensor& dst, bool accumulate, int index) {
@@ -157,15 +181,30 @@ struct Gemm::Impl {
   }
 
   void multiply(const BytePanels& panels, const Tensor& src, const Tensor& dst, int index) {
-    Buffer& wide = lane(index).wide;
-    const std::size_t share = panels.scratch_bytes(src.rows());
-    const std::size_t all = share * static_cast<std::size_t>(index == Gemm::kAllThreads ? current_threads() : 1);
-    if (all > wide.size()) wide = Buffer(all);
+    const Shares shares(lane(index).laid_out, panels.scratch_bytes(src.rows()), index);
     divide(panels, src, dst, index,
            [&](int part, const Tensor& from, const Tensor& to, std::int64_t first, std::int64_t last) {
-             const std::span scratch(wide.data() + static_cast<std::size_t>(part) * share, share);
-             panels.multiply(from, to, scratch, first, last);
+             panels.multiply(from, to, shares[part], first, last);
            });
+  }
+
+  // By oneDNN.
+  void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int index) {
+    const Key key = KeyWriter().add(a).add(b).add(dst).key();
+    Lane& on = lane(index);
+    Product& product = on.product(
+        key, false, [&] { return Shapes{.src = descriptor(a), .weights = descriptor(b), .dst = descriptor(dst)}; });
+    on.run(product, a.data, b.data, nullptr, dst.data);
+  }
+
+  void multiply_operands(const Tensor& a, const Tensor& b, const Tensor& dst, int index) {
+    constexpr std::int64_t kGrain = 48;  // rows that are worth packing b for
+    const Shares shares(lane(index).laid_out, operand_panels::scratch_bytes(a, b), index);
+    const std::int64_t rows = a.dims[0] * a.dims[1] * a.dims[2];
+    if (index != Gemm::kAllThreads) return operand_panels::multiply(a, b, dst, shares[0], 0, rows);
+    parallel_lanes(rows, kGrain, [&](int part, std::int64_t begin, std::int64_t end) {
+      operand_panels::multiply(a, b, dst, shares[part], begin, end);
+    });
   }
 
   static void multiply(const FloatPanels& panels, const Tensor& src, const Tensor& dst, bool accumulate, int index) {
@@ -216,7 +255,7 @@ std::size_t Gemm::primitives() const {
 
 std::size_t Gemm::scratch_bytes() const {
   std::size_t most = impl_->whole.scratch.size();
-  for (const Lane& lane : impl_->lanes) most = std::max(most, lane.scratch.size());
+  for (const Lane& lane : impl_->lanes) most = std::max(most, lane.scratch.size() + lane.laid_out.size());
   return most;
 }
 
@@ -228,8 +267,9 @@ Tensor Gemm::block(int lane_index, std::int64_t rows, std::int64_t columns, cons
 }
 
 void Gemm::multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lane_index) {
-  check(a.rank == 4 && b.rank == 4 && dst.rank == 4 && a.dims[3] == b.dims[2] && dst.dims[2] == a.dims[2] &&
-            dst.dims[3] == b.dims[3],
+  check(a.rank == 4 && b.rank == 4 && dst.rank == 4 && a.dims[0] == b.dims[0] && a.dims[1] == b.dims[1] &&
+            dst.dims[0] == a.dims[0] && dst.dims[1] == a.dims[1] && a.dims[3] == b.dims[2] &&
+            dst.dims[2] == a.dims[2] && dst.dims[3] == b.dims[3] && dst.strides[3] == 1,
         "multiply: shapes do not fit");
   const DType from = a.encoding.dtype;
   const bool is_float = from == DType::kF32 || from == DType::kBF16;
@@ -239,13 +279,15 @@ void Gemm::multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lan
   check(floats || integers,
         "multiply: expected f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16, or u8 or s8 x s8 -> s32, found ",
         name_of(from), " x ", name_of(b.encoding.dtype), " -> ", name_of(dst.encoding.dtype));
-  const Key key = KeyWriter().add(a).add(b).add(dst).key();
-  Lane& lane = impl_->lane(lane_index);
-  Product& product = lane.product(
-      key, false, [&] { return Shapes{.src = descriptor(a), .weights = descriptor(b), .dst = descriptor(dst)}; });
-  lane.run(product, a.data, b.data, nullptr, dst.data);
+  if (impl_->packs(from)) {
+    impl_->multiply_operands(a, b, dst, lane_index);
+  } else {
+    impl_->multiply(a, b, dst, lane_index);
+  }
   if (lane_index <= 0) clock_->product(multiply_accumulates(dst, a.dims[3]));
 }
+
+bool Gemm::wants_padding(DType a) const { return !impl_->packs(a); }
 
 void Gemm::product(const Tensor& src, const PackedWeights& weights, const Tensor& dst, bool accumulate,
                    int lane_index) {

@@ -22,18 +22,20 @@ class Gemm {
   Gemm& operator=(Gemm&&) noexcept;
 
   /// dst = a b for each pair of outer indices: a [n0, n1, rows, inner], b [n0, n1, inner, columns], dst [n0, n1, rows,
-  /// columns], any strides (a transposed b is a matter of its strides). The three must not overlap. By their encodings:
-  /// f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16 (sums in f32, denormals may count as 0), u8 x s8 -> s32 or s8 x s8 ->
-  /// s32, the plain sums of products of codes.
+  /// columns], its columns side by side, other strides any (a transposed b is a matter of its strides). The three must
+  /// not overlap. By their encodings: f32 x f32 -> f32, bf16 x bf16 -> f32 or bf16 (sums in f32, denormals may count as
+  /// 0), u8 x s8 -> s32 or s8 x s8 -> s32, the plain sums of products of codes.
   ///
-  /// Products are fast only if each operand is dense (b or its transpose), so a row's padding is best part of the
-  /// matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the output
-  /// as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us, against 330
-  /// and 182 us with [tokens, tokens] inside padded rows; bf16 98 and 74 us, against 170 and 128 us; f32, on a slower
-  /// machine and per head, 57 and 56 us, against 70 and 72 us.
+  /// By oneDNN products are fast only if each operand is dense (b or its transpose), so a row's padding is best part of
+  /// the matrix: scores as [tokens, padded_columns] = q x (k padded with zeros, transposed by its strides), and the
+  /// output as levels [tokens, padded_levels] x (v padded with zeros). oneDNN 2.6.3 on AMX, DeiT-S: 46 and 23 us,
+  /// against 330 and 182 us with [tokens, tokens] inside padded rows; bf16 98 and 74 us, against 170 and 128 us; f32,
+  /// on a slower machine and per head, 57 and 56 us, against 70 and 72 us.
   ///
   /// In a lane of parallel(): by the thread of that lane alone; else by all threads together.
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, int lane = kAllThreads);
+  /// Whether padding is so best multiplied too, for operands of this type; else it costs what it has.
+  [[nodiscard]] bool wants_padding(DType a) const;
   static constexpr int kAllThreads = -1;
 
   /// dst = src W^T (+ bias), or dst += that. src: [rows, inputs], dst: [rows, outputs], rows may be strided (f32
@@ -64,7 +66,8 @@ class Gemm {
   static constexpr std::size_t kMostPrimitives = 256;
   /// Primitives kept in all lanes together.
   [[nodiscard]] std::size_t primitives() const;
-  /// Bytes of oneDNN's own scratch in the lane that needs most of it.
+  /// Bytes of scratch in the lane that needs most of it: oneDNN's and, in that of a thread, of operands laid out for
+  /// vitq's own loops.
   [[nodiscard]] std::size_t scratch_bytes() const;
 
  private:

@@ -3,6 +3,8 @@
 #include <dnnl.hpp>
 #include <map>
 
+#include "engine/gemm/byte_panels.h"
+#include "engine/gemm/float_panels.h"
 #include "engine/gemm/isa_cap.h"
 
 namespace vitq {
@@ -49,10 +51,11 @@ std::string effective_isa() {
   return name != kNames.end() ? name->second : "ISA_" + std::to_string(static_cast<int>(isa));
 }
 
-bool f32_rows_are_independent() { return includes(dnnl::cpu_isa::avx512_core); }
+bool f32_rows_are_independent() { return FloatPanels::are_used() || includes(dnnl::cpu_isa::avx512_core); }
 
 bool int8_saturates() {
   using dnnl::cpu_isa;
+  if (BytePanels::are_used()) return false;
   const cpu_isa isa = effective();
   return isa == cpu_isa::sse41 || isa == cpu_isa::avx || isa == cpu_isa::avx2 || isa == cpu_isa::avx512_core;
 }

@@ -14,13 +14,14 @@ std::string effective_isa();
 
 /// True where a row of an f32 product has the same bits whatever rows stand beside it and however many threads work:
 /// from AVX512_CORE on, oneDNN's kernels sum over the inputs in one fixed order. Below, its gemm cuts that sum by the
-/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h); with AVX2 those of
-/// attention alone, as weights are multiplied by FloatPanels. bf16 products have it wherever there are any; integer
+/// number of rows, and results differ by rounding (relative 1e-5 at most, tests/small_models.h), but with AVX2 nothing
+/// is left to it (FloatPanels, operand_panels.h). bf16 products have it wherever there are any; integer
 /// products are exact everywhere.
 bool f32_rows_are_independent();
 
 /// True where oneDNN multiplies bytes without VNNI or AMX: it then adds pairs of products in 16 bits, which saturate,
 /// silently, unless every element of the second operand (weights, k, v) lies in [-64, 64]. The first may be anything.
+/// With AVX2 bytes are not left to it (BytePanels, operand_panels.h).
 bool int8_saturates();
 
 /// Bits of the s8 codes of k and v that are sure to be multiplied exactly: 8, or 7 where int8_saturates(). q may always

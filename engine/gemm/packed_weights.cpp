@@ -84,6 +84,4 @@ PackedWeights PackedWeights::of_codes(std::span<const std::int8_t> codes, std::i
   return {std::make_shared<Impl>(Impl{std::move(packed)}), DType::kS8, outputs, inputs};
 }
 
-bool PackedWeights::codes_are_exact() { return !int8_saturates() || BytePanels::are_used(); }
-
 }  // namespace vitq

@@ -18,11 +18,8 @@ class PackedWeights {
   static PackedWeights of_floats(std::span<const float> weight, std::span<const float> bias, std::int64_t outputs,
                                  std::int64_t inputs, DType as);
   /// codes: s8 [outputs, inputs], at most 65,536 inputs: the sums with u8 must fit in 32 bits. They must lie in [-64,
-  /// 64] unless codes_are_exact().
+  /// 64] where int8_saturates() (engine/gemm/onednn.h).
   static PackedWeights of_codes(std::span<const std::int8_t> codes, std::int64_t outputs, std::int64_t inputs);
-
-  /// Whether s8 weights of the whole range are multiplied exactly: with VNNI or AMX, and by BytePanels.
-  static bool codes_are_exact();
 
   [[nodiscard]] DType dtype() const { return dtype_; }
   [[nodiscard]] std::int64_t inputs() const { return inputs_; }

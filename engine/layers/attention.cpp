@@ -40,6 +40,13 @@ Tensor heads_of(const Tensor& all, const Tile& tile, std::int64_t tokens) {
   return {data, {1, tile.heads, all.dims[2], all.dims[3]}, all.encoding};
 }
 
+// The first `count` of one dimension.
+Tensor first_of(const Tensor& all, int dimension, std::int64_t count) {
+  Tensor result = all;
+  result.dims[dimension] = count;
+  return result;
+}
+
 Tensor transposed(const Tensor& matrices) {
   Tensor result = matrices;
   std::swap(result.dims[2], result.dims[3]);
@@ -78,10 +85,11 @@ struct Attention::Form {
   Encoding mixed;              // the product with v: f32, bf16 or s32
   std::int64_t score_columns;  // tokens, padded
   std::int64_t level_columns;
-  std::int64_t most_rows;  // of a tile
+  std::int64_t mixed_columns;  // of the levels, and rows of v, that are multiplied
+  std::int64_t most_rows;      // of a tile
 };
 
-Attention::Form Attention::form_of(std::int64_t tokens) const {
+Attention::Form Attention::form_of(const Gemm& gemm, std::int64_t tokens) const {
   const bool rounds = !codes_ && qkv_.linear.source() == kBfloat16;
   const Encoding floats = rounds ? kBfloat16 : kFloat;
   Form form{.q = floats,
@@ -92,6 +100,7 @@ Attention::Form Attention::form_of(std::int64_t tokens) const {
             .mixed = floats,
             .score_columns = padded_columns(tokens),
             .level_columns = padded_columns(tokens),
+            .mixed_columns = 0,
             .most_rows = 0};
   if (rounds) form.level_columns = padded_probabilities(tokens);
   if (codes_) {
@@ -105,6 +114,7 @@ Attention::Form Attention::form_of(std::int64_t tokens) const {
     form.levels = {.dtype = DType::kU8};
     form.level_columns = padded_levels(tokens);
   }
+  form.mixed_columns = gemm.wants_padding(form.levels.dtype) ? form.level_columns : tokens;
   const bool in_place = form.levels == form.scores;
   const auto bytes = static_cast<std::int64_t>(sizeof(float)) * (form.score_columns + head_dim_ + 1) +
                      (in_place ? 0 : form.level_columns * static_cast<std::int64_t>(size_of(form.levels.dtype)));
@@ -149,7 +159,7 @@ void Attention::plan(const AttentionShape& shape, bool observed, BufferPlan& pla
 bool Attention::run(Workspace& workspace, const Tensor& src, const Tensor& dst, Epilogue epilogue,
                     const AttentionShape& shape, Observer* observer) const {
   if (observer != nullptr && !observer->input(qkv_.name, src)) return false;
-  const Form form = form_of(shape.tokens);
+  const Form form = form_of(workspace.gemm(), shape.tokens);
   const Tensor q = workspace.tensor(Slot::kQ, {shape.groups, heads_, shape.tokens, head_dim_}, form.q);
   const Tensor k = workspace.tensor(Slot::kK, {shape.groups, heads_, form.score_columns, head_dim_}, form.k);
   const Tensor v = workspace.tensor(Slot::kV, {shape.groups, heads_, form.level_columns, head_dim_}, form.v);
@@ -248,7 +258,8 @@ void Attention::mix(Workspace& workspace, const Form& form, const Tensor& q, con
     if (lane == 0) clock.lap(Step::kSoftmax);
 
     const Tensor mixed = memory.take(tile, head_dim_, form.mixed);
-    gemm.multiply(levels, heads_of(v, tile, tokens), mixed, lane);
+    gemm.multiply(first_of(levels, 3, form.mixed_columns), first_of(heads_of(v, tile, tokens), 2, form.mixed_columns),
+                  mixed, lane);
     if (lane == 0) clock.lap(Step::kMix);
     if (codes_) {
       merge_heads(as_matrix(mixed, head_dim_), row_sums, tile.first_row, tokens, form.v.scale, dst, shape.order);

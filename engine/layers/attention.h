@@ -81,7 +81,7 @@ class Attention {
 
  private:
   struct Form;
-  [[nodiscard]] Form form_of(std::int64_t tokens) const;
+  [[nodiscard]] Form form_of(const Gemm& gemm, std::int64_t tokens) const;
   [[nodiscard]] bool changes(const AttentionShape& shape) const;
   void change(const Tensor& qkv, std::int64_t first_row, const AttentionShape& shape) const;
   [[nodiscard]] bool split(Workspace& workspace, const Tensor& src, const AttentionShape& shape, const Tensor& q,

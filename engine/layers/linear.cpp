@@ -59,7 +59,7 @@ std::shared_ptr<const Linear::Packed> Linear::pack(const LinearDescription& desc
   std::vector<std::int8_t> codes = layer.codes;
   std::vector<float> multiplier;
   std::vector<float> offset;
-  const bool saturates = !PackedWeights::codes_are_exact();
+  const bool saturates = int8_saturates();
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
     const std::span row(codes.data() + o * layer.inputs, static_cast<std::size_t>(layer.inputs));
     float scale = layer.scale[o];

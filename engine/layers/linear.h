@@ -22,7 +22,7 @@ struct PackOptions {
 class Linear {
  public:
   /// Float weights are packed as options.floats. Integer weights are packed as they are; zero point, scales and bias
-  /// are folded into one multiplier and one offset per output, in double. Unless codes_are_exact(), a row with a code
+  /// are folded into one multiplier and one offset per output, in double. Where int8_saturates(), a row with a code
   /// outside [-64, 64] is halved (half to even, its scale doubled): seven bits, but the right sums. Throws Error where
   /// sizes do not fit or bf16 is asked for and not to be had.
   explicit Linear(const LinearDescription& description, const PackOptions& options = {});

@@ -9,6 +9,8 @@
 
 #include "cli/sample.h"
 #include "cli/sha256.h"
+#include "engine/gemm/onednn.h"
+#include "engine/isa.h"
 #include "tests/cli/fixture.h"
 #include "weights/safetensors.h"
 
@@ -236,7 +238,7 @@ TEST_CASE("the precision that is asked for must be that of the file") {
   here.refuses(run("deit_t", {"--precision", "int8"}), 1, {"home/deit_t.w8a8.safetensors", "expected"});
 }
 
-TEST_CASE("an artifact is nearly right without VNNI and says that it runs at seven bits") {
+TEST_CASE("an artifact is nearly right where bytes saturate and says that it runs at seven bits, and exact with AVX2") {
   const Workplace here;
   const std::string artifact = here.quantized("small.w8a8.safetensors");
   const auto top = [](const std::string& out) {
@@ -246,15 +248,22 @@ TEST_CASE("an artifact is nearly right without VNNI and says that it runs at sev
     return probabilities;
   };
   const std::vector<std::string> args{"run", "--model", artifact, "--json", "--topk", "10", here.picture()};
-  const Outcome narrow = here.run(args, {.environment = {{"ONEDNN_MAX_CPU_ISA", "AVX2"}}});
+  const Outcome narrow = here.run(args, {.environment = {{"VITQ_ISA", "sse4"}}});
   CHECK(narrow.exit_code == 0);
-  // With AVX2 weights are multiplied exactly.
-  CHECK(narrow.err == "vitq: warning: this CPU has no VNNI: k and v run at seven bits\n");
+  CHECK(narrow.err == "vitq: warning: this CPU has no VNNI: weights, k and v run at seven bits\n");
   const auto expected = top(here.accepts({"run", "--model", here.model(), "--json", "--topk", "10", here.picture()}));
   const auto found = top(narrow.out);
   for (int i = 0; i < 10; ++i) CHECK(std::abs(found[i] - expected[i]) < 0.05);
-  const std::string info = here.accepts({"info"}, {.environment = {{"ONEDNN_MAX_CPU_ISA", "AVX2"}}});
-  CHECK(info.find("int8            neither AMX nor VNNI: k and v run at seven bits") != std::string::npos);
+  const std::string info = here.accepts({"info"}, {.environment = {{"VITQ_ISA", "sse4"}}});
+  CHECK(info.find("int8            neither AMX nor VNNI: weights, k and v run at seven bits") != std::string::npos);
+  if (cpu_isa() < Isa::kAvx2) return;
+  const Setting avx2{.environment = {{"VITQ_ISA", "avx2"}}};
+  const Outcome exact = here.run(args, avx2);
+  CHECK(exact.exit_code == 0);
+  CHECK(exact.err.empty());
+  // With VNNI or AMX too: the same bits.
+  if (!int8_saturates()) CHECK(top(exact.out) == top(here.accepts(args)));
+  CHECK(here.accepts({"info"}, avx2).find("int8            AVX2: exact") != std::string::npos);
 }
 
 TEST_CASE("an artifact with a strange report is told and not believed") {
