@@ -6,6 +6,7 @@
 #include "cli/benchmark.h"
 #include "cli/commands.h"
 #include "cli/model_files.h"
+#include "cli/notices.h"
 #include "cli/output.h"
 #include "cli/peak.h"
 #include "cli/progress.h"
@@ -225,6 +226,7 @@ void print_table(const BenchOptions& options, const std::vector<Record>& records
 int bench_command(const Arguments& args) {
   BenchOptions options;
   if (!parse(args, options)) return 0;
+  say_shared_cores({}, std::ranges::max(options.threads));
   const std::vector<Contender> all = contenders(options.model, options.precisions, options.stated);
   BenchSettings settings{
       .warmup = options.warmup, .iters = options.iters, .profile = options.profile, .streams = options.streams};

@@ -8,6 +8,7 @@
 #include "cli/embedding_file.h"
 #include "cli/inference.h"
 #include "cli/model_options.h"
+#include "cli/notices.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
 #include "cli/picture_options.h"
@@ -290,6 +291,7 @@ int embed_command(const Arguments& args) {
   check_output_file(options.out, options.force);
   check_output_file(csv, options.force);
   const std::vector<fs::path> pictures = list_pictures(options.images, options.model.notices);
+  say_shared_cores(options.model.notices, options.model.threads);
   OpenModel model = open_model(options.model);
   const Selection selection = select(options, model);
   const EmbeddingLayout layout = layout_of(options, selection, pictures.size());

@@ -7,6 +7,7 @@
 #include "cli/eval_embeddings.h"
 #include "cli/eval_options.h"
 #include "cli/eval_run.h"
+#include "cli/notices.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
 #include "cli/reference_model.h"
@@ -141,6 +142,7 @@ int evaluate_classes(EvalOptions options, OpenModel& model) {
 int eval_command(const Arguments& args) {
   EvalOptions options;
   if (!parse(args, options)) return 0;
+  say_shared_cores(options.model.notices, options.model.threads);
   OpenModel model = open_model(options.model);
   return evaluates_embeddings(options, model) ? evaluate_embeddings(std::move(options), model)
                                               : evaluate_classes(std::move(options), model);

@@ -9,6 +9,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "cli/notices.h"
 #include "cli/output.h"
 #include "cli/output_file.h"
 #include "cli/picture_options.h"
@@ -305,6 +306,7 @@ int quantize_command(const Arguments& args) {
   options.model.precision = kFloatPrecision;
   // --resize holds for the calibration pictures; the model keeps its own.
   const std::optional<PictureSize> resize = std::exchange(options.model.stated.resize, std::nullopt);
+  say_shared_cores(options.model.notices, options.model.threads);
   const OpenFile source = open_model_file(options.model);
   check_not_input(options.out, source.file, "--model");
   say_what_is_unsure(options.model.notices, source);

@@ -9,6 +9,7 @@
 #include "cli/conditions.h"
 #include "cli/inference.h"
 #include "cli/model_options.h"
+#include "cli/notices.h"
 #include "cli/output.h"
 #include "cli/picture_options.h"
 #include "cli/pictures.h"
@@ -116,6 +117,7 @@ int run_command(const Arguments& args) {
   RunOptions options;
   if (!parse(args, options)) return 0;
   const std::vector<std::filesystem::path> pictures = list_pictures(options.images, options.model.notices);
+  say_shared_cores(options.model.notices, options.model.threads);
   OpenModel model = open_model(options.model);
   Classes classes(model, options.zero_shot, options.model.notices);
   const Printer printer(options, model);

@@ -8,7 +8,6 @@
 #include "cli/statement_options.h"
 #include "engine/error.h"
 #include "engine/gemm/onednn.h"
-#include "engine/gemm/packed_weights.h"
 #include "engine/picture/resize.h"
 #include "models/words.h"
 #include "models/zoo.h"

@@ -18,4 +18,7 @@ struct Notices {
 /// Adds --strict and --quiet.
 void declare(ArgumentParser& parser, Notices& notices);
 
+/// Warns where --threads asks for more than the cores that this process may run on. threads: 0 for the default.
+void say_shared_cores(const Notices& notices, int threads);
+
 }  // namespace vitq

@@ -1,10 +1,13 @@
 #include "engine/thread_limit.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <vector>
 
 #include "engine/error.h"
@@ -159,6 +162,28 @@ std::optional<double> cgroup_cpus(const ReadFile& read) {
     }
   }
   return least;
+}
+
+int count_cores(const std::vector<int>& cpus, const ReadFile& read) {
+  std::set<std::string> cores;
+  for (const int cpu : cpus) {
+    const std::string name = "cpu" + std::to_string(cpu);
+    const auto siblings = read("/sys/devices/system/cpu/" + name + "/topology/thread_siblings_list");
+    cores.insert(siblings && !trimmed(*siblings).empty() ? std::string(trimmed(*siblings)) : name);
+  }
+  return std::max(1, static_cast<int>(cores.size()));
+}
+
+std::optional<int> available_cores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  std::vector<int> cpus;
+  // It fails where there are more CPUs than the mask has room for.
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) return std::nullopt;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
+  }
+  return count_cores(cpus, read_whole_file);
 }
 
 std::optional<double> cgroup_cpus() { return cgroup_cpus(read_whole_file); }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vitq {
 
@@ -29,6 +30,13 @@ std::optional<double> cgroup_cpus(const ReadFile& read);
 
 /// The same of the files of this machine.
 std::optional<double> cgroup_cpus();
+
+/// Cores behind these CPUs: hyper-threads of one core, by their `topology/thread_siblings_list`, count once. A CPU of
+/// which nothing can be read is a core.
+int count_cores(const std::vector<int>& cpus, const ReadFile& read);
+
+/// Those of the CPUs that this process may run on; nothing where that cannot be told.
+std::optional<int> available_cores();
 
 /// Of the text of a version 2 `cpu.max`, "150000 100000": 1.5. Nothing for "max 100000", and for what is malformed.
 std::optional<double> parse_cpu_max(std::string_view text);

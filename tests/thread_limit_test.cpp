@@ -3,6 +3,7 @@
 #include "engine/thread_limit.h"
 
 #include <doctest/doctest.h>
+#include <sched.h>
 
 #include <climits>
 #include <map>
@@ -123,4 +124,23 @@ TEST_CASE("threads: this process has a limit with a reason") {
   CHECK(thread_limit().count >= 1);
   CHECK(thread_limit().count == available_threads());
   CHECK_FALSE(thread_limit().reason.empty());
+}
+
+TEST_CASE("threads: CPUs that share a core count once") {
+  const std::map<std::string, std::string> files = {
+      {"/sys/devices/system/cpu/cpu0/topology/thread_siblings_list", "0,4\n"},
+      {"/sys/devices/system/cpu/cpu4/topology/thread_siblings_list", "0,4\n"},
+      {"/sys/devices/system/cpu/cpu1/topology/thread_siblings_list", "1,5\n"},
+      {"/sys/devices/system/cpu/cpu2/topology/thread_siblings_list", "\n"},
+  };
+  const auto read = [&](const std::string& path) -> std::optional<std::string> {
+    const auto found = files.find(path);
+    return found != files.end() ? std::optional(found->second) : std::nullopt;
+  };
+  CHECK(count_cores({0, 4}, read) == 1);
+  CHECK(count_cores({0, 1, 4}, read) == 2);
+  CHECK(count_cores({0, 1, 2, 3, 4}, read) == 4);  // nothing is known of 2 and 3
+  CHECK(count_cores({}, read) == 1);
+  CHECK(available_cores().value_or(1) >= 1);
+  CHECK(available_cores().value_or(1) <= CPU_SETSIZE);
 }

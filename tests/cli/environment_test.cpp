@@ -2,8 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <optional>
 
+#include "engine/thread_limit.h"
 #include "tests/cli/fixture.h"
 
 namespace vitq::test {
@@ -44,6 +47,28 @@ TEST_CASE("no relative folder is the home of models, and none is made") {
   }
   CHECK(row(here, "models", {{"VITQ_HOME", ""}, {"XDG_CACHE_HOME", "/cache"}, {"HOME", "/h"}}) == "/cache/vitq");
   CHECK(row(here, "models", {{"VITQ_HOME", ""}, {"XDG_CACHE_HOME", "cache"}, {"HOME", "/h"}}) == "/h/.cache/vitq");
+}
+
+TEST_CASE("more threads than cores are warned of, once") {
+  const Workplace here;
+  const std::optional<int> cores = available_cores();
+  if (!cores) {
+    std::puts("SKIPPED: the cores of this machine cannot be told");
+    return;
+  }
+  const auto err = [&](int threads, const std::vector<std::string>& more) {
+    std::vector<std::string> args{"run", "--model", here.model(), "--threads", std::to_string(threads), here.picture()};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome outcome = here.run(args);
+    CHECK(outcome.exit_code == 0);
+    return outcome.err;
+  };
+  const std::string number = std::to_string(*cores);
+  CHECK(err(*cores, {}).empty());
+  CHECK(err(*cores + 1, {}) == "vitq: warning: --threads " + std::to_string(*cores + 1) + ": this process may run on " +
+                                   number + (*cores == 1 ? " core" : " cores") +
+                                   "; threads that share one wait for each other\n");
+  CHECK(err(*cores + 1, {"--quiet"}).empty());
 }
 
 }  // namespace
