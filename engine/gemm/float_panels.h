@@ -12,9 +12,9 @@ namespace vitq {
 
 /// f32 [outputs, inputs] as panels of sixteen outputs, and their bias or null. Not owned.
 struct PackedFloats {
-  const float* weights;         ///< [panels, inputs, 16 outputs], 32-byte aligned
-  const float* bias = nullptr;  ///< [panels, 16 outputs]
-  std::int64_t inputs, outputs;
+  const float* weights = nullptr;  ///< [panels, inputs, 16 outputs], 32-byte aligned
+  const float* bias = nullptr;     ///< [panels, 16 outputs]
+  std::int64_t inputs = 0, outputs = 0;
 };
 
 /// Inputs that are summed in one go: blocks as equal as may be, of which a panel's stay in a core's first cache while

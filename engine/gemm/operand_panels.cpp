@@ -75,7 +75,7 @@ void lay_out(const Tensor& rows, std::int64_t padded, To* to) {
     if (step == 1) {
       std::copy_n(row, rows.columns(), to);
     } else {
-      for (std::int64_t i = 0; i < rows.columns(); ++i) to[i] = row[i * step];
+      for (std::int64_t i = 0; i < rows.columns(); ++i) std::copy_n(row + i * step, 1, to + i);
     }
     std::fill(to + rows.columns(), to + padded, To{0});
   }
