@@ -19,7 +19,7 @@
 namespace vitq::test {
 namespace {
 
-constexpr std::chrono::seconds kTimeout{300};
+constexpr std::chrono::seconds kTimeout{VITQ_PROGRAM_SECONDS};
 constexpr int kNotStarted = 127;
 
 struct Channel {
