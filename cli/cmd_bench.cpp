@@ -89,6 +89,7 @@ bool parse(const Arguments& args, BenchOptions& options) {
                 "others_cpus, weights, sha256, steps}, last {system}",
                 choice(options.format, {"md", "csv", "json"}));
   if (!parser.parse(args)) return false;
+  const int asked = options.threads.empty() ? 0 : std::ranges::max(options.threads);
   if (options.threads.empty()) options.threads = {available_threads()};
   if (options.streams > std::ranges::min(options.threads)) {
     parser.fail("--streams " + std::to_string(options.streams) + ": expected at most as many as --threads, " +
@@ -97,6 +98,7 @@ bool parse(const Arguments& args, BenchOptions& options) {
   if (options.streams > 1 && options.profile) {
     parser.fail("--profile is of one session; expected --streams 1, found " + std::to_string(options.streams));
   }
+  say_shared_cores({}, asked);
   return true;
 }
 
@@ -226,7 +228,6 @@ void print_table(const BenchOptions& options, const std::vector<Record>& records
 int bench_command(const Arguments& args) {
   BenchOptions options;
   if (!parse(args, options)) return 0;
-  say_shared_cores({}, std::ranges::max(options.threads));
   const std::vector<Contender> all = contenders(options.model, options.precisions, options.stated);
   BenchSettings settings{
       .warmup = options.warmup, .iters = options.iters, .profile = options.profile, .streams = options.streams};

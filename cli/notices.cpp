@@ -20,8 +20,9 @@ void declare(ArgumentParser& parser, Notices& notices) {
 }
 
 void say_shared_cores(const Notices& notices, int threads) {
+  if (threads <= 1 || notices.quiet) return;
   const std::optional<int> cores = available_cores();
-  if (!cores || threads <= *cores || notices.quiet) return;
+  if (!cores || threads <= *cores) return;
   log("vitq: warning: --threads " + std::to_string(threads) + ": this process may run on " + std::to_string(*cores) +
       (*cores == 1 ? " core" : " cores") + "; threads that share one wait for each other");
 }

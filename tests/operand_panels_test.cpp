@@ -88,9 +88,36 @@ std::int64_t wrong_sums(const Case& s, const Order& of_a, const Order& of_b, std
   return wrong;
 }
 
-}  // namespace
+// Products of floats that differ in any bit from those of FloatPanels.
+std::int64_t wrong_floats(const Case& s, const Order& of_a, const Order& of_b) {
+  auto a = random_floats(kGroups * kHeads * of_a.matrix, 1);
+  auto b = random_floats(kGroups * kHeads * of_b.matrix, 2);
+  const Order dense{s.columns, 1, s.rows * s.columns};
+  std::vector<float> dst(kGroups * kHeads * dense.matrix);
+  multiply(view(a, s.rows, s.inner, of_a, DType::kF32), view(b, s.inner, s.columns, of_b, DType::kF32),
+           view(dst, s.rows, s.columns, dense, DType::kF32));
+  std::int64_t wrong = 0;
+  for (std::int64_t m = 0; m < kGroups * kHeads; ++m) {
+    std::vector<float> rows(s.rows * s.inner);
+    for (std::int64_t i = 0; i < std::ssize(rows); ++i) {
+      rows[i] = a[m * of_a.matrix + i / s.inner * of_a.row + i % s.inner * of_a.column];
+    }
+    std::vector<float> weights(s.columns * s.inner);
+    for (std::int64_t i = 0; i < std::ssize(weights); ++i) {
+      weights[i] = b[m * of_b.matrix + i % s.inner * of_b.row + i / s.inner * of_b.column];
+    }
+    const FloatPanels panels(weights, {}, s.columns, s.inner);
+    std::vector<float> expected(dense.matrix);
+    panels.multiply(Tensor(rows.data(), {s.rows, s.inner}), Tensor(expected.data(), {s.rows, s.columns}), false, 0,
+                    panels.panels());
+    for (std::int64_t i = 0; i < dense.matrix; ++i) wrong += dst[m * dense.matrix + i] != expected[i];
+  }
+  return wrong;
+}
 
-TEST_CASE("operand panels: products of all bytes are exact, for any shape and stride") {
+// check(case, order of a, order of b) for all of them.
+template <class Check>
+void for_each_case(const Check& check) {
   if (cpu_isa() < Isa::kAvx2) {
     std::puts("SKIPPED: no AVX2");
     return;
@@ -103,50 +130,21 @@ TEST_CASE("operand panels: products of all bytes are exact, for any shape and st
       CAPTURE(of_a.column);
       for (const Order& of_b : orders(s.inner, s.columns)) {
         CAPTURE(of_b.column);
-        CHECK(wrong_sums<std::uint8_t>(s, of_a, of_b, 0) == 0);
-        CHECK(wrong_sums<std::int8_t>(s, of_a, of_b, 5) == 0);
+        check(s, of_a, of_b);
       }
     }
   }
 }
 
+}  // namespace
+
+TEST_CASE("operand panels: products of all bytes are exact, for any shape and stride") {
+  for_each_case([](const Case& s, const Order& of_a, const Order& of_b) {
+    CHECK(wrong_sums<std::uint8_t>(s, of_a, of_b, 0) == 0);
+    CHECK(wrong_sums<std::int8_t>(s, of_a, of_b, 5) == 0);
+  });
+}
+
 TEST_CASE("operand panels: products of floats are those of FloatPanels, bit for bit") {
-  if (cpu_isa() < Isa::kAvx2) {
-    std::puts("SKIPPED: no AVX2");
-    return;
-  }
-  for (const Case& s : kCases) {
-    CAPTURE(s.rows);
-    CAPTURE(s.inner);
-    CAPTURE(s.columns);
-    for (const Order& of_a : orders(s.rows, s.inner)) {
-      CAPTURE(of_a.column);
-      auto a = random_floats(kGroups * kHeads * of_a.matrix, 1);
-      for (const Order& of_b : orders(s.inner, s.columns)) {
-        CAPTURE(of_b.column);
-        auto b = random_floats(kGroups * kHeads * of_b.matrix, 2);
-        const Order dense{s.columns, 1, s.rows * s.columns};
-        std::vector<float> dst(kGroups * kHeads * dense.matrix);
-        multiply(view(a, s.rows, s.inner, of_a, DType::kF32), view(b, s.inner, s.columns, of_b, DType::kF32),
-                 view(dst, s.rows, s.columns, dense, DType::kF32));
-        std::int64_t wrong = 0;
-        for (std::int64_t m = 0; m < kGroups * kHeads; ++m) {
-          std::vector<float> rows(s.rows * s.inner);
-          for (std::int64_t i = 0; i < std::ssize(rows); ++i) {
-            rows[i] = a[m * of_a.matrix + i / s.inner * of_a.row + i % s.inner * of_a.column];
-          }
-          std::vector<float> weights(s.columns * s.inner);
-          for (std::int64_t i = 0; i < std::ssize(weights); ++i) {
-            weights[i] = b[m * of_b.matrix + i % s.inner * of_b.row + i / s.inner * of_b.column];
-          }
-          const FloatPanels panels(weights, {}, s.columns, s.inner);
-          std::vector<float> expected(dense.matrix);
-          panels.multiply(Tensor(rows.data(), {s.rows, s.inner}), Tensor(expected.data(), {s.rows, s.columns}), false,
-                          0, panels.panels());
-          for (std::int64_t i = 0; i < dense.matrix; ++i) wrong += dst[m * dense.matrix + i] != expected[i];
-        }
-        CHECK(wrong == 0);
-      }
-    }
-  }
+  for_each_case([](const Case& s, const Order& of_a, const Order& of_b) { CHECK(wrong_floats(s, of_a, of_b) == 0); });
 }

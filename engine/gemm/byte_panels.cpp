@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine/gemm/byte_tiles.h"
+#include "engine/gemm/lay_out.h"
 #include "engine/gemm/onednn.h"
 #include "engine/isa.h"
 
@@ -57,16 +58,9 @@ void BytePanels::multiply(const Tensor& src, const Tensor& dst, std::span<std::b
           dst.s32() + p * kOutputs);
     }
   };
-  // Rows of src as T, with zeros behind the inputs.
-  const auto padded = [&]<class T>(T* to) {
-    for (std::int64_t r = 0; r < src.rows(); ++r, to += padded_inputs()) {
-      const std::uint8_t* row = src.u8() + r * src.strides[0];
-      std::fill(std::copy_n(row, inputs_, to), to + padded_inputs(), T{0});
-    }
-  };
   if (steps_ == 0) {
     auto* wide = reinterpret_cast<std::int16_t*>(scratch.data());
-    padded(wide);
+    lay_out<std::uint8_t>(src, padded_inputs(), wide);
     for_panels([&](const std::int8_t* codes, std::int64_t outputs, std::int32_t* to) {
       byte_tiles::multiply_pairs(wide, src.rows(), padded_inputs() / step(), codes, outputs, to, dst.strides[0]);
     });
@@ -76,7 +70,7 @@ void BytePanels::multiply(const Tensor& src, const Tensor& dst, std::span<std::b
   std::int64_t stride = src.strides[0];
   if (padded_inputs() != inputs_) {
     auto* whole = reinterpret_cast<std::uint8_t*>(scratch.data());
-    padded(whole);
+    lay_out<std::uint8_t>(src, padded_inputs(), whole);
     rows = whole;
     stride = padded_inputs();
   }

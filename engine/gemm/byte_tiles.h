@@ -1,5 +1,5 @@
 #pragma once
-// The loops of byte_panels.h, compiled for AVX2. For byte_panels.cpp only.
+// The loops of byte_panels.h, compiled for AVX2. For byte_panels.cpp and operand_panels.cpp.
 
 #include <cstdint>
 

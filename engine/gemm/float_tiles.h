@@ -1,5 +1,5 @@
 #pragma once
-// The loops of float_panels.h, compiled for AVX2 and FMA. For float_panels.cpp only.
+// The loops of float_panels.h, compiled for AVX2 and FMA. For float_panels.cpp, and the width for operand_tiles.cpp.
 
 #include <cstdint>
 

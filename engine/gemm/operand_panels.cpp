@@ -5,6 +5,7 @@
 #include "engine/gemm/byte_panels.h"
 #include "engine/gemm/byte_tiles.h"
 #include "engine/gemm/float_panels.h"
+#include "engine/gemm/lay_out.h"
 #include "engine/gemm/operand_tiles.h"
 
 namespace vitq::operand_panels {
@@ -24,14 +25,13 @@ struct Layout {
         padded(is_float ? inner : rounded_up(inner, 2)),
         columns(std::min(rounded_up(b.dims[3], kColumns), panels() * kColumns)),
         rows(is_float ? kFloatRows : std::max(kTile, kWideBytes / (padded * kWide) / kTile * kTile)),
-        b_bytes(rounded_up(padded * columns * b_element(), kLine)),
+        b_bytes(padded * columns * b_element()),
         a_bytes(is_float && a.strides[3] == 1 ? 0 : rows * padded * (is_float ? kFloat : kWide)) {}
 
   static constexpr std::int64_t kPackedBytes = 128 << 10;  // of b: a part of a core's second cache
   static constexpr std::int64_t kWideBytes = 16 << 10;     // of a: half of its first
   static constexpr std::int64_t kFloatRows = 192;          // as multiply_panels() takes them
   static constexpr std::int64_t kTile = 6;                 // rows of one
-  static constexpr std::int64_t kLine = 64;
   static constexpr std::int64_t kWide = sizeof(std::int16_t);
   static constexpr std::int64_t kFloat = sizeof(float);
 
@@ -64,21 +64,6 @@ void pack(const Tensor& b, std::byte* to) {
                        .row = b.strides[0],
                        .column = b.strides[1]},
                       reinterpret_cast<T*>(to));
-}
-
-// Rows as To, each with zeros behind it up to `padded`.
-template <class From, class To>
-void lay_out(const Tensor& rows, std::int64_t padded, To* to) {
-  const std::int64_t step = rows.strides[1];
-  for (std::int64_t r = 0; r < rows.rows(); ++r, to += padded) {
-    const auto* row = static_cast<const From*>(rows.data) + r * rows.strides[0];
-    if (step == 1) {
-      std::copy_n(row, rows.columns(), to);
-    } else {
-      for (std::int64_t i = 0; i < rows.columns(); ++i) std::copy_n(row + i * step, 1, to + i);
-    }
-    std::fill(to + rows.columns(), to + padded, To{0});
-  }
 }
 
 // dst = a times the packed b, of as many rows as a layout has.
